@@ -1,0 +1,3 @@
+module github.com/seed-552c89fc/insist
+
+go 1.26
