@@ -1,0 +1,56 @@
+package insist
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// Backoff gives the wait after failed attempts, counted from 1. It keeps no
+// state, so that one value serves any number of calls at once. A negative wait
+// counts as none. Any function of this form will do; Constant and Exponential
+// are the usual ones.
+type Backoff func(failed int) time.Duration
+
+// Constant returns a Backoff that always waits d. Use it where few clients call
+// a server; many clients that failed together come back together.
+// Zero or negative d means no wait.
+func Constant(d time.Duration) Backoff {
+	return func(int) time.Duration { return max(0, d) }
+}
+
+// Exponential returns a Backoff with full jitter: after n failed attempts it
+// waits for a random time between 0 and base·2ⁿ⁻¹, but never more than limit.
+// Use it for anything that many clients call, since it spreads them out
+// ("Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
+// Zero or negative base means no wait; zero or negative limit means no limit.
+func Exponential(base, limit time.Duration) Backoff {
+	if limit <= 0 {
+		limit = math.MaxInt64
+	}
+	return func(failed int) time.Duration {
+		return jitter(ceiling(base, limit, failed))
+	}
+}
+
+// ceiling is min(limit, base·2ᶠᵃⁱˡᵉᵈ⁻¹), whatever failed is.
+func ceiling(base, limit time.Duration, failed int) time.Duration {
+	base = max(0, base)
+	for i := 1; i < failed && 0 < base && base < limit; i++ {
+		if base > limit/2 {
+			return limit
+		}
+		base *= 2
+	}
+	return min(base, limit)
+}
+
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	if d == math.MaxInt64 {
+		d--
+	}
+	return time.Duration(rand.Int64N(int64(d) + 1))
+}

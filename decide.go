@@ -1,0 +1,154 @@
+package insist
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// outcome is what one attempt came to, as far as the rules care.
+type outcome struct {
+	number     int
+	req        *http.Request  // the caller's
+	resp       *http.Response // nil if there is an error
+	err        error
+	ended      bool // the caller's context has ended
+	badBody    bool // err is the caller's own: its request body failed
+	whole      bool // the request body can be sent again in full
+	idempotent bool
+	unsent     bool // it is proven that the server can't have acted on it
+}
+
+// ruling is what follows from an outcome.
+type ruling struct {
+	retry  bool
+	wait   time.Duration
+	reason Reason
+}
+
+// opinion is what the rules think of an outcome, before anything bounds it.
+type opinion struct {
+	Decision
+	reason Reason
+	sure   bool // Classify said so: NonIdempotent is not asked
+}
+
+// decide judges an attempt: what forbids another, then the rules, then what
+// bounds them. It does no I/O and keeps no state. The documentation of the
+// package has it as a table.
+func (p *Policy) decide(ctx context.Context, o *outcome) ruling {
+	switch {
+	case o.badBody:
+		return ruling{reason: ReasonBody}
+	case o.ended && o.err != nil:
+		return ruling{reason: ReasonContext}
+	}
+	op := p.judge(o)
+	switch {
+	case op.Verdict != Retry:
+		return ruling{reason: op.reason}
+	case o.ended:
+		return ruling{reason: ReasonContext}
+	case !o.whole:
+		return ruling{reason: ReasonBody}
+	case !o.idempotent && !op.sure && !p.mayResend(o):
+		return ruling{reason: ReasonMaybeDone}
+	}
+	return p.plan(ctx, o, op)
+}
+
+// judge asks the rules in their order.
+func (p *Policy) judge(o *outcome) opinion {
+	var d Decision
+	if p.Classify != nil && !o.ended {
+		d = p.Classify(o.req, o.resp, o.err, o.number)
+		if d.Verdict == Retry || d.Verdict == Stop {
+			return opinion{d, ReasonDecision, true}
+		}
+	}
+	op := p.judgeError(o.err)
+	if o.resp != nil {
+		op = p.judgeResponse(o.req, o.resp)
+	}
+	if d.Wait != 0 {
+		op.Wait = d.Wait
+	}
+	return op
+}
+
+func (p *Policy) judgeResponse(req *http.Request, resp *http.Response) opinion {
+	if resp.StatusCode < 200 { // 101 has left HTTP, and no other 1xx ends an exchange
+		return opinion{Decision{Verdict: Stop}, ReasonSuccess, false}
+	}
+	if v := shouldRetry(resp.Header); v != unknown {
+		return opinion{Decision{Verdict: v}, ReasonDecision, false}
+	}
+	if expectationFailed(req, resp) {
+		return opinion{Decision{Retry, -1}, ReasonStatus, false}
+	}
+	if p.retryableStatus(resp.StatusCode) {
+		return opinion{Decision{Verdict: Retry}, ReasonStatus, false}
+	}
+	return opinion{Decision{Verdict: Stop}, ReasonSuccess, false}
+}
+
+// judgeError is a transport's view. A function's differs in what it defaults to.
+func (p *Policy) judgeError(err error) opinion {
+	again := false
+	switch {
+	case err == nil || ErrorAs[*permanentError](err):
+	case p.RetryableError != nil:
+		again = p.RetryableError(err)
+	default:
+		again = !isPermanent(err)
+	}
+	if again {
+		return opinion{Decision{Verdict: Retry}, ReasonError, false}
+	}
+	return opinion{Decision{Verdict: Stop}, ReasonPermanent, false}
+}
+
+// plan holds an attempt that the rules want against the bounds on attempts and
+// time, and finds the wait before it.
+func (p *Policy) plan(ctx context.Context, o *outcome, op opinion) ruling {
+	if o.number >= p.maxAttempts() {
+		return ruling{reason: ReasonAttempts}
+	}
+	now := time.Now()
+	wait, asked := op.Wait, o.askedWait(now)
+	if longest := max(asked, op.Wait); longest > p.maxRetryAfter() {
+		return ruling{reason: ReasonRetryAfter, wait: longest}
+	}
+	if wait == 0 {
+		wait = p.backoff(o.number)
+	}
+	wait = max(wait, asked, 0)
+	if deadline, ok := ctx.Deadline(); ok && wait > 0 && !now.Add(wait).Before(deadline) {
+		return ruling{reason: ReasonDeadline, wait: wait}
+	}
+	return ruling{retry: true, wait: wait, reason: op.reason}
+}
+
+// askedWait is the wait that the response or the error asks for.
+func (o *outcome) askedWait(now time.Time) time.Duration {
+	if o.resp != nil {
+		d, _ := serverWait(o.resp.Header, now)
+		return d
+	}
+	asks, ok := errors.AsType[interface {
+		error
+		RetryAfter() time.Duration
+	}](o.err)
+	if !ok {
+		return 0
+	}
+	return asks.RetryAfter()
+}
+
+// expectationFailed reports that the server won't have an Expect header. The
+// request is to be repeated without one (RFC 9110, section 10.1.1).
+func expectationFailed(req *http.Request, resp *http.Response) bool {
+	_, expects := req.Header["Expect"]
+	return expects && resp.StatusCode == http.StatusExpectationFailed
+}

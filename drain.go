@@ -1,0 +1,54 @@
+package insist
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// What is read of an answer that is thrown away, so that its HTTP/1 connection
+// can be used again. More than this costs more than a new connection.
+const (
+	drainBytes   = 64 << 10
+	drainAtLeast = 50 * time.Millisecond  // also where there is no wait
+	drainAtMost  = 500 * time.Millisecond // where the wait is longer
+)
+
+// discard closes resp, after reading what little is left of it. wait is how long
+// the next attempt will wait anyway.
+func discard(ctx context.Context, canceled <-chan struct{}, resp *http.Response, wait time.Duration) {
+	if resp == nil || resp.Body == nil {
+		return
+	}
+	if !worthDraining(resp) {
+		resp.Body.Close()
+		return
+	}
+	shut := sync.OnceFunc(func() { resp.Body.Close() })
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		defer shut()
+		// One byte more than a body may have, to see its end.
+		io.CopyN(io.Discard, resp.Body, drainBytes+1)
+	}()
+	timer := time.NewTimer(min(max(wait, drainAtLeast), drainAtMost))
+	defer timer.Stop()
+	select {
+	case <-drained:
+		return
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-canceled:
+	}
+	shut() // ends the goroutine's Read
+}
+
+// worthDraining reports whether the connection waits for the body to be read.
+// On HTTP/2 it does not: closing ends the stream.
+func worthDraining(resp *http.Response) bool {
+	return resp.Body != http.NoBody && resp.ContentLength != 0 &&
+		resp.ContentLength <= drainBytes && resp.ProtoMajor < 2 && !resp.Close
+}

@@ -1,0 +1,121 @@
+package insist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Error is an end that insist itself brought about. RoundTrip returns one only
+// where there is no response and no error of the base to hand back: the context
+// ended a wait, GetBody or Prepare failed, the base broke its contract.
+// Do, Run, Func and Attempts return one after more than one attempt, and for a
+// value that the condition rejects. errors.Is and errors.As find the last
+// attempt's error and what ended the call. It holds no URL, header or body.
+type Error struct {
+	// Attempts is the number of attempts that were made. Zero means that the
+	// context had ended before the first.
+	Attempts int
+
+	// Reason says why there was no further attempt.
+	Reason Reason
+
+	// Status is the status code of the last attempt's response, which has been
+	// closed. Zero means that it had none.
+	Status int
+
+	// Err is the last attempt's error. If nil, it had none: it ended in a
+	// response, or in a value that the condition rejected.
+	Err error
+
+	// Cause is what ended the call in place of the next attempt: the context's
+	// cause, or the error of GetBody or Prepare. If nil, the Reason says it all.
+	Cause error
+
+	ctxErr error // ctx.Err() where that ended the call; Cause may not match it
+}
+
+// Error says how many attempts were made, why there was no further one, and
+// what the last one met.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "insist: %s after %d attempt", e.Reason, e.Attempts)
+	if e.Attempts != 1 {
+		b.WriteByte('s')
+	}
+	if e.Cause != nil {
+		fmt.Fprintf(&b, ": %v", e.Cause)
+	}
+	switch {
+	case e.Err != nil:
+		fmt.Fprintf(&b, " (last error: %v)", e.Err)
+	case e.Status != 0:
+		fmt.Fprintf(&b, " (last status: %d)", e.Status)
+	}
+	return b.String()
+}
+
+// Unwrap returns the last attempt's error, the cause, and the context's error,
+// as many of them as there are.
+func (e *Error) Unwrap() []error {
+	var all []error
+	for _, err := range []error{e.Err, e.Cause, e.ctxErr} {
+		if err != nil {
+			all = append(all, err)
+		}
+	}
+	return all
+}
+
+// Timeout reports whether time ran out: the context's deadline if that ended the
+// call, else the last attempt's own timeout. url.Error and SDKs ask for it.
+func (e *Error) Timeout() bool {
+	switch {
+	case e.ctxErr != nil:
+		return errors.Is(e.ctxErr, context.DeadlineExceeded) || isTimeout(e.Cause)
+	case e.Cause != nil:
+		return isTimeout(e.Cause)
+	}
+	return isTimeout(e.Err)
+}
+
+func isTimeout(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
+}
+
+// Errors of our own that have nothing to carry.
+var (
+	errRevoked     = errors.New("insist: this attempt's request body has been closed")
+	errInFlight    = errors.New("insist: the request body is still being read")
+	errNotRecorded = errors.New("insist: the request body was too large to keep")
+	errTooOften    = errors.New("insist: the base transport asked for the request body too often")
+	errBadRead     = errors.New("insist: the request body returned an invalid count from Read")
+	errCanceled    = errors.New("insist: request canceled")
+	errNoAnswer    = errors.New("insist: the base RoundTripper returned neither a response nor an error")
+)
+
+// bodyError is what the base gets to see of an error of the caller's reader.
+// It is a pointer, because net/http compares body errors, which panics for some
+// types; the caller gets the error itself.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }
+
+// lengthError says that a body is not as long as its request declares.
+type lengthError struct{ got, declared int64 }
+
+func (e *lengthError) Error() string {
+	if e.got > e.declared {
+		return fmt.Sprintf("insist: the request body is longer than its ContentLength of %d", e.declared)
+	}
+	return fmt.Sprintf("insist: the request body ended after %d of the %d bytes of its ContentLength", e.got, e.declared)
+}
+
+func (e *lengthError) Unwrap() error { return io.ErrUnexpectedEOF }

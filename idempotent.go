@@ -1,0 +1,68 @@
+package insist
+
+import "net/http"
+
+// Resend says when a request that is not idempotent is sent again although the
+// server may have acted on it. It is the type of Policy.NonIdempotent. A value
+// that is none of the constants counts as ResendUnlessLost.
+type Resend int
+
+const (
+	// ResendUnlessLost, the default, sends it again when the server answered
+	// that it failed, or when it is proven that nothing of it was sent. When
+	// the answer was lost it is not sent again.
+	ResendUnlessLost Resend = iota
+
+	// ResendOnlyUnsent sends it again only when nothing of it was sent, or when
+	// the server says that it did nothing: 408, 425, 429, and 503 with
+	// Retry-After. Choose it where doing a thing twice is worse than failing.
+	ResendOnlyUnsent
+
+	// ResendEvenIfLost sends it again in any case: it may be carried out twice.
+	// Choose it where the server tells repetitions apart by itself.
+	ResendEvenIfLost
+)
+
+func (p *Policy) idempotent(req *http.Request) bool {
+	if p.Idempotent != nil {
+		return p.Idempotent(req)
+	}
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace,
+		http.MethodPut, http.MethodDelete:
+		return true
+	}
+	// A key without a value counts, as in net/http's Request.isReplayable.
+	_, key := req.Header["Idempotency-Key"]
+	_, xKey := req.Header["X-Idempotency-Key"]
+	return key || xKey
+}
+
+// mayResend is the NonIdempotent gate: it reports whether a request that is not
+// idempotent may be sent again after this outcome.
+func (p *Policy) mayResend(o *outcome) bool {
+	switch {
+	case p.NonIdempotent == ResendEvenIfLost:
+		return true
+	case o.resp == nil:
+		return o.unsent
+	case p.NonIdempotent == ResendOnlyUnsent:
+		return didNothing(o.resp)
+	}
+	return true
+}
+
+// didNothing reports whether the server says that it has not acted on the
+// request: RFC 9110, sections 15.5.9 (408) and 15.5.18 (417), RFC 8470 (425), RFC 6585
+// (429). A 503 alone may come from a proxy that lost the answer; one with
+// Retry-After was written by a server that turned the request away.
+func didNothing(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusRequestTimeout, http.StatusExpectationFailed,
+		http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	case http.StatusServiceUnavailable:
+		return len(resp.Header["Retry-After"]) > 0
+	}
+	return false
+}

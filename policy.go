@@ -1,0 +1,167 @@
+package insist
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Policy says when another attempt is made, and after which wait. The zero
+// value has the defaults of the package documentation; Standard returns the
+// rules to choose for production.
+//
+// A Policy is a plain value: copy it, share it, use it from many goroutines at
+// once. Each field's comment says whether it counts for RetryTransport only or
+// for functions (Do, Run, Func, Attempts) as well. No value of any field
+// panics.
+type Policy struct {
+	// Disabled turns retrying off: a RetryTransport hands each request to its
+	// base and nothing else, Do makes one call and returns what that returned.
+	// Both doors. Zero means that retrying is on.
+	Disabled bool
+
+	// MaxAttempts bounds the attempts of one call, the first one included.
+	// Both doors. Zero means 3; negative means 1.
+	MaxAttempts int
+
+	// Backoff gives the wait before the next attempt. A longer wait that the
+	// server asks for (Retry-After) wins. Both doors.
+	// If nil, Constant(2 * time.Second).
+	Backoff Backoff
+
+	// MaxRetryAfter bounds the waits that others ask for: the server by
+	// Retry-After or retry-after-ms, a Decision by its Wait, an error by its
+	// RetryAfter method. A longer one is not shortened: it ends retrying, and
+	// the caller gets that response or error. Both doors.
+	// Zero means 30 seconds; negative means that none is waited for.
+	MaxRetryAfter time.Duration
+
+	// Classify sees each attempt before the other rules do and may decide on
+	// its own; see Decision. resp is the response's head: its Body is not to
+	// be read or closed (use RetryableBody to decide by the body). Exactly one
+	// of resp and err is set. attempt counts from 1. A Retry from here passes
+	// the NonIdempotent gate; the bounds on attempts and time still hold.
+	// Transport only. If nil, the other rules decide.
+	Classify func(req *http.Request, resp *http.Response, err error, attempt int) Decision
+
+	// RetryableStatus reports whether a response with this status code is a
+	// failure. It is not asked about 1xx. Transport only.
+	// If nil, StatusAbove(400).
+	RetryableStatus func(code int) bool
+
+	// RetryableError reports whether another attempt is made after err. Both
+	// doors. If nil, a RetryTransport retries all errors but those that the
+	// next attempt would meet again (bad certificates, unknown hosts, malformed
+	// requests), and Do retries every error, or none where it was given a
+	// condition on the result.
+	RetryableError func(err error) bool
+
+	// NonIdempotent says when a request that is not idempotent, and that the
+	// server may have acted on, is sent again. Transport only.
+	// Zero means ResendUnlessLost.
+	NonIdempotent Resend
+
+	// Idempotent reports whether repeating req does no harm. Set it where the
+	// method does not tell: an API that creates with GET, a search by POST.
+	// Transport only. If nil, a request is idempotent by its method (GET, HEAD,
+	// OPTIONS, TRACE, PUT, DELETE: RFC 9110, section 9.2.2), or if it has an
+	// Idempotency-Key or X-Idempotency-Key header, as in net/http.
+	Idempotent func(req *http.Request) bool
+
+	// MaxReplayBytes bounds what is kept in memory, in bytes, of a request body
+	// that can be read only once (it has no GetBody and is none of bytes.Reader,
+	// bytes.Buffer and strings.Reader). A longer body is sent all the same, but
+	// only once. Transport only. Zero means 16 MiB; negative means that nothing
+	// is kept, so that such a body is sent again only if it had not been read.
+	MaxReplayBytes int64
+
+	// Prepare changes each request from the second attempt on before it is
+	// sent: to sign it anew, or to refresh a token. It gets a copy of its own
+	// (headers and URL included). The body is not to be touched. An error ends
+	// the call with an *Error. Transport only.
+	// If nil, the request is sent as it is.
+	Prepare func(req *http.Request) error
+
+	// OnAttempt is told of each attempt, after it was judged and before the
+	// wait. It is called on the caller's goroutine. An attempt whose wait is
+	// cut short is told of a second time, with Retry false. Both doors.
+	// If nil, nobody is told.
+	OnAttempt func(ctx context.Context, a Attempt)
+}
+
+// Standard returns the policy to start from in production, the rules on which
+// the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503
+// and 504; exponential backoff with full jitter from 200 milliseconds up to 10
+// seconds; and a request that is not idempotent is sent again only where the
+// server cannot have acted on it (ResendOnlyUnsent).
+func Standard() Policy {
+	return Policy{
+		Backoff:         Exponential(200*time.Millisecond, 10*time.Second),
+		RetryableStatus: standardStatus,
+		NonIdempotent:   ResendOnlyUnsent,
+	}
+}
+
+func standardStatus(code int) bool {
+	switch code {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// StatusAbove returns a RetryableStatus rule that reports whether a status code
+// is greater than code. StatusAbove(400) is the default; StatusAbove(499) keeps
+// to server errors.
+func StatusAbove(code int) func(int) bool {
+	return func(c int) bool { return c > code }
+}
+
+// The defaults of Policy, resolved here and nowhere else.
+const (
+	defaultMaxAttempts    = 3
+	defaultInterval       = 2 * time.Second
+	defaultStatusAbove    = 400
+	defaultMaxRetryAfter  = 30 * time.Second
+	defaultMaxReplayBytes = 16 << 20
+)
+
+func (p *Policy) maxAttempts() int {
+	switch {
+	case p.MaxAttempts == 0:
+		return defaultMaxAttempts
+	case p.MaxAttempts < 0:
+		return 1
+	}
+	return p.MaxAttempts
+}
+
+func (p *Policy) backoff(failed int) time.Duration {
+	if p.Backoff == nil {
+		return defaultInterval
+	}
+	return max(0, p.Backoff(failed))
+}
+
+func (p *Policy) maxRetryAfter() time.Duration {
+	if p.MaxRetryAfter == 0 {
+		return defaultMaxRetryAfter
+	}
+	return max(0, p.MaxRetryAfter)
+}
+
+func (p *Policy) maxReplayBytes() int64 {
+	if p.MaxReplayBytes == 0 {
+		return defaultMaxReplayBytes
+	}
+	return max(0, p.MaxReplayBytes)
+}
+
+func (p *Policy) retryableStatus(code int) bool {
+	if p.RetryableStatus == nil {
+		return code > defaultStatusAbove
+	}
+	return p.RetryableStatus(code)
+}

@@ -1,0 +1,188 @@
+package insist
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Attempt is what one attempt came to. It keeps neither request nor response
+// alive, and holds no URL, header or body, so that it is safe to log; its Err is
+// the base's or the function's own, with whatever text that has.
+type Attempt struct {
+	// Number counts the attempts of a call from 1.
+	Number int
+
+	// Status is the status code of the response. Zero means that none came, or
+	// that the attempt was a function's.
+	Status int
+
+	// Err is the attempt's error. If nil, it ended in a response or a value.
+	Err error
+
+	// Duration is how long the attempt took, until its outcome was judged.
+	Duration time.Duration
+
+	// Wait is the wait before the next attempt; where Retry is false, the wait
+	// that was asked for and not begun. Zero means none.
+	Wait time.Duration
+
+	// Retry reports whether another attempt follows.
+	Retry bool
+
+	// Reason says why another attempt follows, or why none does.
+	Reason Reason
+}
+
+// Reason says why another attempt was made, or why none was.
+type Reason string
+
+const (
+	// ReasonSuccess ends a call: no rule asked for another attempt.
+	ReasonSuccess Reason = "success"
+
+	// ReasonStatus asks for another attempt: RetryableStatus.
+	ReasonStatus Reason = "status"
+
+	// ReasonError asks for another attempt: an error that may pass.
+	ReasonError Reason = "error"
+
+	// ReasonDecision means that Classify decided, or the server by its
+	// x-should-retry header.
+	ReasonDecision Reason = "decision"
+
+	// ReasonPermanent ends a call: an error that is not retried.
+	ReasonPermanent Reason = "permanent error"
+
+	// ReasonMaybeDone ends a call: the request is not idempotent, and the server
+	// may have acted on it.
+	ReasonMaybeDone Reason = "may have taken effect"
+
+	// ReasonBody ends a call: the request body can't be sent again in full. It
+	// was longer than MaxReplayBytes, its reader failed, or GetBody did.
+	ReasonBody Reason = "request body can't be sent again"
+
+	// ReasonAttempts ends a call: MaxAttempts have been made.
+	ReasonAttempts Reason = "attempts used up"
+
+	// ReasonRetryAfter ends a call: a longer wait was asked for than
+	// MaxRetryAfter allows.
+	ReasonRetryAfter Reason = "asked to wait too long"
+
+	// ReasonDeadline ends a call: the wait would not have ended before the
+	// context's deadline.
+	ReasonDeadline Reason = "deadline too near"
+
+	// ReasonContext ends a call: its context ended.
+	ReasonContext Reason = "context ended"
+)
+
+// Record is the list of attempts of each call that was made with its context.
+// It may be read at any time, from any goroutine.
+type Record struct {
+	outer *Record // of the context that this one's was made from
+	mu    sync.Mutex
+	calls []*callRecord
+}
+
+type callRecord struct {
+	attempts []Attempt
+	outer    *callRecord // the same call on the outer record
+}
+
+// WithRecord returns a context whose calls are put on record, and that record.
+// Use it to see afterwards, on success too, what a call took. Redirects and
+// parallel requests share the context, and have a list each. A record that ctx
+// already has goes on being written.
+func WithRecord(ctx context.Context) (context.Context, *Record) {
+	outer := scopeOf(ctx)
+	r := &Record{outer: outer.recorded()}
+	return &scope{Context: ctx, outer: outer, record: r}, r
+}
+
+// Calls returns the attempts of each call, in the order in which the calls'
+// first attempts ended. The slices are the caller's to keep.
+func (r *Record) Calls() [][]Attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([][]Attempt, len(r.calls))
+	for i, c := range r.calls {
+		all[i] = slices.Clone(c.attempts)
+	}
+	return all
+}
+
+// add puts a on the list of call, which is nil before the first attempt. An
+// attempt that is told of again takes its former place.
+func (r *Record) add(call *callRecord, a Attempt) *callRecord {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if call == nil {
+		call = new(callRecord)
+		r.calls = append(r.calls, call)
+	}
+	if r.outer != nil {
+		call.outer = r.outer.add(call.outer, a)
+	}
+	if n := len(call.attempts); n > 0 && call.attempts[n-1].Number == a.Number {
+		call.attempts[n-1] = a
+	} else {
+		call.attempts = append(call.attempts, a)
+	}
+	return call
+}
+
+// teller tells whoever asked about the attempts of one call. Where nobody did it
+// costs nothing, not even the time of day.
+type teller struct {
+	ctx    context.Context
+	hook   func(context.Context, Attempt)
+	record *Record
+	call   *callRecord
+	last   Attempt
+	start  time.Time
+}
+
+func newTeller(ctx context.Context, s *scope, p *Policy) teller {
+	return teller{ctx: ctx, hook: p.OnAttempt, record: s.recorded()}
+}
+
+func (t *teller) asked() bool { return t.hook != nil || t.record != nil }
+
+func (t *teller) begin() {
+	if t.asked() {
+		t.start = time.Now()
+	}
+}
+
+func (t *teller) tell(o *outcome, r ruling) {
+	if !t.asked() {
+		return
+	}
+	t.last = Attempt{
+		Number: o.number, Err: o.err, Duration: time.Since(t.start),
+		Wait: r.wait, Retry: r.retry, Reason: r.reason,
+	}
+	if o.resp != nil {
+		t.last.Status = o.resp.StatusCode
+	}
+	t.publish()
+}
+
+// amend tells of the last attempt again, whose retry came to nothing.
+func (t *teller) amend(why Reason) {
+	if t.asked() && t.last.Number > 0 {
+		t.last.Retry, t.last.Reason = false, why
+		t.publish()
+	}
+}
+
+func (t *teller) publish() {
+	if t.record != nil {
+		t.call = t.record.add(t.call, t.last)
+	}
+	if t.hook != nil {
+		t.hook(t.ctx, t.last)
+	}
+}

@@ -1,0 +1,232 @@
+package insist
+
+import (
+	"io"
+	"net/http"
+	"sync"
+)
+
+// recorder is a body that can be read only once. What the attempts send of it is
+// kept on a tape, so that the next attempt can send it again and then go on
+// where the last one stopped.
+//
+// The source is read by a goroutine that lives for one Read and appends to the
+// tape, whichever attempt is alive by then. So an attempt's reader can be closed
+// while the source blocks, no byte goes to a dead attempt, and the next one
+// waits for the same Read. When nothing is kept any more, reads go straight to
+// the source.
+type recorder struct {
+	length length
+	limit  int64 // of what is kept, in bytes
+
+	mu      sync.Mutex
+	wake    sync.Cond // any change below
+	src     io.ReadCloser
+	closed  bool  // src has been closed
+	pulling bool  // a Read of src is under way
+	err     error // what src ended with, io.EOF included
+	caller  bool  // err is of the caller's own making
+	size    int64 // bytes read of src
+	tape    tape
+	direct  bool      // nothing more is kept
+	over    bool      // the tape lacks bytes: there can be no other reader
+	done    bool      // the call has ended
+	reader  *recorded // the reader that is alive, if any
+	dead    error     // what dead readers give
+}
+
+func newRecorder(req *http.Request, limit int64) *recorder {
+	r := &recorder{length: lengthOf(req), limit: limit, src: req.Body}
+	r.wake.L = &r.mu
+	return r
+}
+
+func (r *recorder) open(trailer http.Header) (io.ReadCloser, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return nil, errNotRecorded
+	}
+	r.reader, r.dead = &recorded{from: r, trailer: trailer}, errRevoked
+	r.wake.Broadcast()
+	return r.reader, nil
+}
+
+func (r *recorder) revoke(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reader, r.dead = nil, err
+	r.wake.Broadcast()
+}
+
+func (r *recorder) whole() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.over
+}
+
+func (r *recorder) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.caller {
+		return r.err
+	}
+	return nil
+}
+
+func (r *recorder) keep() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.direct, r.done = true, true
+	r.settle()
+	if r.reader == nil || r.reader.closed {
+		r.close()
+	}
+}
+
+func (r *recorder) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done, r.reader = true, nil
+	r.settle()
+	r.wake.Broadcast()
+	r.close()
+}
+
+// close closes the source, once, with mu unlocked meanwhile.
+func (r *recorder) close() {
+	if !r.closed {
+		r.closed = true
+		r.mu.Unlock()
+		defer r.mu.Lock()
+		r.src.Close()
+	}
+}
+
+// settle frees the tape when nobody will read it and no Read writes to it.
+func (r *recorder) settle() {
+	reading := r.reader != nil && !r.reader.closed && r.reader.off < r.size
+	if (r.done || r.over) && !reading && !r.pulling {
+		r.over = r.over || r.size > 0
+		r.tape.free()
+	}
+}
+
+// pull reads the source once, onto the tape.
+func (r *recorder) pull() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		r.pulling, r.err = false, errRevoked
+		return // the call had ended before this goroutine ran
+	}
+	most := r.limit + 1 - r.size // one more shows whether that was all
+	if left := r.length.declared - r.size; left > 0 {
+		most = min(most, left)
+	} else if r.length.declared >= 0 {
+		most = 1
+	}
+	room := r.tape.room(most, r.length.declared >= 0)
+	n := r.read(room)
+	r.tape.grow(n)
+	if r.size > r.limit {
+		r.direct, r.over = true, true
+	}
+	r.settle()
+	r.wake.Broadcast()
+	if r.err != nil {
+		r.close()
+	}
+}
+
+// read reads the source once, with mu unlocked meanwhile, and notes what came.
+// It does so too when the source ends the goroutine (as a test's FailNow does).
+func (r *recorder) read(p []byte) (n int) {
+	src, err := r.src, errBadRead
+	r.pulling = true
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.pulling = false
+		if n < 0 || n > len(p) {
+			n, err = 0, errBadRead
+		}
+		r.size += int64(n)
+		if err = r.length.check(r.size, err); err != nil {
+			r.err, r.caller = err, err != io.EOF && !r.closed
+		}
+		r.wake.Broadcast()
+	}()
+	n, err = src.Read(p)
+	return n
+}
+
+// recorded is one attempt's reader.
+type recorded struct {
+	from    *recorder
+	trailer http.Header
+	off     int64 // bytes given
+	at      spot  // the same place on the tape
+	closed  bool
+}
+
+func (b *recorded) Read(p []byte) (n int, err error) {
+	r := b.from
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		switch {
+		case r.reader != b:
+			return 0, r.dead
+		case b.closed:
+			return 0, errRevoked
+		case len(p) == 0:
+			return 0, nil
+		case b.off < r.size:
+			n = r.tape.read(p, &b.at)
+			b.off += int64(n)
+			r.settle()
+			return n, b.last()
+		case r.err != nil:
+			return 0, b.last()
+		case r.pulling:
+		case r.direct:
+			n = r.read(p)
+			r.over = true
+			b.off = r.size
+			return n, b.last()
+		default:
+			r.pulling = true
+			go r.pull()
+		}
+		r.wake.Wait()
+	}
+}
+
+// last returns what the source ended with, once all before it has been given.
+func (b *recorded) last() error {
+	r := b.from
+	switch {
+	case b.off < r.size || r.err == nil:
+		return nil
+	case r.err != io.EOF:
+		return &bodyError{r.err}
+	}
+	r.length.copyTrailer(b.trailer)
+	r.close()
+	return io.EOF
+}
+
+func (b *recorded) Close() error {
+	r := b.from
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b.closed = true; r.reader == b {
+		r.settle()
+		r.wake.Broadcast()
+		if r.direct {
+			r.close()
+		}
+	}
+	return nil
+}

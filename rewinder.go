@@ -1,0 +1,177 @@
+package insist
+
+import (
+	"io"
+	"net/http"
+	"sync"
+)
+
+// rewinder is a body with a GetBody of the caller's. GetBody may return a new
+// reader or rewind the one that all attempts share (azcore, connect and
+// openai-go do), so it is called only when the last reader is dead and no Read
+// of it is under way.
+type rewinder struct {
+	getBody func() (io.ReadCloser, error)
+	length  length
+
+	mu      sync.Mutex
+	src     io.ReadCloser // what the last attempt reads
+	used    bool          // an attempt has been given src
+	closed  bool          // src has been closed
+	reading bool          // a Read of src is under way
+	reader  *rewound      // the reader that is alive, if any
+	dead    error         // what dead readers give
+	err     error         // of the caller's own making
+}
+
+func newRewinder(req *http.Request) *rewinder {
+	return &rewinder{getBody: req.GetBody, length: lengthOf(req), src: req.Body}
+}
+
+func (r *rewinder) open(trailer http.Header) (io.ReadCloser, error) {
+	r.revoke(errRevoked)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.reading:
+		return nil, errInFlight
+	case r.used:
+		src, err := r.getBody()
+		if err != nil {
+			return nil, err
+		}
+		r.src, r.closed = src, false
+	}
+	r.used = true
+	r.reader = &rewound{from: r, trailer: trailer}
+	return r.reader, nil
+}
+
+func (r *rewinder) revoke(err error) {
+	r.mu.Lock()
+	r.dead = err
+	alive := r.reader != nil
+	r.reader = nil
+	r.mu.Unlock()
+	if alive {
+		r.end()
+	}
+}
+
+func (r *rewinder) whole() bool { return true }
+
+func (r *rewinder) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+func (r *rewinder) keep() {}
+
+func (r *rewinder) end() {
+	r.mu.Lock()
+	src, first := r.src, !r.closed
+	r.closed = true
+	r.mu.Unlock()
+	if first {
+		src.Close()
+	}
+}
+
+// rewound is one attempt's reader.
+type rewound struct {
+	from    *rewinder
+	trailer http.Header
+	n       int64
+	closed  bool
+}
+
+func (b *rewound) Read(p []byte) (n int, err error) {
+	r := b.from
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := b.gone(); err != nil {
+		return 0, err
+	}
+	n, err = r.read(p)
+	if gone := b.gone(); gone != nil {
+		return 0, gone
+	}
+	b.n += int64(n)
+	if err = r.length.check(b.n, err); err == io.EOF {
+		r.length.copyTrailer(b.trailer)
+	} else if err != nil && !r.closed {
+		r.err, err = err, &bodyError{err}
+	}
+	return n, err
+}
+
+// read is src.Read with mu unlocked for as long as it takes, and locked again
+// also when it panics or ends the goroutine.
+func (r *rewinder) read(p []byte) (int, error) {
+	r.reading = true
+	src := r.src
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.reading = false
+	}()
+	return src.Read(p)
+}
+
+// gone returns the error for a reader that has been closed or revoked.
+func (b *rewound) gone() error {
+	switch {
+	case b.from.reader != b:
+		return b.from.dead
+	case b.closed:
+		return errRevoked
+	}
+	return nil
+}
+
+func (b *rewound) Close() error {
+	r := b.from
+	r.mu.Lock()
+	mine := r.reader == b && !b.closed
+	b.closed = true
+	r.mu.Unlock()
+	if mine {
+		r.end()
+	}
+	return nil
+}
+
+// length holds a body against the request's ContentLength, as net/http does on
+// HTTP/1, so that the fault is known for the caller's and not taken for the
+// network's; and it carries the trailers, whose values the caller may set until
+// the body's end (http.Request.Trailer).
+type length struct {
+	declared int64 // negative if not known
+	trailer  http.Header
+}
+
+func lengthOf(req *http.Request) length {
+	l := length{declared: req.ContentLength, trailer: req.Trailer}
+	if l.declared == 0 { // with a body: not known
+		l.declared = -1
+	}
+	return l
+}
+
+// check returns err, or what is wrong after n bytes.
+func (l *length) check(n int64, err error) error {
+	switch {
+	case l.declared < 0 || n == l.declared:
+		return err
+	case n > l.declared || err == io.EOF:
+		return &lengthError{got: n, declared: l.declared}
+	}
+	return err
+}
+
+func (l *length) copyTrailer(to http.Header) {
+	for k, v := range l.trailer {
+		to[k] = append([]string(nil), v...)
+	}
+}

@@ -1,0 +1,263 @@
+package insist
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-cleanhttp"
+)
+
+// RetryTransport is an [http.RoundTripper] that makes another attempt when one
+// fails. Set it as the Transport of an http.Client, also of one that an SDK
+// takes:
+//
+//	client := &http.Client{Transport: &insist.RetryTransport{Policy: insist.Standard()}}
+//
+// The zero value is ready for use. A RetryTransport is safe for concurrent use;
+// its fields must not be changed while it is used.
+//
+// When no further attempt is made the caller gets the last response, its body
+// whole, or the last error as the base returned it. Only where there is neither,
+// RoundTrip returns an *Error.
+//
+// Of two RetryTransports that a request passes, the outer one is at work and the
+// inner one stands aside. The outer finds the inner through WrappedRoundTripper,
+// and then marks its first attempt, which costs a copy of the request (one
+// allocation); attempts that it copies anyway are always marked. Behind a
+// wrapper without that method up to M+N-1 attempts are made.
+type RetryTransport struct {
+	// Base makes the attempts.
+	// If nil, a pooled transport that all such RetryTransports share.
+	Base http.RoundTripper
+
+	// Policy says when there is another attempt.
+	// Zero means the defaults of the package documentation.
+	Policy Policy
+}
+
+var sharedBase = sync.OnceValue(func() http.RoundTripper {
+	return cleanhttp.DefaultPooledTransport()
+})
+
+// WrappedRoundTripper returns the RoundTripper that makes the attempts. By this
+// name Kubernetes and others look through a wrapper.
+func (t *RetryTransport) WrappedRoundTripper() http.RoundTripper {
+	if t.Base == nil {
+		return sharedBase()
+	}
+	return t.Base
+}
+
+// CloseIdleConnections closes the base's idle connections, if it can. With a nil
+// Base those are shared.
+func (t *RetryTransport) CloseIdleConnections() {
+	if c, ok := t.WrappedRoundTripper().(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// RoundTrip sends req, and sends it again as the Policy says.
+func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	base, around := t.WrappedRoundTripper(), scopeOf(req.Context())
+	policy := around.policy(&t.Policy)
+	if policy.Disabled || req.URL == nil || req.Header == nil || around.covers(req) {
+		return base.RoundTrip(req)
+	}
+	c := call{base: base, policy: policy, around: around, req: req}
+	return c.run()
+}
+
+// call is one RoundTrip of a RetryTransport.
+type call struct {
+	base   http.RoundTripper
+	policy *Policy
+	around *scope        // what the caller's context holds
+	req    *http.Request // the caller's, never changed
+	body   body
+	teller teller
+
+	idempotent bool
+	traced     bool    // non-idempotent attempts: was anything sent?
+	copied     bool    // the first attempt is a copy, too
+	last       outcome // of the last attempt
+	closed     bool    // the last attempt's response has been closed
+	settled    bool    // body and response are somebody else's by now
+}
+
+func (c *call) run() (*http.Response, error) {
+	defer c.cleanUp()
+	c.prepare()
+	if ended(c.req.Context(), c.req.Cancel) {
+		return nil, c.fail(ReasonContext, nil)
+	}
+	for n := 1; ; n++ {
+		c.teller.begin()
+		if why, err := c.attempt(n); err != nil {
+			return nil, c.fail(why, err)
+		}
+		ruling := c.policy.decide(c.req.Context(), &c.last)
+		c.teller.tell(&c.last, ruling)
+		if !ruling.retry {
+			return c.finish()
+		}
+		if !c.wait(ruling.wait) {
+			return nil, c.fail(ReasonContext, nil)
+		}
+	}
+}
+
+// prepare finds out what the first attempt needs.
+func (c *call) prepare() {
+	c.idempotent = c.policy.idempotent(c.req)
+	c.teller = newTeller(c.req.Context(), c.around, c.policy)
+	c.copied = c.around.numbered()
+	if c.policy.maxAttempts() == 1 {
+		return
+	}
+	c.body = newBody(c.req, c.policy.maxReplayBytes())
+	c.traced = !c.idempotent && c.policy.NonIdempotent != ResendEvenIfLost
+	c.copied = c.copied || c.traced || c.body.stream != nil || wraps(c.base)
+}
+
+// attempt makes attempt n and leaves its outcome in c.last. It returns an error
+// if there was none, since the request could not be made.
+func (c *call) attempt(n int) (Reason, error) {
+	out, a := c.req, (*attempt)(nil)
+	if n > 1 || c.copied {
+		a = c.copy(n)
+		if out = &a.request; n > 1 {
+			c.adapt(out)
+		}
+		if err := c.body.fill(out, n); err != nil {
+			return ReasonBody, err
+		}
+		if n > 1 && c.policy.Prepare != nil {
+			if err := c.policy.Prepare(out); err != nil {
+				return ReasonPermanent, err
+			}
+		}
+	}
+	c.closed = false
+	resp, err := c.body.send(c.base, out)
+	if resp != nil && resp.Request == out {
+		resp.Request = c.req // as without us; and the copy can go
+	}
+	switch {
+	case resp != nil && err != nil: // a broken base; the error counts
+		if resp.Body != nil {
+			resp.Body.Close()
+		}
+		resp = nil
+	case resp == nil && err == nil:
+		err = &Error{Attempts: n, Reason: ReasonPermanent, Err: errNoAnswer}
+	}
+	c.last = outcome{
+		number: n, req: c.req, resp: resp, err: err,
+		ended:      ended(c.req.Context(), c.req.Cancel),
+		whole:      c.body.whole(),
+		idempotent: c.idempotent,
+	}
+	if err != nil {
+		c.last.unsent = !c.idempotent && a.unsent(err)
+		if own := c.body.failure(); own != nil && !c.last.ended {
+			c.last.err, c.last.badBody = own, true
+		}
+	}
+	return "", nil
+}
+
+// copy returns a request for attempt n that shares headers and URL with the
+// caller's.
+func (c *call) copy(n int) *attempt {
+	a := &attempt{number: int32(n)}
+	a.scope = scope{Context: c.req.Context(), outer: c.around, attempt: a}
+	ctx := context.Context(&a.scope)
+	if c.traced {
+		ctx = httptrace.WithClientTrace(ctx, a.watch())
+	}
+	a.request = *c.req.WithContext(ctx)
+	return a
+}
+
+// adapt changes what is not to be sent as it was in the first attempt.
+func (c *call) adapt(out *http.Request) {
+	if c.policy.Prepare != nil {
+		out.Header, out.URL = out.Header.Clone(), cloneURL(out.URL)
+	}
+	if c.last.resp != nil && expectationFailed(c.req, c.last.resp) {
+		out.Header = out.Header.Clone()
+		out.Header.Del("Expect")
+	}
+}
+
+func cloneURL(u *url.URL) *url.URL {
+	c := *u // its User is immutable
+	return &c
+}
+
+// wait throws the last attempt away and waits for d. It reports whether the
+// caller still waits, too.
+func (c *call) wait(d time.Duration) bool {
+	ctx, start := c.req.Context(), time.Time{}
+	if d > 0 {
+		start = time.Now()
+	}
+	c.body.revoke() // before the response is closed: HTTP/2 waits for it
+	discard(ctx, c.req.Cancel, c.last.resp, d)
+	c.closed = true
+	if d > 0 {
+		d -= time.Since(start)
+	}
+	return pause(ctx, c.req.Cancel, d)
+}
+
+// finish hands the last attempt's result over.
+func (c *call) finish() (*http.Response, error) {
+	c.settled = true
+	if c.last.resp != nil {
+		c.body.keep()
+		return c.last.resp, nil
+	}
+	c.body.end()
+	return nil, c.last.err
+}
+
+// fail ends a call that has no result to hand over: the last response, if any,
+// is closed by now.
+func (c *call) fail(why Reason, cause error) error {
+	ctx := c.req.Context()
+	e := &Error{Attempts: c.last.number, Reason: why, Err: c.last.err, Cause: cause}
+	if c.last.resp != nil {
+		e.Status = c.last.resp.StatusCode
+	}
+	if why == ReasonContext {
+		if e.Cause, e.ctxErr = context.Cause(ctx), ctx.Err(); e.Cause == nil {
+			e.Cause = errCanceled
+		}
+	}
+	c.teller.amend(why)
+	if errors.Is(cause, errInFlight) && c.last.err != nil {
+		return c.last.err
+	}
+	return e
+}
+
+// cleanUp runs on all ways out. Where nothing was handed over (the context
+// ended, a rule or hook panicked) it closes what is open.
+func (c *call) cleanUp() {
+	if c.settled {
+		return
+	}
+	c.body.end()
+	if c.last.number == 0 && c.body.stream == nil && c.req.Body != nil {
+		c.req.Body.Close() // the base has not seen it
+	}
+	if c.last.resp != nil && c.last.resp.Body != nil && !c.closed {
+		c.last.resp.Body.Close()
+	}
+}
