@@ -22,17 +22,17 @@ type recorder struct {
 	mu      sync.Mutex
 	wake    sync.Cond // any change below
 	src     io.ReadCloser
-	closed  bool  // src has been closed
-	pulling bool  // a Read of src is under way
 	err     error // what src ended with, io.EOF included
-	caller  bool  // err is of the caller's own making
 	size    int64 // bytes read of src
 	tape    tape
+	reader  *recorded // the reader that is alive, if any
+	dead    error     // what dead readers give
+	closed  bool      // src has been closed
+	pulling bool      // a Read of src is under way
+	caller  bool      // err is of the caller's own making
 	direct  bool      // nothing more is kept
 	over    bool      // the tape lacks bytes: there can be no other reader
 	done    bool      // the call has ended
-	reader  *recorded // the reader that is alive, if any
-	dead    error     // what dead readers give
 }
 
 func newRecorder(req *http.Request, limit int64) *recorder {

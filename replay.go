@@ -24,10 +24,15 @@ type body struct {
 	broken bool   // in memory and not as long as ContentLength says
 }
 
-// stream is a body that reaches the base only through readers of our own.
-type stream interface {
+// source is where the attempts' bodies come from.
+type source interface {
 	// open returns the body from its start. All readers from before are dead.
 	open(trailer http.Header) (io.ReadCloser, error)
+}
+
+// stream is a body that reaches the base only through readers of our own.
+type stream interface {
+	source
 	// revoke ends the attempt: its reader gives err from now on.
 	revoke(err error)
 	// whole reports whether open can give the whole body once more.
@@ -54,52 +59,48 @@ func newBody(req *http.Request, limit int64) body {
 	return b
 }
 
-// fill gives the request of attempt n, a copy of the caller's, its body.
-func (b *body) fill(out *http.Request, n int) (err error) {
-	if b.stream == nil && n == 1 {
+// fill gives the attempt's request, a copy of the caller's, its body.
+func (b *body) fill(a *attempt) (err error) {
+	switch {
+	case b.stream != nil:
+		a.source = b.stream
+	case a.number > 1 && b.memory.kind != nothing:
+		memory := b.memory // a copy, since b would move to the heap
+		a.source = &memory
+	default:
 		return nil
 	}
-	trailer := out.Trailer.Clone()
-	out.Trailer = trailer
-	if b.stream != nil {
-		stream, replays := b.stream, 0 // not b, which would move to the heap
-		out.GetBody = func() (io.ReadCloser, error) {
-			if replays++; replays > maxInnerReplays {
-				return nil, errTooOften
-			}
-			return stream.open(trailer)
-		}
-		out.Body, err = stream.open(trailer)
-		return err
-	}
-	if b.memory.kind != nothing {
-		memory := b.memory
-		out.Body = memory.open()
-		out.GetBody = func() (io.ReadCloser, error) { return memory.open(), nil }
-	}
-	return nil
+	out := &a.request
+	out.Trailer, out.GetBody = out.Trailer.Clone(), a.getBody
+	out.Body, err = a.source.open(out.Trailer)
+	return err
 }
 
 // maxInnerReplays bounds how often net/http sends a body again within one
-// attempt. HTTP/2 does that without end where a server resets each stream
-// (golang/go#52459); on a connection that turns out to be dead, once.
+// attempt. On a connection that turns out to be dead it does so once; on HTTP/2,
+// against a server that resets each stream, without end (golang/go#52459).
 const maxInnerReplays = 7
 
-// send lets base send out, whose body is ours, and sees to it that the end of
-// the context ends a read of the body: on HTTP/1 net/http would wait for that
-// read (golang/go#78555).
-func (b *body) send(base http.RoundTripper, out *http.Request) (*http.Response, error) {
-	ctx := out.Context()
-	if b.stream == nil || ctx.Done() == nil {
-		return base.RoundTrip(out)
+func (a *attempt) getBody() (io.ReadCloser, error) {
+	if a.replays.Add(1) > maxInnerReplays {
+		return nil, errTooOften
 	}
-	stream := b.stream
-	stop := context.AfterFunc(ctx, func() {
-		stream.revoke(context.Cause(ctx))
-		stream.end()
-	})
-	defer stop()
-	return base.RoundTrip(out)
+	return a.source.open(a.request.Trailer)
+}
+
+// send lets base make the attempt. The end of the context ends a read of a body
+// that is ours: on HTTP/1 net/http would wait for that read (golang/go#78555).
+func (a *attempt) send(base http.RoundTripper) (*http.Response, error) {
+	if _, ours := a.source.(stream); ours && a.scope.Done() != nil {
+		defer context.AfterFunc(a.scope.Context, a.abort)()
+	}
+	return base.RoundTrip(&a.request)
+}
+
+func (a *attempt) abort() {
+	s := a.source.(stream)
+	s.revoke(context.Cause(a.scope.Context))
+	s.end()
 }
 
 // whole reports whether another attempt could send the whole body.
@@ -185,11 +186,11 @@ func (s *snapshot) size() int64 {
 	return int64(s.bytes.Len())
 }
 
-func (s *snapshot) open() io.ReadCloser {
+func (s *snapshot) open(http.Header) (io.ReadCloser, error) {
 	if s.kind == inText {
 		r := s.text
-		return io.NopCloser(&r)
+		return io.NopCloser(&r), nil
 	}
 	r := s.bytes
-	return io.NopCloser(&r)
+	return io.NopCloser(&r), nil
 }

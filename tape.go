@@ -5,13 +5,8 @@ import "sync"
 // tape keeps bytes in chunks: it grows without copying, and full chunks are
 // pooled.
 type tape struct {
-	chunks []chunk
-	first  [2]chunk // a short body needs no more
-}
-
-type chunk struct {
-	data   []byte           // what has been written, with room behind it
-	pooled *[chunkSize]byte // data's array, if it is a full chunk
+	chunks [][]byte  // what has been written; the last may have room behind it
+	first  [2][]byte // a short body needs no more
 }
 
 // spot is a place on a tape.
@@ -31,7 +26,7 @@ func (t *tape) room(most int64, exact bool) []byte {
 	if t.chunks == nil {
 		t.chunks = t.first[:0]
 	} else if n := len(t.chunks); n > 0 {
-		last := t.chunks[n-1].data
+		last := t.chunks[n-1]
 		if free := last[len(last):cap(last)]; len(free) > 0 {
 			return free[:min(int64(len(free)), most)]
 		}
@@ -40,27 +35,26 @@ func (t *tape) room(most int64, exact bool) []byte {
 	if exact {
 		size = most
 	}
-	var c chunk
+	var c []byte
 	if size = min(size, most, chunkSize); size == chunkSize {
-		c.pooled = chunkPool.Get().(*[chunkSize]byte)
-		c.data = c.pooled[:0]
+		c = chunkPool.Get().(*[chunkSize]byte)[:0]
 	} else {
-		c.data = make([]byte, 0, size)
+		c = make([]byte, 0, size)
 	}
 	t.chunks = append(t.chunks, c)
-	return c.data[:size]
+	return c[:size]
 }
 
 // grow says that n bytes have been written where room pointed.
 func (t *tape) grow(n int) {
-	c := &t.chunks[len(t.chunks)-1]
-	c.data = c.data[:len(c.data)+n]
+	last := &t.chunks[len(t.chunks)-1]
+	*last = (*last)[:len(*last)+n]
 }
 
 // read copies from at on, and moves at.
 func (t *tape) read(p []byte, at *spot) (n int) {
 	for n < len(p) && at.chunk < len(t.chunks) {
-		data := t.chunks[at.chunk].data
+		data := t.chunks[at.chunk]
 		m := copy(p[n:], data[at.off:])
 		n, at.off = n+m, at.off+m
 		if at.off < cap(data) {
@@ -74,8 +68,8 @@ func (t *tape) read(p []byte, at *spot) (n int) {
 // free gives the chunks back. Nobody may be reading or writing them.
 func (t *tape) free() {
 	for _, c := range t.chunks {
-		if c.pooled != nil {
-			chunkPool.Put(c.pooled)
+		if cap(c) == chunkSize {
+			chunkPool.Put((*[chunkSize]byte)(c[:chunkSize]))
 		}
 	}
 	*t = tape{}

@@ -12,7 +12,9 @@ type attempt struct {
 	request http.Request
 	scope   scope
 	trace   httptrace.ClientTrace
+	source  source // of the body; nil if that is the caller's own, or none
 	number  int32
+	replays atomic.Int32  // of the body, by the base
 	seen    atomic.Uint32 // what the trace has seen, over all of the base's own tries
 }
 

@@ -126,27 +126,34 @@ func (c *call) prepare() {
 
 // attempt makes attempt n and leaves its outcome in c.last. It returns an error
 // if there was none, since the request could not be made.
-func (c *call) attempt(n int) (Reason, error) {
-	out, a := c.req, (*attempt)(nil)
-	if n > 1 || c.copied {
-		a = c.copy(n)
-		if out = &a.request; n > 1 {
-			c.adapt(out)
-		}
-		if err := c.body.fill(out, n); err != nil {
-			return ReasonBody, err
-		}
-		if n > 1 && c.policy.Prepare != nil {
-			if err := c.policy.Prepare(out); err != nil {
-				return ReasonPermanent, err
-			}
+func (c *call) attempt(n int) (why Reason, err error) {
+	if n == 1 && !c.copied {
+		resp, err := c.base.RoundTrip(c.req)
+		c.note(n, nil, resp, err)
+		return "", nil
+	}
+	a := c.copy(n)
+	if n > 1 {
+		c.adapt(&a.request)
+	}
+	if err := c.body.fill(a); err != nil {
+		return ReasonBody, err
+	}
+	if n > 1 && c.policy.Prepare != nil {
+		if err := c.policy.Prepare(&a.request); err != nil {
+			return ReasonPermanent, err
 		}
 	}
-	c.closed = false
-	resp, err := c.body.send(c.base, out)
-	if resp != nil && resp.Request == out {
+	resp, err := a.send(c.base)
+	if resp != nil && resp.Request == &a.request {
 		resp.Request = c.req // as without us; and the copy can go
 	}
+	c.note(n, a, resp, err)
+	return "", nil
+}
+
+// note makes attempt n's outcome c.last.
+func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 	switch {
 	case resp != nil && err != nil: // a broken base; the error counts
 		if resp.Body != nil {
@@ -156,19 +163,20 @@ func (c *call) attempt(n int) (Reason, error) {
 	case resp == nil && err == nil:
 		err = &Error{Attempts: n, Reason: ReasonPermanent, Err: errNoAnswer}
 	}
+	c.closed = false
 	c.last = outcome{
 		number: n, req: c.req, resp: resp, err: err,
 		ended:      ended(c.req.Context(), c.req.Cancel),
 		whole:      c.body.whole(),
 		idempotent: c.idempotent,
 	}
-	if err != nil {
-		c.last.unsent = !c.idempotent && a.unsent(err)
-		if own := c.body.failure(); own != nil && !c.last.ended {
-			c.last.err, c.last.badBody = own, true
-		}
+	if err == nil {
+		return
 	}
-	return "", nil
+	c.last.unsent = !c.idempotent && a.unsent(err)
+	if own := c.body.failure(); own != nil && !c.last.ended {
+		c.last.err, c.last.badBody = own, true
+	}
 }
 
 // copy returns a request for attempt n that shares headers and URL with the

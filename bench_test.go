@@ -1,0 +1,131 @@
+package insist
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// replies answers without allocating: fails times 503, then 200, and again. It
+// reads the request body to its end.
+type replies struct {
+	fails, n  int
+	bad, good *http.Response
+	buf       []byte
+}
+
+func newReplies(fails int) *replies {
+	return &replies{fails: fails, bad: answer(503), good: answer(200), buf: make([]byte, 32<<10)}
+}
+
+func (r *replies) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		for {
+			if _, err := req.Body.Read(r.buf); err != nil {
+				break
+			}
+		}
+		req.Body.Close()
+	}
+	if r.n++; r.n%(r.fails+1) != 0 {
+		return r.bad, nil
+	}
+	return r.good, nil
+}
+
+// scenario is a request to be sent again and again: set makes it fresh.
+type scenario struct {
+	name   string
+	method string
+	key    bool
+	size   int
+	body   func(size int) (io.ReadCloser, func() (io.ReadCloser, error), func())
+	fails  int
+	allocs int64 // at most
+	bytes  int64 // at most
+}
+
+// inMemory is what http.NewRequest makes of a strings.Reader.
+func inMemory(size int) (io.ReadCloser, func() (io.ReadCloser, error), func()) {
+	r := strings.NewReader(strings.Repeat("x", size))
+	get := func() (io.ReadCloser, error) { panic("GetBody was called") }
+	return io.NopCloser(r), get, func() { r.Seek(0, io.SeekStart) }
+}
+
+// readOnce has no GetBody.
+func readOnce(size int) (io.ReadCloser, func() (io.ReadCloser, error), func()) {
+	r := strings.NewReader(strings.Repeat("x", size))
+	return io.NopCloser(struct{ io.Reader }{r}), nil, func() { r.Seek(0, io.SeekStart) }
+}
+
+// getBody is another kind of reader, with GetBody.
+func getBody(size int) (io.ReadCloser, func() (io.ReadCloser, error), func()) {
+	body, _, again := readOnce(size)
+	return body, func() (io.ReadCloser, error) { again(); return body, nil }, again
+}
+
+var scenarios = []scenario{
+	{name: "GET", method: "GET"},
+	{name: "GET, two retries", method: "GET", fails: 2, allocs: 2, bytes: 1100},
+	{name: "PUT in memory 1KiB", method: "PUT", body: inMemory, size: 1 << 10},
+	{name: "PUT in memory 1MiB", method: "PUT", body: inMemory, size: 1 << 20},
+	{name: "POST with key in memory 1KiB", method: "POST", key: true, body: inMemory, size: 1 << 10},
+	{name: "POST", method: "POST", allocs: 7, bytes: 600},
+	{name: "POST in memory 1KiB", method: "POST", body: inMemory, size: 1 << 10, allocs: 7, bytes: 600},
+	{name: "POST in memory 1MiB", method: "POST", body: inMemory, size: 1 << 20, allocs: 7, bytes: 600},
+	{name: "POST GetBody 1KiB", method: "POST", body: getBody, size: 1 << 10, allocs: 20, bytes: 1 << 10},
+	{name: "POST GetBody 1MiB", method: "POST", body: getBody, size: 1 << 20, allocs: 20, bytes: 1 << 10},
+	{name: "POST read once 1KiB", method: "POST", body: readOnce, size: 1 << 10, allocs: 30, bytes: 2 << 10},
+	{name: "POST read once 1MiB", method: "POST", body: readOnce, size: 1 << 20, allocs: 80, bytes: 1 << 20 / 10},
+}
+
+func (s *scenario) run(b *testing.B) {
+	b.ReportAllocs()
+	rt := &RetryTransport{Base: newReplies(s.fails), Policy: Policy{Backoff: Constant(0)}}
+	// A context that can end costs a body that is not in memory 144 bytes more,
+	// for context.AfterFunc.
+	req := request(b, s.method, "http://x/", nil).WithContext(context.Background())
+	again := func() {}
+	var body io.ReadCloser
+	if s.body != nil {
+		body, req.GetBody, again = s.body(s.size)
+		req.ContentLength = int64(s.size)
+	}
+	if s.key {
+		req.Header.Set("Idempotency-Key", "1")
+	}
+	for b.Loop() {
+		again()
+		req.Body = body
+		if resp, err := rt.RoundTrip(req); err != nil || resp.StatusCode != 200 {
+			b.Fatal(resp, err)
+		}
+	}
+}
+
+// BenchmarkRoundTrip is what insist adds to a base that does nothing.
+func BenchmarkRoundTrip(b *testing.B) {
+	for _, s := range scenarios {
+		b.Run(s.name, s.run)
+	}
+}
+
+// TestCost holds the scenarios' allocations and bytes against what is promised.
+func TestCost(t *testing.T) {
+	if raceEnabled {
+		t.Log("the race detector allocates, and empties pools: only the rest of the test is run")
+	}
+	for _, s := range scenarios {
+		r := testing.Benchmark(s.run)
+		assert.Positive(t, r.N, s.name)
+		if !raceEnabled {
+			assert.LessOrEqual(t, r.AllocsPerOp(), s.allocs, s.name)
+			assert.LessOrEqual(t, r.AllocedBytesPerOp(), s.bytes, s.name)
+		}
+		t.Logf("%-30s %4d allocs %8d bytes", s.name, r.AllocsPerOp(), r.AllocedBytesPerOp())
+	}
+}

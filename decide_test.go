@@ -1,0 +1,201 @@
+package insist
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+type retryLater struct{ after time.Duration }
+
+func (retryLater) Error() string               { return "later" }
+func (e retryLater) RetryAfter() time.Duration { return e.after }
+
+func answer(status int, headers ...string) *http.Response {
+	h := http.Header{}
+	for i := 0; i < len(headers); i += 2 {
+		h.Add(headers[i], headers[i+1])
+	}
+	return &http.Response{StatusCode: status, Header: h, Body: http.NoBody}
+}
+
+func says(v Verdict, wait time.Duration) Policy {
+	return Policy{Classify: func(*http.Request, *http.Response, error, int) Decision {
+		return Decision{Verdict: v, Wait: wait}
+	}}
+}
+
+// TestDecide is the precedence of the rules: a line per case.
+func TestDecide(t *testing.T) {
+	const s, def = time.Second, 2 * time.Second
+	lost := io.ErrUnexpectedEOF
+	never := func(error) bool { return false }
+	always := func(error) bool { return true }
+	post, get := outcome{}, outcome{idempotent: true}
+	with := func(o outcome, change ...func(*outcome)) outcome {
+		for _, f := range change {
+			f(&o)
+		}
+		return o
+	}
+	ended := func(o *outcome) { o.ended = true }
+	partly := func(o *outcome) { o.whole = false }
+	badBody := func(o *outcome) { o.badBody = true }
+	unsent := func(o *outcome) { o.unsent = true }
+	third := func(o *outcome) { o.number = 3 }
+	expects := func(o *outcome) { o.req.Header.Set("Expect", "100-continue") }
+
+	for _, c := range []struct {
+		name   string
+		policy Policy
+		base   outcome
+		resp   *http.Response
+		err    error
+		change []func(*outcome)
+		want   ruling
+	}{
+		// Statuses.
+		{"200", Policy{}, get, answer(200), nil, nil, ruling{false, 0, ReasonSuccess}},
+		{"400", Policy{}, get, answer(400), nil, nil, ruling{false, 0, ReasonSuccess}},
+		{"401", Policy{}, get, answer(401), nil, nil, ruling{true, def, ReasonStatus}},
+		{"404 costs", Policy{}, get, answer(404), nil, nil, ruling{true, def, ReasonStatus}},
+		{"500 to a POST", Policy{}, post, answer(500), nil, nil, ruling{true, def, ReasonStatus}},
+		{"101", Policy{RetryableStatus: StatusAbove(0)}, get, answer(101), nil, nil, ruling{false, 0, ReasonSuccess}},
+		{"0 from a fake", Policy{}, get, answer(0), nil, nil, ruling{false, 0, ReasonSuccess}},
+		{"999 from a fake", Policy{}, get, answer(999), nil, nil, ruling{true, def, ReasonStatus}},
+		{"own status rule", Policy{RetryableStatus: StatusAbove(499)}, get, answer(404), nil, nil, ruling{false, 0, ReasonSuccess}},
+		{"417 after Expect", Policy{RetryableStatus: StatusAbove(499)}, post, answer(417), nil, []func(*outcome){expects}, ruling{true, 0, ReasonStatus}},
+		{"417 without Expect", Policy{RetryableStatus: StatusAbove(499)}, post, answer(417), nil, nil, ruling{false, 0, ReasonSuccess}},
+
+		// Errors.
+		{"lost GET", Policy{}, get, nil, lost, nil, ruling{true, def, ReasonError}},
+		{"lost POST", Policy{}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
+		{"unsent POST", Policy{}, post, nil, lost, []func(*outcome){unsent}, ruling{true, def, ReasonError}},
+		{"permanent", Policy{}, get, nil, http.ErrSchemeMismatch, nil, ruling{false, 0, ReasonPermanent}},
+		{"marked permanent", Policy{RetryableError: always}, get, nil, Permanent(lost), nil, ruling{false, 0, ReasonPermanent}},
+		{"own error rule says no", Policy{RetryableError: never}, get, nil, lost, nil, ruling{false, 0, ReasonPermanent}},
+		{"own error rule replaces the classes", Policy{RetryableError: always}, get, nil, http.ErrSchemeMismatch, nil, ruling{true, def, ReasonError}},
+		{"own error rule doesn't pass the gate", Policy{RetryableError: always}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
+		{"net/http's own timeout", Policy{}, get, nil, context.DeadlineExceeded, nil, ruling{true, def, ReasonError}},
+
+		// Never.
+		{"ended, error", says(Retry, 0), get, nil, lost, []func(*outcome){ended}, ruling{false, 0, ReasonContext}},
+		{"ended, answer", Policy{}, get, answer(503), nil, []func(*outcome){ended}, ruling{false, 0, ReasonContext}},
+		{"ended, success", Policy{}, get, answer(200), nil, []func(*outcome){ended}, ruling{false, 0, ReasonSuccess}},
+		{"caller's body failed", says(Retry, 0), get, nil, lost, []func(*outcome){badBody}, ruling{false, 0, ReasonBody}},
+		{"body not whole", says(Retry, 0), get, answer(503), nil, []func(*outcome){partly}, ruling{false, 0, ReasonBody}},
+		{"body not whole, success", Policy{}, get, answer(200), nil, []func(*outcome){partly}, ruling{false, 0, ReasonSuccess}},
+
+		// Classify, then the server, then the rest.
+		{"Classify retries a 200", says(Retry, 0), get, answer(200), nil, nil, ruling{true, def, ReasonDecision}},
+		{"Classify stops a 503", says(Stop, 0), get, answer(503), nil, nil, ruling{false, 0, ReasonDecision}},
+		{"Classify doesn't know", says(unknown, 0), get, answer(503), nil, nil, ruling{true, def, ReasonStatus}},
+		{"Classify says nonsense", says(Verdict(7), 0), get, answer(503), nil, nil, ruling{true, def, ReasonStatus}},
+		{"Classify beats the server", says(Stop, 0), get, answer(503, "X-Should-Retry", "true"), nil, nil, ruling{false, 0, ReasonDecision}},
+		{"Classify passes the gate", says(Retry, 0), post, nil, lost, nil, ruling{true, def, ReasonDecision}},
+		{"Classify retries the permanent", says(Retry, 0), get, nil, http.ErrSchemeMismatch, nil, ruling{true, def, ReasonDecision}},
+		{"Classify's wait", says(Retry, 5*s), get, answer(503), nil, nil, ruling{true, 5 * s, ReasonDecision}},
+		{"Classify's wait alone", says(unknown, 5*s), get, answer(503), nil, nil, ruling{true, 5 * s, ReasonStatus}},
+		{"Classify's no wait", says(Retry, -1), get, answer(503), nil, nil, ruling{true, 0, ReasonDecision}},
+		{"Classify's wait and a longer Retry-After", says(Retry, s), get, answer(503, "Retry-After", "9"), nil, nil, ruling{true, 9 * s, ReasonDecision}},
+		{"Classify's wait is too long", says(Retry, time.Hour), get, answer(503), nil, nil, ruling{false, time.Hour, ReasonRetryAfter}},
+		{"server says yes", Policy{}, get, answer(400, "X-Should-Retry", "true"), nil, nil, ruling{true, def, ReasonDecision}},
+		{"server says no", Policy{}, get, answer(503, "X-Should-Retry", "false"), nil, nil, ruling{false, 0, ReasonDecision}},
+		{"server doesn't pass the gate", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(500, "X-Should-Retry", "true"), nil, nil, ruling{false, 0, ReasonMaybeDone}},
+
+		// NonIdempotent.
+		{"only unsent: 500", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(500), nil, nil, ruling{false, 0, ReasonMaybeDone}},
+		{"only unsent: 503", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(503), nil, nil, ruling{false, 0, ReasonMaybeDone}},
+		{"only unsent: 503 with Retry-After", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(503, "Retry-After", "1"), nil, nil, ruling{true, def, ReasonStatus}},
+		{"only unsent: 408", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(408), nil, nil, ruling{true, def, ReasonStatus}},
+		{"only unsent: 425", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(425), nil, nil, ruling{true, def, ReasonStatus}},
+		{"only unsent: 429", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(429), nil, nil, ruling{true, def, ReasonStatus}},
+		{"only unsent: lost", Policy{NonIdempotent: ResendOnlyUnsent}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
+		{"only unsent: unsent", Policy{NonIdempotent: ResendOnlyUnsent}, post, nil, lost, []func(*outcome){unsent}, ruling{true, def, ReasonError}},
+		{"only unsent: idempotent", Policy{NonIdempotent: ResendOnlyUnsent}, get, answer(500), nil, nil, ruling{true, def, ReasonStatus}},
+		{"even if lost", Policy{NonIdempotent: ResendEvenIfLost}, post, nil, lost, nil, ruling{true, def, ReasonError}},
+		{"nonsense is the default", Policy{NonIdempotent: -5}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
+		{"nonsense is the default, answered", Policy{NonIdempotent: 99}, post, answer(500), nil, nil, ruling{true, def, ReasonStatus}},
+
+		// Attempts.
+		{"third of three", Policy{}, get, answer(503), nil, []func(*outcome){third}, ruling{false, 0, ReasonAttempts}},
+		{"third of three, good", Policy{}, get, answer(200), nil, []func(*outcome){third}, ruling{false, 0, ReasonSuccess}},
+		{"third of four", Policy{MaxAttempts: 4}, get, answer(503), nil, []func(*outcome){third}, ruling{true, def, ReasonStatus}},
+		{"negative is one", Policy{MaxAttempts: -4}, get, answer(503), nil, nil, ruling{false, 0, ReasonAttempts}},
+
+		// Waits.
+		{"Retry-After above Backoff", Policy{}, get, answer(503, "Retry-After", "5"), nil, nil, ruling{true, 5 * s, ReasonStatus}},
+		{"Backoff above Retry-After", Policy{}, get, answer(503, "Retry-After", "1"), nil, nil, ruling{true, def, ReasonStatus}},
+		{"Retry-After on any status", Policy{Backoff: Constant(0)}, get, answer(404, "Retry-After", "1"), nil, nil, ruling{true, s, ReasonStatus}},
+		{"garbage", Policy{}, get, answer(503, "Retry-After", "soon"), nil, nil, ruling{true, def, ReasonStatus}},
+		{"milliseconds", Policy{Backoff: Constant(0)}, get, answer(429, "Retry-After-Ms", "10"), nil, nil, ruling{true, s / 100, ReasonStatus}},
+		{"the longest allowed", Policy{}, get, answer(503, "Retry-After", "30"), nil, nil, ruling{true, 30 * s, ReasonStatus}},
+		{"too long", Policy{}, get, answer(503, "Retry-After", "31"), nil, nil, ruling{false, 31 * s, ReasonRetryAfter}},
+		{"none allowed", Policy{MaxRetryAfter: -1}, get, answer(503, "Retry-After", "1"), nil, nil, ruling{false, s, ReasonRetryAfter}},
+		{"none allowed, none asked", Policy{MaxRetryAfter: -1}, get, answer(503, "Retry-After", "0"), nil, nil, ruling{true, def, ReasonStatus}},
+		{"longer allowed", Policy{MaxRetryAfter: time.Hour}, get, answer(503, "Retry-After", "31"), nil, nil, ruling{true, 31 * s, ReasonStatus}},
+		{"Backoff isn't bound by it", Policy{Backoff: Constant(time.Hour)}, get, answer(503), nil, nil, ruling{true, time.Hour, ReasonStatus}},
+		{"negative Backoff", Policy{Backoff: func(int) time.Duration { return -5 }}, get, answer(503), nil, nil, ruling{true, 0, ReasonStatus}},
+		{"an error's wait", Policy{}, get, nil, retryLater{7 * s}, nil, ruling{true, 7 * s, ReasonError}},
+		{"an error's wait, wrapped", Policy{}, get, nil, errors.Join(lost, retryLater{7 * s}), nil, ruling{true, 7 * s, ReasonError}},
+		{"an error's wait, too long", Policy{}, get, nil, retryLater{time.Minute}, nil, ruling{false, time.Minute, ReasonRetryAfter}},
+		{"an error's negative wait", Policy{}, get, nil, retryLater{-s}, nil, ruling{true, def, ReasonError}},
+	} {
+		o := with(c.base, func(o *outcome) {
+			o.number, o.whole, o.resp, o.err = 1, true, c.resp, c.err
+			o.req = &http.Request{Header: http.Header{}}
+		})
+		o = with(o, c.change...)
+		assert.Equal(t, c.want, c.policy.decide(t.Context(), &o), c.name)
+	}
+}
+
+func TestNoWaitPastTheDeadline(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for wait, want := range map[time.Duration]ruling{
+		time.Minute:   {true, time.Minute, ReasonStatus},
+		time.Hour:     {false, time.Hour, ReasonDeadline},
+		2 * time.Hour: {false, 2 * time.Hour, ReasonDeadline},
+	} {
+		p := Policy{Backoff: Constant(wait)}
+		o := outcome{number: 1, req: &http.Request{}, resp: answer(503), whole: true, idempotent: true}
+		assert.Equal(t, want, p.decide(ctx, &o))
+	}
+}
+
+func TestIdempotent(t *testing.T) {
+	key := http.Header{"Idempotency-Key": {"1"}}
+	xKey := http.Header{"X-Idempotency-Key": nil} // as net/http allows: known, but not sent
+	for _, c := range []struct {
+		name   string
+		method string
+		header http.Header
+		want   bool
+	}{
+		{"no method", "", nil, true},
+		{"GET", "GET", nil, true},
+		{"HEAD", "HEAD", nil, true},
+		{"OPTIONS", "OPTIONS", nil, true},
+		{"TRACE", "TRACE", nil, true},
+		{"PUT", "PUT", nil, true},
+		{"DELETE", "DELETE", nil, true},
+		{"POST", "POST", nil, false},
+		{"PATCH", "PATCH", nil, false},
+		{"CONNECT", "CONNECT", nil, false},
+		{"methods have a case", "get", nil, false},
+		{"POST with a key", "POST", key, true},
+		{"POST with an empty key", "POST", xKey, true},
+	} {
+		got := (&Policy{}).idempotent(&http.Request{Method: c.method, Header: c.header})
+		assert.Equal(t, c.want, got, c.name)
+	}
+	p := Policy{Idempotent: func(r *http.Request) bool { return r.Method == "SEARCH" }}
+	assert.True(t, p.idempotent(&http.Request{Method: "SEARCH"}))
+	assert.False(t, p.idempotent(&http.Request{Method: "GET", Header: key}))
+}

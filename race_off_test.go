@@ -1,0 +1,5 @@
+//go:build !race
+
+package insist
+
+const raceEnabled = false

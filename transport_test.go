@@ -1,0 +1,319 @@
+package insist
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestZeroValueMakesThreeAttemptsTwoSecondsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := script(status(500))
+		resp, err := (&RetryTransport{Base: b}).RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, []time.Duration{2 * time.Second, 2 * time.Second}, b.waits())
+		assert.Equal(t, 500, resp.StatusCode)
+		assert.Equal(t, "Internal Server Error", text(t, resp), "the last response, whole")
+		assert.Equal(t, 1, b.bodies[0].closed(), "discarded")
+		assert.Equal(t, 1, b.bodies[1].closed(), "discarded")
+		assert.Zero(t, b.bodies[2].closed(), "handed over")
+	})
+}
+
+func TestSuccessEndsTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := script(fails(errLost), status(503, "Retry-After", "7"), status(200))
+		req := request(t, "GET", "http://x/", nil)
+		resp, err := (&RetryTransport{Base: b}).RoundTrip(req)
+		require.NoError(t, err)
+		assert.Equal(t, 200, resp.StatusCode)
+		assert.Same(t, req, resp.Request)
+		assert.Equal(t, []time.Duration{2 * time.Second, 7 * time.Second}, b.waits())
+	})
+}
+
+func TestTheLastErrorIsHandedBackAsItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := script(status(503), fails(errLost))
+		resp, err := (&RetryTransport{Base: b}).RoundTrip(request(t, "GET", "http://x/", nil))
+		assert.Nil(t, resp)
+		assert.True(t, err == errLost, "not wrapped")
+		assert.Len(t, b.hits, 3)
+	})
+}
+
+func TestThePolicyReplacesTheDefaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := script(status(503))
+		var failed []int
+		rt := &RetryTransport{Base: b, Policy: Policy{MaxAttempts: 4, Backoff: func(n int) time.Duration {
+			failed = append(failed, n)
+			return time.Duration(n) * time.Minute
+		}}}
+		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute}, b.waits())
+		assert.Equal(t, []int{1, 2, 3}, failed)
+	})
+}
+
+func TestDisabledAndSingleAttempts(t *testing.T) {
+	for name, p := range map[string]Policy{
+		"disabled": {Disabled: true}, "one": {MaxAttempts: 1}, "negative": {MaxAttempts: -7},
+	} {
+		b, req := script(status(503)), request(t, "POST", "http://x/", &onlyReader{"body"})
+		resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(req)
+		require.NoError(t, err, name)
+		assert.Equal(t, 503, resp.StatusCode, name)
+		assert.Len(t, b.hits, 1, name)
+		assert.Same(t, req, resp.Request, name)
+	}
+}
+
+// onlyReader can be read once and is none of the types that net/http knows.
+type onlyReader struct{ left string }
+
+func (r *onlyReader) Read(p []byte) (int, error) {
+	if r.left == "" {
+		return 0, io.EOF
+	}
+	n := copy(p, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}
+
+func TestEndOfTheContextDuringAWait(t *testing.T) {
+	cause := errors.New("the user went home")
+	for _, last := range []step{status(503), fails(errLost)} {
+		synctest.Test(t, func(t *testing.T) {
+			b, start := script(last), time.Now()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(3*time.Second, func() { cancel(cause) })
+			ctx, record := WithRecord(ctx)
+			resp, err := (&RetryTransport{Base: b}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+			assert.Nil(t, resp)
+			assert.Equal(t, 3*time.Second, time.Since(start), "at once")
+			assert.ErrorIs(t, err, context.Canceled)
+			assert.ErrorIs(t, err, cause)
+			e, ok := errors.AsType[*Error](err)
+			require.True(t, ok)
+			assert.Equal(t, 2, e.Attempts)
+			assert.Equal(t, ReasonContext, e.Reason)
+			assert.False(t, e.Timeout())
+			for _, body := range b.bodies {
+				assert.Equal(t, 1, body.closed())
+				assert.Equal(t, 503, e.Status)
+			}
+			if len(b.bodies) == 0 {
+				assert.ErrorIs(t, err, errLost)
+			}
+			calls := record.Calls()
+			require.Len(t, calls, 1)
+			require.Len(t, calls[0], 2)
+			assert.True(t, calls[0][0].Retry)
+			assert.False(t, calls[0][1].Retry, "amended")
+			assert.Equal(t, ReasonContext, calls[0][1].Reason)
+		})
+	}
+}
+
+func TestADeadlineThatTheWaitWouldPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, start := script(status(503, "Retry-After", "10")), time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		resp, err := (&RetryTransport{Base: b}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		assert.Equal(t, 503, resp.StatusCode)
+		assert.Equal(t, "Service Unavailable", text(t, resp))
+		assert.Zero(t, time.Since(start))
+	})
+}
+
+func TestAnEndedContextMakesNoAttempt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, body := range map[string]io.Reader{
+		"recorded": &countedBody{Reader: strings.NewReader("x")}, "in memory": strings.NewReader("x"), "none": nil,
+	} {
+		b := script(status(200))
+		resp, err := (&RetryTransport{Base: b}).RoundTrip(request(t, "POST", "http://x/", body).WithContext(ctx))
+		assert.Nil(t, resp, name)
+		assert.ErrorIs(t, err, context.Canceled, name)
+		assert.Empty(t, b.hits, name)
+		if counted, ok := body.(*countedBody); ok {
+			assert.Equal(t, 1, counted.closed(), name)
+		}
+	}
+}
+
+func TestCanceledByTheRequestsOwnChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, start := script(status(503)), time.Now()
+		req, cancel := request(t, "GET", "http://x/", nil), make(chan struct{})
+		req.Cancel = cancel
+		time.AfterFunc(time.Second, func() { close(cancel) })
+		_, err := (&RetryTransport{Base: b}).RoundTrip(req)
+		assert.ErrorIs(t, err, errCanceled)
+		assert.Equal(t, time.Second, time.Since(start))
+		assert.Len(t, b.hits, 1)
+	})
+}
+
+func TestClientTimeoutEndsAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		client := &http.Client{
+			Timeout:   5 * time.Second,
+			Transport: &RetryTransport{Base: script(status(503)), Policy: Policy{Backoff: Constant(4 * time.Second)}},
+		}
+		resp, err := client.Get("http://x/")
+		require.NoError(t, err, "the second wait would pass the deadline: the last response is the result")
+		assert.Equal(t, 503, resp.StatusCode)
+		assert.Equal(t, 4*time.Second, time.Since(start))
+		resp.Body.Close() // stops the client's timer
+
+		client.Transport = &RetryTransport{Base: script(fails(errLost)), Policy: Policy{Backoff: Constant(6 * time.Second)}}
+		_, err = client.Get("http://x/")
+		assert.ErrorIs(t, err, errLost)
+		synctest.Wait()
+	})
+}
+
+func TestPrepareSignsLaterAttempts(t *testing.T) {
+	b := script(status(503), status(503), status(200))
+	var numbers []int
+	rt := &RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0), Prepare: func(r *http.Request) error {
+		n := AttemptNumber(r.Context())
+		numbers = append(numbers, n)
+		r.Header.Set("Signature", "new")
+		r.URL.RawQuery = url.Values{"attempt": {string(rune('0' + n))}}.Encode()
+		return nil
+	}}}
+	req := request(t, "POST", "http://x/?attempt=1", strings.NewReader("body"))
+	req.Header.Set("Signature", "old")
+	_, err := rt.RoundTrip(req)
+	require.NoError(t, err)
+	assert.Equal(t, []int{2, 3}, numbers)
+	for i, want := range []string{"old", "new", "new"} {
+		assert.Equal(t, want, b.hits[i].header.Get("Signature"))
+		assert.Equal(t, "body", b.hits[i].body)
+	}
+	assert.Equal(t, "http://x/?attempt=3", b.hits[2].url)
+	assert.Equal(t, "old", req.Header.Get("Signature"), "the caller's request is not changed")
+	assert.Equal(t, "attempt=1", req.URL.RawQuery)
+}
+
+func TestPrepareMayEndTheCall(t *testing.T) {
+	noToken, body := errors.New("no token"), &countedBody{Reader: strings.NewReader("x")}
+	rt := &RetryTransport{Base: script(status(503)), Policy: Policy{
+		Backoff: Constant(0), Prepare: func(*http.Request) error { return noToken },
+	}}
+	_, err := rt.RoundTrip(request(t, "POST", "http://x/?secret=1", body))
+	assert.ErrorIs(t, err, noToken)
+	e, ok := errors.AsType[*Error](err)
+	require.True(t, ok)
+	assert.Equal(t, Error{Attempts: 1, Reason: ReasonPermanent, Status: 503, Cause: noToken}, *e)
+	assert.Equal(t, 1, body.closed())
+	assert.NotContains(t, err.Error(), "secret")
+}
+
+func TestABrokenBase(t *testing.T) {
+	torn := &countedBody{Reader: strings.NewReader("x")}
+	for _, c := range []struct {
+		name string
+		base step
+		err  error
+		hits int
+	}{
+		{"neither", func(*http.Request) (*http.Response, error) { return nil, nil }, errNoAnswer, 1},
+		{"both", func(*http.Request) (*http.Response, error) { return &http.Response{Body: torn}, errLost }, errLost, 3},
+		{"both, no body", func(*http.Request) (*http.Response, error) { return &http.Response{}, errLost }, errLost, 3},
+	} {
+		b := script(c.base)
+		resp, err := (&RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0)}}).RoundTrip(request(t, "GET", "http://x/", nil))
+		assert.Nil(t, resp, c.name)
+		assert.ErrorIs(t, err, c.err, c.name)
+		assert.Len(t, b.hits, c.hits, c.name)
+	}
+	assert.Equal(t, 3, torn.closed())
+
+	b := script(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 503}, nil })
+	resp, err := (&RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0)}}).RoundTrip(request(t, "GET", "http://x/", nil))
+	require.NoError(t, err, "a response without a body")
+	assert.Equal(t, 503, resp.StatusCode)
+	assert.Len(t, b.hits, 3)
+}
+
+func TestAPanicLeavesNothingOpen(t *testing.T) {
+	boom := func() { panic("boom") }
+	for name, p := range map[string]Policy{
+		"Classify":   {Classify: func(*http.Request, *http.Response, error, int) Decision { boom(); return Decision{} }},
+		"status":     {RetryableStatus: func(int) bool { boom(); return false }},
+		"Backoff":    {Backoff: func(int) time.Duration { boom(); return 0 }},
+		"OnAttempt":  {OnAttempt: func(context.Context, Attempt) { boom() }},
+		"Idempotent": {Idempotent: func(*http.Request) bool { boom(); return false }},
+		"Prepare":    {Backoff: Constant(0), Prepare: func(*http.Request) error { boom(); return nil }},
+	} {
+		b, body := script(status(503)), &countedBody{Reader: strings.NewReader("x")}
+		assert.PanicsWithValue(t, "boom", func() {
+			(&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "POST", "http://x/", body))
+		}, name)
+		assert.Equal(t, 1, body.closed(), name)
+		for _, response := range b.bodies {
+			assert.Equal(t, 1, response.closed(), name)
+		}
+	}
+}
+
+func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
+	for wait, want := range map[time.Duration]time.Duration{
+		0: drainAtLeast, time.Millisecond: drainAtLeast, 2 * time.Second: 2 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r, w := io.Pipe() // its Close ends its Read, as a connection's does
+			dribble := func(req *http.Request) (*http.Response, error) {
+				resp, _ := status(503)(req)
+				resp.Body = r
+				return resp, nil
+			}
+			go func() {
+				for {
+					if _, err := w.Write([]byte(".")); err != nil {
+						return
+					}
+					time.Sleep(20 * time.Millisecond)
+				}
+			}()
+			b := script(dribble, status(200))
+			_, err := (&RetryTransport{Base: b, Policy: Policy{Backoff: Constant(wait)}}).RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			assert.Equal(t, []time.Duration{want}, b.waits())
+			time.Sleep(time.Second) // virtual: the writer has noticed
+		})
+	}
+}
+
+func TestCloseIdleConnectionsReachesTheBase(t *testing.T) {
+	closer := &idleCloser{base: script(status(200))}
+	(&http.Client{Transport: &RetryTransport{Base: closer}}).CloseIdleConnections()
+	assert.Equal(t, 1, closer.calls)
+	(&RetryTransport{Base: script()}).CloseIdleConnections() // a base that can't
+	assert.Same(t, (&RetryTransport{}).WrappedRoundTripper(), (&RetryTransport{}).WrappedRoundTripper(), "one for all")
+}
+
+type idleCloser struct {
+	*base
+	calls int
+}
+
+func (c *idleCloser) CloseIdleConnections() { c.calls++ }
