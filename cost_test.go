@@ -1,0 +1,58 @@
+//go:build !race
+
+package insist
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestCost holds the scenarios' allocations and bytes against what is promised.
+// The race detector allocates too, and empties pools: no such test under it.
+func TestCost(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties pools
+	for _, s := range scenarios {
+		allocs, bytes := cost(s.ready(t))
+		assert.LessOrEqual(t, allocs, s.allocs, s.name)
+		assert.LessOrEqual(t, bytes, s.bytes, s.name)
+		t.Logf("%-30s %4d allocs %8d bytes", s.name, allocs, bytes)
+	}
+}
+
+// cost is the mean of what f allocates, once its pools are filled.
+func cost(f func()) (allocs, bytes int64) {
+	const runs = 200
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for range 10 {
+		f()
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range runs {
+		f()
+	}
+	runtime.ReadMemStats(&after)
+	return int64(after.Mallocs-before.Mallocs) / runs, int64(after.TotalAlloc-before.TotalAlloc) / runs
+}
+
+// A body of 1 MiB that can be read once costs itself and little more, also when
+// no chunk is pooled yet.
+func TestColdRecording(t *testing.T) {
+	for name, length := range map[string]int64{"length known": 1 << 20, "length unknown": -1} {
+		rt := &RetryTransport{Base: newReplies(0), Policy: Policy{Backoff: Constant(0)}}
+		req := request(t, "POST", "http://x/", &zeros{1 << 20})
+		req.ContentLength = length
+		runtime.GC()
+		runtime.GC() // the first one leaves a pool's victims
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := rt.RoundTrip(req)
+		runtime.ReadMemStats(&after)
+		assert.NoError(t, err)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(11<<20/10), name)
+		t.Logf("%s: %d bytes", name, after.TotalAlloc-before.TotalAlloc)
+	}
+}

@@ -1,5 +1,0 @@
-//go:build race
-
-package insist
-
-const raceEnabled = true
