@@ -116,3 +116,45 @@ func BenchmarkRoundTrip(b *testing.B) {
 		})
 	}
 }
+
+// calls are what a function helper is asked for.
+var calls = []struct {
+	name string
+	run  func(ctx context.Context, p Policy, n *int)
+}{
+	{"Do, good at once", func(ctx context.Context, p Policy, _ *int) {
+		Do(ctx, p, func(context.Context) (int, error) { return 1, nil })
+	}},
+	{"Do, two failures", func(ctx context.Context, p Policy, n *int) {
+		Do(ctx, p, func(context.Context) (int, error) {
+			if *n++; *n%3 != 0 {
+				return 0, io.ErrUnexpectedEOF
+			}
+			return 1, nil
+		})
+	}},
+	{"Do, two bad values", func(ctx context.Context, p Policy, n *int) {
+		Do(ctx, p, func(context.Context) (int, error) { *n++; return *n % 3, nil }, func(v int) bool { return v != 0 })
+	}},
+	{"Run, two failures", func(ctx context.Context, p Policy, n *int) {
+		Run(ctx, p, func(context.Context) error {
+			if *n++; *n%3 != 0 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		})
+	}},
+}
+
+func BenchmarkDo(b *testing.B) {
+	ctx, p := context.Background(), Policy{Backoff: Constant(0)}
+	for _, c := range calls {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				c.run(ctx, p, &n)
+			}
+		})
+	}
+}

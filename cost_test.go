@@ -22,6 +22,14 @@ func TestCost(t *testing.T) {
 	}
 }
 
+func TestDoCostsNoAllocation(t *testing.T) {
+	n, ctx, p := 0, t.Context(), Policy{Backoff: Constant(0)}
+	for _, c := range calls {
+		allocs, _ := cost(func() { c.run(ctx, p, &n) })
+		assert.Zero(t, allocs, c.name)
+	}
+}
+
 // cost is the mean of what f allocates, once its pools are filled.
 func cost(f func()) (allocs, bytes int64) {
 	const runs = 200

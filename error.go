@@ -34,7 +34,8 @@ type Error struct {
 	// cause, or the error of GetBody or Prepare. If nil, the Reason says it all.
 	Cause error
 
-	ctxErr error // ctx.Err() where that ended the call; Cause may not match it
+	rejected bool  // the last value was one that the condition reports
+	ctxErr   error // ctx.Err() where that ended the call; Cause may not match it
 }
 
 // Error says how many attempts were made, why there was no further one, and
@@ -51,6 +52,8 @@ func (e *Error) Error() string {
 	switch {
 	case e.Err != nil:
 		fmt.Fprintf(&b, " (last error: %v)", e.Err)
+	case e.rejected:
+		b.WriteString(" (last value rejected)")
 	case e.Status != 0:
 		fmt.Fprintf(&b, " (last status: %d)", e.Status)
 	}

@@ -48,8 +48,11 @@ const (
 	// ReasonError asks for another attempt: an error that may pass.
 	ReasonError Reason = "error"
 
+	// ReasonCondition asks for another attempt: a condition on the result.
+	ReasonCondition Reason = "condition"
+
 	// ReasonDecision means that Classify decided, or the server by its
-	// x-should-retry header.
+	// x-should-retry header, or the body of a loop by leaving it.
 	ReasonDecision Reason = "decision"
 
 	// ReasonPermanent ends a call: an error that is not retried.
@@ -144,8 +147,8 @@ type teller struct {
 	start  time.Time
 }
 
-func newTeller(ctx context.Context, s *scope, p *Policy) teller {
-	return teller{ctx: ctx, hook: p.OnAttempt, record: s.recorded()}
+func newTeller(ctx context.Context, s *scope, p *Policy, start time.Time) teller {
+	return teller{ctx: ctx, hook: p.OnAttempt, record: s.recorded(), start: start}
 }
 
 func (t *teller) asked() bool { return t.hook != nil || t.record != nil }

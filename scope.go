@@ -26,8 +26,10 @@ func (s *scope) Value(key any) any {
 }
 
 func scopeOf(ctx context.Context) *scope {
-	s, _ := ctx.Value(scopeKey{}).(*scope)
-	return s
+	if v := ctx.Value(scopeKey{}); v != nil {
+		return v.(*scope)
+	}
+	return nil
 }
 
 // EditPolicy returns a context whose requests are made under an edited copy of

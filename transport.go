@@ -114,7 +114,7 @@ func (c *call) run() (*http.Response, error) {
 // prepare finds out what the first attempt needs.
 func (c *call) prepare() {
 	c.idempotent = c.policy.idempotent(c.req)
-	c.teller = newTeller(c.req.Context(), c.around, c.policy)
+	c.teller = newTeller(c.req.Context(), c.around, c.policy, time.Time{})
 	c.copied = c.around.numbered()
 	if c.policy.maxAttempts() == 1 {
 		return

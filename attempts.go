@@ -1,0 +1,84 @@
+package insist
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Attempts is Do for a block of code: the loop's body is run until it ends
+// without having reported a failure, or the policy says stop.
+//
+//	tries, failed := insist.Attempts(ctx, policy)
+//	for try := range tries {
+//		try.Fail(publish(try.Context(), message))
+//	}
+//	if err := failed(); err != nil {
+//
+// A body that reports a failure is run again, after the wait, if the policy
+// retries that error, as Do without retryIf would; a body that leaves the loop
+// (break, return) is not. failed returns what remained of the failure: nil after
+// success, else the error that Do would return. Each range over tries starts
+// anew; it is not for use by several goroutines at once. A panic in the body
+// passes through.
+func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func() error) {
+	var err error
+	tries = func(yield func(*Try) bool) {
+		err = nil
+		if p.Disabled {
+			try := &Try{ctx: ctx, number: 1}
+			yield(try)
+			err = try.err
+			return
+		}
+		if ctx.Err() != nil {
+			err = notBegun(ctx)
+			return
+		}
+		l := loop{ctx: ctx, teller: newTeller(ctx, scopeOf(ctx), &p, time.Time{})}
+		l.teller.begin()
+		for on := true; on; {
+			try := &Try{ctx: ctx, number: l.number + 1}
+			if stay := yield(try); stay {
+				on = l.again(&p, try.err, false)
+			} else {
+				l.leave(&p, try.err)
+				on = false
+			}
+		}
+		err = l.err
+	}
+	return tries, func() error { return err }
+}
+
+// leave ends the loop because its body left it.
+func (l *loop) leave(p *Policy, err error) {
+	if err == nil {
+		l.again(p, nil, false)
+		return
+	}
+	l.number++
+	l.teller.tell(&outcome{number: l.number, err: err}, ruling{reason: ReasonDecision})
+	l.fail(ReasonDecision, err, false)
+}
+
+// Try is one run of the body of a loop over Attempts.
+type Try struct {
+	ctx    context.Context
+	number int
+	err    error
+}
+
+// Context returns the context for what the body does.
+func (t *Try) Context() context.Context { return t.ctx }
+
+// Number counts the tries from 1.
+func (t *Try) Number() int { return t.number }
+
+// Fail reports that this try failed with err; it does not end the body. A nil err
+// reports nothing. Of several reports the last one counts.
+func (t *Try) Fail(err error) {
+	if err != nil {
+		t.err = err
+	}
+}

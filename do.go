@@ -1,0 +1,168 @@
+package insist
+
+import (
+	"context"
+	"time"
+)
+
+// Do calls fn until it succeeds or the policy says stop, and returns the last
+// call's value and error, always both. Use it for what is not HTTP: a database
+// call, a check in a test, a whole call of an SDK.
+//
+// A call has failed when it returns an error, or a value for which one of the
+// retryIf functions reports true. Which failures are tried again:
+//
+//   - without retryIf, every error, or those that p.RetryableError accepts;
+//   - with retryIf, the values it reports, and of the errors only those that
+//     p.RetryableError accepts: none, if that is nil;
+//   - never what Permanent marks, nor anything once ctx has ended.
+//
+// An error with a method RetryAfter() time.Duration sets the wait, as a server's
+// Retry-After does.
+//
+// After one call its error is returned as it is. After more the error is an
+// *Error that wraps the last one; so it is for a value that retryIf reported,
+// also the first, and where ctx has ended: then it matches ctx.Err(), the
+// context's cause and the last call's error. Where ctx had ended before, fn is
+// not called. A panic passes through.
+//
+// The retries of a RetryTransport inside fn multiply with these: 3 attempts of 3
+// make 9 requests. To leave them to Do, give fn's requests a context from
+// EditPolicy with Disabled set; to leave them to the transport, call fn without
+// Do.
+func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), retryIf ...func(T) bool) (T, error) {
+	return do(ctx, &p, fn, retryIf)
+}
+
+func do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
+	if p.Disabled {
+		return fn(ctx)
+	}
+	if ctx.Err() != nil {
+		var none T
+		return none, notBegun(ctx)
+	}
+	around := scopeOf(ctx)
+	watched := p.OnAttempt != nil || around != nil && around.recorded() != nil
+	start := now(watched)
+	v, err := fn(ctx)
+	if err == nil && !watched && !reports(retryIf, v) {
+		return v, nil // the usual call: there is nothing to set up
+	}
+	l := loop{ctx: ctx, teller: newTeller(ctx, around, p, start)}
+	l.conditioned = len(retryIf) > 0
+	for l.again(p, err, err == nil && reports(retryIf, v)) {
+		v, err = fn(ctx)
+	}
+	return v, l.err
+}
+
+func reports[T any](conditions []func(T) bool, v T) bool {
+	for _, c := range conditions {
+		if c(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// Run is shorthand for Do with a function that returns only an error.
+func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
+	_, err := do(ctx, &p, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
+	return err
+}
+
+// Func returns fn as a function of the same type that is called by Do. Use it to
+// decide once, where fn is defined, how all its calls are tried again; a method
+// value will do, too:
+//
+//	get := insist.Func(policy, store.Get)
+//
+// A function with more arguments, or without, is wrapped in a literal of this
+// form, or called by Do in one that captures the arguments.
+func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ...func(T) bool) func(context.Context, A) (T, error) {
+	return func(ctx context.Context, a A) (T, error) {
+		return do(ctx, &p, func(ctx context.Context) (T, error) { return fn(ctx, a) }, retryIf)
+	}
+}
+
+// loop is what Do and Attempts have in common. The policy is not in it, so that
+// Do's stays on the stack.
+type loop struct {
+	ctx         context.Context
+	conditioned bool // there is a condition on the result
+	teller      teller
+	number      int // of calls that have ended
+	err         error
+}
+
+func now(wanted bool) (t time.Time) {
+	if wanted {
+		t = time.Now()
+	}
+	return t
+}
+
+// notBegun is the error for a context that has ended before the first call.
+func notBegun(ctx context.Context) error {
+	return &Error{Reason: ReasonContext, Cause: context.Cause(ctx), ctxErr: ctx.Err()}
+}
+
+// again judges a call and waits. It reports whether there is another; if not,
+// err is what remains of the failure.
+func (l *loop) again(p *Policy, err error, rejected bool) bool {
+	l.number++
+	if err == nil && !rejected {
+		l.err = nil
+		if l.teller.asked() {
+			l.teller.tell(&outcome{number: l.number}, ruling{reason: ReasonSuccess})
+		}
+		return false
+	}
+	o := outcome{number: l.number, err: err, ended: l.ctx.Err() != nil}
+	r := p.decideCall(l.ctx, &o, rejected, l.conditioned)
+	l.teller.tell(&o, r)
+	if !r.retry {
+		l.fail(r.reason, err, rejected)
+		return false
+	}
+	if !pause(l.ctx, nil, r.wait) {
+		l.teller.amend(ReasonContext)
+		l.fail(ReasonContext, err, rejected)
+		return false
+	}
+	l.teller.begin()
+	return true
+}
+
+// fail makes err of the last call's.
+func (l *loop) fail(why Reason, err error, rejected bool) {
+	if l.number == 1 && !rejected && why != ReasonContext {
+		l.err = err
+		return
+	}
+	e := &Error{Attempts: l.number, Reason: why, Err: err, rejected: rejected}
+	if why == ReasonContext {
+		e.Cause, e.ctxErr = context.Cause(l.ctx), l.ctx.Err()
+	}
+	l.err = e
+}
+
+// decideCall is decide for a function. Its errors are retried as in aomaker: all
+// of them, unless there is a condition of either kind.
+func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, conditioned bool) ruling {
+	if o.ended {
+		return ruling{reason: ReasonContext}
+	}
+	if rejected {
+		return p.plan(ctx, o, opinion{reason: ReasonCondition})
+	}
+	again := !conditioned
+	if p.RetryableError != nil {
+		again = p.RetryableError(o.err)
+	}
+	if !again || ErrorAs[*permanentError](o.err) {
+		return ruling{reason: ReasonPermanent}
+	}
+	return p.plan(ctx, o, opinion{reason: ReasonError})
+}

@@ -1,0 +1,247 @@
+package insist
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+type typeError struct{ name string }
+
+func (e *typeError) Error() string { return e.name }
+
+type resp struct{ RetCode int }
+
+func nonZero(r resp) bool { return r.RetCode != 0 }
+
+// play returns a function that plays the steps, and the last one for ever.
+func play[T any](steps ...func() (T, error)) (func(context.Context) (T, error), *int) {
+	n := new(int)
+	return func(context.Context) (T, error) {
+		*n++
+		return steps[min(*n, len(steps))-1]()
+	}, n
+}
+
+func gives(code int, err error) func() (resp, error) {
+	return func() (resp, error) { return resp{code}, err }
+}
+
+// TestWhichFailuresAreTriedAgain is aomaker's rule: neither condition, every
+// error; a condition on the result only, no error; both, either one.
+func TestWhichFailuresAreTriedAgain(t *testing.T) {
+	te, other := &typeError{"te"}, errors.New("other")
+	byType := Policy{Backoff: Constant(0), RetryableError: ErrorAs[*typeError]}
+	none := Policy{Backoff: Constant(0)}
+	for _, c := range []struct {
+		name      string
+		policy    Policy
+		condition []func(resp) bool
+		first     func() (resp, error)
+		calls     int
+	}{
+		{"neither: an error", none, nil, gives(0, other), 3},
+		{"neither: a permanent error", none, nil, gives(0, Permanent(other)), 1},
+		{"neither: any value is fine", none, nil, gives(5, nil), 1},
+		{"result: a bad value", none, []func(resp) bool{nonZero}, gives(5, nil), 3},
+		{"result: an error", none, []func(resp) bool{nonZero}, gives(0, other), 1},
+		{"result: an error and a bad value", none, []func(resp) bool{nonZero}, gives(5, other), 1},
+		{"type: that error", byType, nil, gives(0, te), 3},
+		{"type: that error, wrapped", byType, nil, gives(0, errors.Join(other, te)), 3},
+		{"type: another error", byType, nil, gives(0, other), 1},
+		{"type: permanent", byType, nil, gives(0, Permanent(te)), 1},
+		{"both: a bad value", byType, []func(resp) bool{nonZero}, gives(5, nil), 3},
+		{"both: that error", byType, []func(resp) bool{nonZero}, gives(0, te), 3},
+		{"both: another error", byType, []func(resp) bool{nonZero}, gives(5, other), 1},
+		{"two conditions", none, []func(resp) bool{nonZero, func(r resp) bool { return r.RetCode == 0 }}, gives(0, nil), 3},
+		{"one call", Policy{MaxAttempts: 1}, nil, gives(0, other), 1},
+		{"disabled", Policy{Disabled: true}, []func(resp) bool{nonZero}, gives(5, nil), 1},
+	} {
+		fn, calls := play(c.first)
+		v, err := Do(t.Context(), c.policy, fn, c.condition...)
+		wantV, wantErr := c.first()
+		assert.Equal(t, c.calls, *calls, c.name)
+		assert.Equal(t, wantV, v, c.name)
+		if wantErr != nil {
+			assert.ErrorIs(t, err, wantErr, c.name)
+		}
+		e, ok := errors.AsType[*Error](err)
+		assert.Equal(t, *calls > 1 && err != nil, ok, c.name)
+		if ok {
+			assert.Equal(t, *calls, e.Attempts, c.name)
+			assert.Equal(t, ReasonAttempts, e.Reason, c.name)
+		}
+	}
+}
+
+func TestDoReturnsTheFirstGoodValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		fn, calls := play(gives(0, errLost), gives(7, nil), gives(0, nil))
+		v, err := Do(t.Context(), Policy{RetryableError: ErrorAs[error]}, fn, nonZero)
+		require.NoError(t, err)
+		assert.Equal(t, resp{0}, v)
+		assert.Equal(t, 3, *calls)
+		assert.Equal(t, 4*time.Second, time.Since(start))
+	})
+}
+
+func TestARejectedValueComesWithAnError(t *testing.T) {
+	fn, _ := play(gives(5000, nil))
+	v, err := Do(t.Context(), Policy{MaxAttempts: 1}, fn, nonZero)
+	assert.Equal(t, resp{5000}, v)
+	e, ok := errors.AsType[*Error](err)
+	require.True(t, ok, "also after one attempt")
+	assert.Equal(t, 1, e.Attempts)
+	assert.Equal(t, "insist: attempts used up after 1 attempt (last value rejected)", err.Error())
+
+	v, err = Do(t.Context(), Policy{Disabled: true}, fn, nonZero)
+	assert.Equal(t, resp{5000}, v)
+	assert.NoError(t, err, "disabled: as if there were no Do")
+}
+
+func TestAnErrorMaySetTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		fn, _ := play(gives(0, retryLater{9 * time.Second}), gives(0, nil))
+		_, err := Do(t.Context(), Policy{}, fn)
+		require.NoError(t, err)
+		assert.Equal(t, 9*time.Second, time.Since(start))
+
+		fn, calls := play(gives(0, retryLater{time.Hour}), gives(0, nil))
+		_, err = Do(t.Context(), Policy{}, fn)
+		assert.Equal(t, retryLater{time.Hour}, err)
+		assert.Equal(t, 1, *calls)
+	})
+}
+
+func TestDoAndItsContext(t *testing.T) {
+	cause := errors.New("the user went home")
+	t.Run("ended before", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		fn, calls := play(gives(0, nil))
+		_, err := Do(ctx, Policy{}, fn)
+		assert.Zero(t, *calls)
+		assert.ErrorIs(t, err, cause)
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+	t.Run("ends during a call", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		_, err := Do(ctx, Policy{}, func(context.Context) (int, error) { cancel(cause); return 0, errLost })
+		assert.ErrorIs(t, err, cause)
+		assert.ErrorIs(t, err, errLost)
+		e, _ := errors.AsType[*Error](err)
+		assert.Equal(t, ReasonContext, e.Reason)
+		assert.Equal(t, 1, e.Attempts)
+	})
+	t.Run("ends during a good call", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		v, err := Do(ctx, Policy{}, func(context.Context) (int, error) { cancel(); return 7, nil })
+		assert.Equal(t, 7, v)
+		assert.NoError(t, err)
+	})
+	t.Run("ends during a wait", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, cause)
+			defer cancel()
+			start := time.Now()
+			time.AfterFunc(time.Second, cancel)
+			v, err := Do(ctx, Policy{}, func(context.Context) (int, error) { return 7, errLost })
+			assert.Equal(t, 7, v)
+			assert.Equal(t, time.Second, time.Since(start))
+			assert.ErrorIs(t, err, context.Canceled)
+			assert.ErrorIs(t, err, errLost)
+		})
+	})
+	t.Run("deadline too near", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			start := time.Now()
+			fn, calls := play(gives(0, errLost))
+			_, err := Do(ctx, Policy{}, fn)
+			e, ok := errors.AsType[*Error](err)
+			require.True(t, ok)
+			assert.Equal(t, ReasonDeadline, e.Reason)
+			assert.Equal(t, 2, *calls)
+			assert.Equal(t, 2*time.Second, time.Since(start))
+		})
+	})
+}
+
+func TestDoTellsHookAndRecord(t *testing.T) {
+	ctx, record := WithRecord(t.Context())
+	var told []Attempt
+	p := Policy{Backoff: Constant(0), RetryableError: ErrorAs[error], OnAttempt: func(_ context.Context, a Attempt) {
+		a.Duration = 0
+		told = append(told, a)
+	}}
+	fn, _ := play(gives(0, errLost), gives(5, nil), gives(0, nil))
+	_, err := Do(ctx, p, fn, nonZero)
+	require.NoError(t, err)
+	assert.Equal(t, []Attempt{
+		{Number: 1, Err: errLost, Retry: true, Reason: ReasonError},
+		{Number: 2, Retry: true, Reason: ReasonCondition},
+		{Number: 3, Reason: ReasonSuccess},
+	}, told)
+	assert.Len(t, record.Calls()[0], 3)
+}
+
+func TestRun(t *testing.T) {
+	n := 0
+	err := Run(t.Context(), Policy{Backoff: Constant(0)}, func(context.Context) error {
+		if n++; n < 3 {
+			return errLost
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+}
+
+type store struct{ fails int }
+
+func (s *store) Get(_ context.Context, id int) (string, error) {
+	if s.fails--; s.fails >= 0 {
+		return "", errLost
+	}
+	return "item " + strconv.Itoa(id), nil
+}
+
+func TestFuncKeepsTheType(t *testing.T) {
+	s := &store{fails: 2}
+	var get func(context.Context, int) (string, error) = Func(Policy{Backoff: Constant(0)}, s.Get)
+	for range 2 { // a Func is used again and again
+		v, err := get(t.Context(), 7)
+		require.NoError(t, err)
+		assert.Equal(t, "item 7", v)
+		s.fails = 2
+	}
+	get = Func(Policy{Backoff: Constant(0)}, s.Get, func(v string) bool { return v == "" })
+	_, err := get(t.Context(), 7)
+	assert.True(t, err == errLost, "with a condition on the result, errors are not retried")
+}
+
+func TestPanicAndGoexitPassThroughDo(t *testing.T) {
+	assert.PanicsWithValue(t, "boom", func() {
+		Run(t.Context(), Policy{}, func(context.Context) error { panic("boom") })
+	})
+	assert.PanicsWithValue(t, "boom", func() {
+		Do(t.Context(), Policy{}, func(context.Context) (int, error) { return 0, nil }, func(int) bool { panic("boom") })
+	})
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		Run(t.Context(), Policy{}, func(context.Context) error { runtime.Goexit(); return nil })
+		t.Error("went on after Goexit")
+	}()
+	<-exited
+}
