@@ -1,0 +1,65 @@
+// Quickstart shows a RetryTransport at work. Without flags it starts a server
+// that misbehaves, sends three requests to it, and prints what happened. With
+// -url it sends one request to any server:
+//
+//	go run ./examples/quickstart
+//	go run ./examples/quickstart -url https://api.example.com/v1/items
+//	go run ./examples/quickstart -url https://api.example.com/v1/items -method PUT -data item.json
+//
+// The exit status is 1 if a call ended in an error or in a status of 400 or
+// more, or, without -url, if anything did not go as it should; 2 means that the
+// flags were wrong.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+
+	"github.com/seed-552c89fc/insist"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the program: it returns the exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var s single
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&s.url, "url", "", "send one request to `URL` instead of the demonstration")
+	flags.StringVar(&s.method, "method", "", "the request's `method` (default GET, with -data POST)")
+	flags.StringVar(&s.data, "data", "", "send the contents of `file`, or of standard input if it is -")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "quickstart: unexpected argument %q\n", flags.Arg(0))
+		return 2
+	case s.url == "" && (s.method != "" || s.data != ""):
+		fmt.Fprintln(stderr, "quickstart: -method and -data need -url")
+		return 2
+	case s.url == "":
+		return demo(ctx, stdout, stderr)
+	}
+	return s.send(ctx, stdin, stdout, stderr)
+}
+
+// newClient returns a client whose attempts the timeline prints. This is all
+// that there is to do: one field of an http.Client.
+func newClient(t *timeline) *http.Client {
+	policy := insist.Standard()
+	policy.OnAttempt = t.attempt
+	return &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+}
