@@ -1,2 +1,162 @@
-// Package insist retries: HTTP requests below any http.Client, and functions.
+// Package insist sends HTTP requests again when they fail. Its door is
+// [RetryTransport], an [http.RoundTripper] that goes into any [http.Client],
+// also into the one inside an SDK, with no other code changed:
+//
+//	client := &http.Client{Transport: &insist.RetryTransport{Policy: insist.Standard()}}
+//
+// [Policy] says when there is another attempt and after which wait. [Standard]
+// is the policy to start from in production. The caller gets the last response,
+// its body whole, or the last error as the base returned it.
+//
+// # Defaults
+//
+// These are the defaults of a zero Policy, and what they cost.
+//
+//	Field            Zero means            What it costs
+//	Disabled         retrying is on        -
+//	MaxAttempts      3, the first one      a server that is down gets three times
+//	                 included              the requests
+//	Backoff          Constant(2s)          4 s in all; clients that failed together
+//	                                       come back together
+//	MaxRetryAfter    30 s                  up to 30 s before each attempt, where the
+//	                                       server asks for it
+//	Classify         no rule               -
+//	RetryableStatus  StatusAbove(400)      a 404 that is an ordinary answer is asked
+//	                                       for three times, in 4 s; so are 401,
+//	                                       403, 409 and 422, which seldom change
+//	RetryableError   all but those that    -
+//	                 come again
+//	NonIdempotent    ResendUnlessLost      a POST answered by an error status is sent
+//	                                       again: what it had done before it failed
+//	                                       may be done twice
+//	Idempotent       by the method, or an  a GET with an effect may have it twice
+//	                 idempotency key
+//	MaxReplayBytes   16 MiB                up to that much memory for a call under
+//	                                       way, if its body can be read only once
+//	Prepare          nothing to prepare    -
+//	OnAttempt        nobody is told        -
+//
+// Standard has the same zero values but for three fields: RetryableStatus is
+// 408, 425, 429, 500, 502, 503 and 504; Backoff is exponential with full jitter,
+// from 200 milliseconds up to 10 seconds; NonIdempotent is ResendOnlyUnsent.
+//
+// An attempt has no time limit of its own. The request's context and
+// http.Client.Timeout bound the call with all its attempts and waits; what
+// bounds an attempt is the base (http.Transport.ResponseHeaderTimeout).
+//
+// # When another attempt is made
+//
+// The first of these rules that applies to an attempt speaks:
+//
+//	Attempt ended in          Rule                                   Speaks for
+//	an error                  the request's own body failed          stop
+//	an error                  the context has ended                  stop
+//	a response or an error    Classify says Retry or Stop (it is     what it says
+//	                          not asked when the context has ended)
+//	a response                its status is 101                      stop
+//	a response                x-should-retry: true or false          what it says
+//	a response                417, and the request has Expect        retry at once,
+//	                                                                 without Expect
+//	a response                RetryableStatus reports true           retry
+//	an error                  it was marked by Permanent             stop
+//	an error                  RetryableError reports true            retry
+//
+// What speaks for another attempt is held against these bounds, in this order.
+// The first that fails ends the call:
+//
+//	Bound                                                            Reason
+//	the context has not ended                                        ReasonContext
+//	the request body can be sent again in full                       ReasonBody
+//	the request is idempotent, or NonIdempotent allows another       ReasonMaybeDone
+//	attempt (not asked after a Retry from Classify)
+//	fewer than MaxAttempts have been made                            ReasonAttempts
+//	no longer wait is asked for than MaxRetryAfter                   ReasonRetryAfter
+//	the wait ends before the context's deadline                      ReasonDeadline
+//
+// A nil RetryableError retries all errors but these, which the next attempt
+// would meet again: a bad certificate or another TLS alert, no TLS at the other
+// end, a host name that is known not to exist, a request that net/http refuses
+// to send, and an [Error] of a RetryTransport further below.
+//
+// A request that is not idempotent is never repeated by default when its answer
+// was lost. It is repeated when it is proven that the server can't have acted on
+// it: there was no connection, nothing of the request was written to it, or
+// HTTP/2 says so (REFUSED_STREAM, GOAWAY). To ResendUnlessLost any answer that the
+// rules take for a failure is enough; to ResendOnlyUnsent only 408, 417, 425, 429
+// and a 503 with Retry-After, by which the server says that it did nothing.
+//
+// # Waiting
+//
+// The wait is the Backoff's, or the Wait of the [Decision] that Classify made.
+// It is never shorter than what was asked for: by the response's retry-after-ms
+// or Retry-After header, in seconds or as a date, which counts from the
+// response's own Date, or by an error with a method RetryAfter() time.Duration.
+// Values that can't be parsed are ignored.
+//
+// The answer that is thrown away is closed before the wait. On HTTP/1 one of up
+// to 64 KiB is read to its end first, within half a second, so that its
+// connection can be used again.
+//
+// The end of the context ends a wait at once. The error is then an [Error] that
+// matches the context's error, its cause, and the last attempt's error, if there
+// was one. A wait that would not end before the context's deadline is not begun:
+// the last response or error is returned at once.
+//
+// # Request bodies
+//
+// The first attempt sends the body as it is produced; nothing waits for the
+// whole body. For the attempts after it there are three ways:
+//
+//	In memory   a bytes.Reader, bytes.Buffer or strings.Reader, as http.NewRequest
+//	            wraps it: read again, by a reader of its own for each attempt
+//	GetBody     called before each further attempt, when the last one's reader
+//	            is closed, so that it may rewind a reader that all share
+//	Neither     recorded in memory while it is sent, up to MaxReplayBytes; a
+//	            longer body is sent on, but only once
+//
+// A body is sent in full or the attempt fails. An error of the caller's own
+// reader is returned as it is, and never retried. Neither is a request whose body
+// is shorter or longer than its ContentLength.
+//
+// The caller's request is not changed. Its body is closed on every path.
+//
+// # Seeing what happened
+//
+// Policy.OnAttempt is told of each [Attempt] when it has been judged.
+// [WithRecord] puts the attempts of all calls with a context on a [Record], to be
+// read afterwards. The [Reason] says why there was another attempt or why there
+// was none. An Attempt holds no URL, header or body. [AttemptNumber] tells a
+// RoundTripper below, and Policy.Prepare, which attempt a request belongs to.
+//
+// [EditPolicy] changes the policy for the requests of one context.
+//
+// # Nested retries
+//
+// Where a request passes two RetryTransports, the outer one is at work and the
+// inner one stands aside. The outer finds the inner through wrappers that have a
+// method WrappedRoundTripper() http.RoundTripper, and marks the requests that it
+// sends. Behind a wrapper without that method the first attempt may be unmarked,
+// and up to M+N-1 attempts are made. An outer one that is Disabled or has
+// MaxAttempts 1 leaves retrying to the inner.
+//
+// net/http by itself repeats a request whose kept connection turned out to be
+// dead, and on HTTP/2 one that the server did not process. To insist that is one
+// attempt.
+//
+// # HTTP/2, and what is not done
+//
+// All of this holds on HTTP/2 as well. An answer that is thrown away has its
+// stream closed there, unread; the connection goes on.
+//
+// A response is judged by its head. Once it has been handed over, a body that
+// breaks off is the caller's to handle.
+//
+// Cookies of answers that are thrown away don't reach http.Client's Jar, which
+// sees only the last response.
+//
+// Further attempts have the headers of the first, Authorization included. Use
+// Policy.Prepare to sign them anew or to refresh a token.
+//
+// http.Client follows a 307 or 308 with a body only if the request has GetBody.
+// What insist has recorded of a body doesn't change that.
 package insist
