@@ -160,7 +160,7 @@ func TestCanceledByTheRequestsOwnChannel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, start := script(status(503)), time.Now()
 		req, cancel := request(t, "GET", "http://x/", nil), make(chan struct{})
-		req.Cancel = cancel
+		req.Cancel = cancel //lint:ignore SA1019 by which http.Client enforces its Timeout
 		time.AfterFunc(time.Second, func() { close(cancel) })
 		_, err := (&RetryTransport{Base: b}).RoundTrip(req)
 		assert.ErrorIs(t, err, errCanceled)
