@@ -1,0 +1,178 @@
+package jsonscan
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/big"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// reference does with encoding/json what a Scanner does: it goes from token to
+// token, and into the first member or the element that each step names.
+func reference(dec *json.Decoder, steps []string) (json.RawMessage, bool) {
+	if len(steps) == 0 {
+		var value json.RawMessage
+		err := dec.Decode(&value)
+		return value, err == nil
+	}
+	switch token, _ := dec.Token(); token {
+	case json.Delim('{'):
+		for dec.More() {
+			if key, _ := dec.Token(); key == steps[0] {
+				return reference(dec, steps[1:])
+			}
+			skip(dec)
+		}
+	case json.Delim('['):
+		for i := 0; dec.More(); i++ {
+			if strconv.Itoa(i) == steps[0] {
+				return reference(dec, steps[1:])
+			}
+			skip(dec)
+		}
+	}
+	return nil, false
+}
+
+// skip reads one value, token by token.
+func skip(dec *json.Decoder) {
+	for depth := 0; ; {
+		switch token, _ := dec.Token(); token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return
+		}
+	}
+}
+
+// pointerSyntax is RFC 6901's grammar.
+var pointerSyntax = regexp.MustCompile(`(?s)\A(/([^~/]|~0|~1)*)*\z`)
+
+// referenceSteps are the steps of a pointer that fits the grammar.
+func referenceSteps(pointer string) []string {
+	steps := strings.Split(pointer, "/")[1:]
+	for i, step := range steps {
+		steps[i] = strings.NewReplacer("~0", "~", "~1", "/").Replace(step)
+	}
+	return steps
+}
+
+// FuzzLookup holds the scanner, given a document in pieces, to the reference.
+func FuzzLookup(f *testing.F) {
+	for _, d := range documents {
+		f.Add([]byte(d.json), d.pointer, []byte{1, 1, 2, 3, 5, 8}, uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte, pointer string, sizes []byte, limit uint8) {
+		p, err := Parse(pointer)
+		if want := utf8.ValidString(pointer) && pointerSyntax.MatchString(pointer); (err == nil) != want {
+			t.Fatalf("Parse(%q): got %v, want valid %v", pointer, err, want)
+		}
+		if err != nil {
+			return
+		}
+		options := Options{MaxValue: len(doc) + 1}
+		status, value := scanPieces(p, options, doc, sizes)
+		if whole, wholeValue := scanPieces(p, options, doc, nil); whole != status || wholeValue != value {
+			t.Fatalf("in pieces: got %v %q, want %v %q as at once", status, value, whole, wholeValue)
+		}
+		if status == Found && value != "{" && value != "[" && !json.Valid([]byte(value)) {
+			t.Fatalf("found %q, which is not JSON", value)
+		}
+		// Of several documents, one after the other, the first counts.
+		var first json.RawMessage
+		if json.NewDecoder(bytes.NewReader(doc)).Decode(&first) != nil {
+			return
+		}
+		raw, found := reference(json.NewDecoder(bytes.NewReader(first)), referenceSteps(pointer))
+		if !found {
+			if status != Absent {
+				t.Fatalf("got %v %q, want Absent", status, value)
+			}
+			return
+		}
+		head := string(raw)
+		if head[0] == '{' || head[0] == '[' {
+			head = head[:1]
+		}
+		if status != Found || value != head {
+			t.Fatalf("got %v %q, want Found %q", status, value, head)
+		}
+		want := Found
+		if options = (Options{MaxValue: int(limit) + 1, Containers: true}); len(raw) > options.MaxValue {
+			want, raw = TooLong, nil
+		}
+		if status, value = scanPieces(p, options, doc, sizes); status != want || value != string(raw) {
+			t.Fatalf("containers, limit %d: got %v %q, want %v %q", options.MaxValue, status, value, want, raw)
+		}
+	})
+}
+
+// scanPieces scans a document in pieces of the sizes given, which may be zero,
+// and what is left at last in one.
+func scanPieces(p Pointer, o Options, doc, sizes []byte) (Status, string) {
+	var s Scanner
+	s.Reset(p, o)
+	for _, size := range sizes {
+		n := min(int(size), len(doc))
+		s.Scan(doc[:n:n])
+		doc = doc[n:]
+	}
+	s.Scan(doc)
+	status := s.End()
+	return status, string(s.Value())
+}
+
+// FuzzDecode holds the decoding of raw values to encoding/json and math/big.
+func FuzzDecode(f *testing.F) {
+	for _, v := range values {
+		f.Add([]byte(v.raw))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		valid := json.Valid(raw) && len(bytes.TrimSpace(raw)) == len(raw)
+		text, isString := String(raw)
+		var want string
+		if wantString := valid && raw[0] == '"'; isString != wantString {
+			t.Fatalf("String: got %q %v, want %v", text, isString, wantString)
+		} else if isString {
+			if json.Unmarshal(raw, &want); text != want {
+				t.Fatalf("String: got %q, want %q", text, want)
+			}
+		} else {
+			text = string(raw)
+		}
+		number, isNumber := Number(raw)
+		var wantNumber json.Number
+		valid = json.Unmarshal([]byte(text), &wantNumber) == nil && string(wantNumber) == text
+		if isNumber != valid || isNumber && number != text {
+			t.Fatalf("Number: got %q %v, want %q %v", number, isNumber, text, valid)
+		}
+		n, isInt := Int(raw)
+		x, isFloat := Float(raw)
+		if !isNumber {
+			if isInt || isFloat {
+				t.Fatalf("no number, but got %v %v, %v %v", n, isInt, x, isFloat)
+			}
+			return
+		}
+		wantFloat, err := wantNumber.Float64()
+		if isFloat != (err == nil) || isFloat && x != wantFloat {
+			t.Fatalf("Float: got %v %v, want %v %v", x, isFloat, wantFloat, err)
+		}
+		if _, exponent, _ := strings.Cut(strings.ToLower(text), "e"); len(exponent) > 4 {
+			return // math/big would write all those zeros out
+		}
+		exact, _ := new(big.Rat).SetString(text)
+		integral := exact.IsInt() && exact.Num().IsInt64()
+		if isInt != integral || isInt && n != exact.Num().Int64() {
+			t.Fatalf("Int: got %v %v, want %v", n, isInt, exact)
+		}
+	})
+}
