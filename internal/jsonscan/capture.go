@@ -9,22 +9,22 @@ func (s *Scanner) capture(b []byte, i int) int {
 	s.buf = s.buf[:0]
 	switch c := b[i]; {
 	case c == '"':
-		s.state = inString
+		s.state, s.inString = capturingString, true
 		s.keep(b[i : i+1])
 		return i + 1
 	case c == '-' || '0' <= c && c <= '9':
-		s.state = inNumber
+		s.state = capturingNumber
 	case c == 't':
-		s.state, s.literal = inLiteral, "true"
+		s.state, s.literal = capturingLiteral, "true"
 	case c == 'f':
-		s.state, s.literal = inLiteral, "false"
+		s.state, s.literal = capturingLiteral, "false"
 	case c == 'n':
-		s.state, s.literal = inLiteral, "null"
+		s.state, s.literal = capturingLiteral, "null"
 	case c == '{' || c == '[':
 		if s.keep(b[i : i+1]); !s.options.Containers {
 			s.status = Found
 		}
-		s.state, s.depth = inContainer, 1
+		s.state, s.depth = capturingContainer, 1
 		return i + 1
 	default:
 		s.status = Invalid
@@ -35,8 +35,8 @@ func (s *Scanner) capture(b []byte, i int) int {
 // captureString takes down a string to its end and sees whether it is one:
 // for what is handed over, unlike what is skipped, the scanner answers.
 func (s *Scanner) captureString(b []byte, i int) int {
-	end, closed := s.stringEnd(b, i)
-	if s.keep(b[i:end]); s.status == More && closed {
+	end := s.passString(b, i)
+	if s.keep(b[i:end]); s.status == More && !s.inString {
 		s.status = Invalid
 		if _, ok := inside(s.buf); ok {
 			s.status = Found

@@ -59,11 +59,12 @@ func (s *Scanner) key(b []byte, i int) int {
 		}
 		return i
 	}
-	s.buf, s.state = s.buf[:0], inKey
 	i++
-	end, closed := s.stringEnd(b, i)
-	if !closed {
-		s.keepKey(b[i:], false)
+	s.inString = true
+	end := s.passString(b, i)
+	if s.inString {
+		s.buf, s.state = s.buf[:0], inKey
+		s.keepKey(b[i:end])
 		return end
 	}
 	s.compare(b[i : end-1])
@@ -72,25 +73,22 @@ func (s *Scanner) key(b []byte, i int) int {
 
 // restOfKey goes on with a key that began in an earlier piece.
 func (s *Scanner) restOfKey(b []byte, i int) int {
-	end, closed := s.stringEnd(b, i)
-	if closed {
-		s.keepKey(b[i:end-1], true)
-	} else {
-		s.keepKey(b[i:], false)
+	end := s.passString(b, i)
+	if s.inString {
+		s.keepKey(b[i:end])
+	} else if s.keepKey(b[i : end-1]); s.state == inKey {
+		s.compare(s.buf)
 	}
 	return end
 }
 
-// keepKey stores part of a key, until it is too long to be the one, and has
-// the key compared after its last part.
-func (s *Scanner) keepKey(part []byte, last bool) {
+// keepKey stores part of a key, unless it is too long to be the one.
+func (s *Scanner) keepKey(part []byte) {
 	if len(s.buf)+len(part) > s.steps[s.level].longestKey() {
-		s.state, s.inString = passing, !last
+		s.state = passing
 		return
 	}
-	if s.buf = append(s.buf, part...); last {
-		s.compare(s.buf)
-	}
+	s.buf = append(s.buf, part...)
 }
 
 // compare decides what becomes of the value after a key.
@@ -120,8 +118,12 @@ func (s *Scanner) colon(b []byte, i int) int {
 // one state of the colon, the value and what is around them.
 func (s *Scanner) pass(b []byte, i int) int {
 	for i < len(b) {
-		if s.depth > 0 || s.inString {
+		if s.depth > 0 {
 			i = s.passInside(b, i)
+			continue
+		}
+		if s.inString {
+			i = s.passString(b, i)
 			continue
 		}
 		switch b[i] {

@@ -85,22 +85,27 @@ func arrayIndex(name string) int {
 // leaves a key that differs at the first character that does.
 func (t *step) matches(raw []byte) bool {
 	name := t.name
-	for len(raw) > 0 {
-		r, size := nextRune(raw)
-		if size == 0 || name == "" {
-			return false
-		}
-		want, width := rune(name[0]), 1
-		if want >= utf8.RuneSelf {
-			want, width = utf8.DecodeRuneInString(name)
-		}
-		if r != want {
+	n := 0
+	for n < len(raw) && n < len(name) && raw[n] == name[n] && meansItself(raw[n]) {
+		n++
+	}
+	if raw, name = raw[n:], name[n:]; len(raw) == 0 || meansItself(raw[0]) {
+		return len(raw) == 0 && name == ""
+	}
+	for len(raw) > 0 && name != "" {
+		got, size := nextRune(raw)
+		want, width := utf8.DecodeRuneInString(name)
+		if size == 0 || got != want {
 			return false
 		}
 		raw, name = raw[size:], name[width:]
 	}
-	return name == ""
+	return len(raw) == 0 && name == ""
 }
+
+// meansItself reports whether c is a character of its own in a JSON string, in
+// whatever company it stands.
+func meansItself(c byte) bool { return c < utf8.RuneSelf && c != '\\' }
 
 // longestKey is the most raw bytes in which a key can still mean the step's
 // name: six, as in \u0041, for each byte of it. A longer one need not be kept.

@@ -66,9 +66,10 @@ type Scanner struct {
 	inArray bool
 	index   int // elements to pass in the array that was entered last
 
-	depth    int    // containers open inside the value that is being passed
-	inString bool   // in a string inside the value that is being passed
-	escaped  bool   // the last piece ended in a backslash that escapes the next byte
+	depth    int    // containers entered of the value that is passed or captured
+	inString bool   // inside a key or string
+	escaped  bool   // there, and after a backslash that escapes the next byte
+	plain    int    // place in the piece before which there is no backslash
 	literal  string // what has yet to come of true, false or null
 
 	buf []byte // the value, or a key that came in more than one piece
@@ -78,16 +79,16 @@ type Scanner struct {
 type state uint8
 
 const (
-	beforeValue   state = iota // the value of the last step taken
-	beforeElement              // the same, in an array that may turn out empty
-	beforeKey                  // a key of the object entered, or its end
-	inKey                      // a key that began in an earlier piece
-	beforeColon                // after the key that was looked for
-	passing                    // a value of no interest, up to the comma after it
-	inString                   // the value looked for, from here on
-	inNumber
-	inLiteral
-	inContainer
+	beforeValue     state = iota // the value of the last step taken
+	beforeElement                // the same, in an array that may turn out empty
+	beforeKey                    // a key of the object entered, or its end
+	inKey                        // a key that began in an earlier piece
+	beforeColon                  // after the key that was looked for
+	passing                      // a value of no interest, up to the comma after it
+	capturingString              // the value looked for, from here on
+	capturingNumber
+	capturingLiteral
+	capturingContainer
 )
 
 // Reset makes the scanner ready for a new document, in which it looks for what
@@ -100,6 +101,7 @@ func (s *Scanner) Reset(p Pointer, o Options) {
 // what is known after it. It keeps no reference to the piece. Once the status
 // is final, further pieces are not looked at.
 func (s *Scanner) Scan(piece []byte) Status {
+	s.plain = 0
 	for i := 0; i < len(piece) && s.status == More; {
 		switch s.state {
 		case passing:
@@ -112,13 +114,13 @@ func (s *Scanner) Scan(piece []byte) Status {
 			i = s.colon(piece, i)
 		case beforeValue, beforeElement:
 			i = s.value(piece, i)
-		case inString:
+		case capturingString:
 			i = s.captureString(piece, i)
-		case inNumber:
+		case capturingNumber:
 			i = s.captureNumber(piece, i)
-		case inLiteral:
+		case capturingLiteral:
 			i = s.captureLiteral(piece, i)
-		case inContainer:
+		case capturingContainer:
 			i = s.captureContainer(piece, i)
 		}
 	}
@@ -131,7 +133,7 @@ func (s *Scanner) Scan(piece []byte) Status {
 func (s *Scanner) End() Status {
 	switch {
 	case s.status != More:
-	case s.state == inNumber && s.level == 0:
+	case s.state == capturingNumber && s.level == 0:
 		s.finishNumber()
 	default:
 		s.status = Invalid
