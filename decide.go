@@ -32,39 +32,24 @@ type opinion struct {
 	Decision
 	reason Reason
 	sure   bool // Classify said so: NonIdempotent is not asked
+	open   bool // the body has the last word
 }
 
-// decide judges an attempt: what forbids another, then the rules, then what
-// bounds them. It does no I/O and keeps no state. The documentation of the
-// package has it as a table.
-func (p *Policy) decide(ctx context.Context, o *outcome) ruling {
+// judge asks what forbids another attempt and then the rules, in their order.
+// It does no I/O and keeps no state; nor does bound, which has the second word.
+// The documentation of the package has both as tables.
+func (p *Policy) judge(o *outcome) opinion {
 	switch {
 	case o.badBody:
-		return ruling{reason: ReasonBody}
+		return opinion{reason: ReasonBody}
 	case o.ended && o.err != nil:
-		return ruling{reason: ReasonContext}
+		return opinion{reason: ReasonContext}
 	}
-	op := p.judge(o)
-	switch {
-	case op.Verdict != Retry:
-		return ruling{reason: op.reason}
-	case o.ended:
-		return ruling{reason: ReasonContext}
-	case !o.whole:
-		return ruling{reason: ReasonBody}
-	case !o.idempotent && !op.sure && !p.mayResend(o):
-		return ruling{reason: ReasonMaybeDone}
-	}
-	return p.plan(ctx, o, op)
-}
-
-// judge asks the rules in their order.
-func (p *Policy) judge(o *outcome) opinion {
 	var d Decision
 	if p.Classify != nil && !o.ended {
 		d = p.Classify(o.req, o.resp, o.err, o.number)
 		if d.Verdict == Retry || d.Verdict == Stop {
-			return opinion{d, ReasonDecision, true}
+			return opinion{Decision: d, reason: ReasonDecision, sure: true}
 		}
 	}
 	op := p.judgeError(o.err)
@@ -79,18 +64,29 @@ func (p *Policy) judge(o *outcome) opinion {
 
 func (p *Policy) judgeResponse(req *http.Request, resp *http.Response) opinion {
 	if resp.StatusCode < 200 { // 101 has left HTTP, and no other 1xx ends an exchange
-		return opinion{Decision{Verdict: Stop}, ReasonSuccess, false}
+		return opinion{reason: ReasonSuccess}
 	}
 	if v := shouldRetry(resp.Header); v != unknown {
-		return opinion{Decision{Verdict: v}, ReasonDecision, false}
+		return opinion{Decision: Decision{Verdict: v}, reason: ReasonDecision}
 	}
 	if expectationFailed(req, resp) {
-		return opinion{Decision{Retry, -1}, ReasonStatus, false}
+		return opinion{Decision: Decision{Retry, -1}, reason: ReasonStatus}
 	}
 	if p.retryableStatus(resp.StatusCode) {
-		return opinion{Decision{Verdict: Retry}, ReasonStatus, false}
+		return opinion{Decision: Decision{Verdict: Retry}, reason: ReasonStatus}
 	}
-	return opinion{Decision{Verdict: Stop}, ReasonSuccess, false}
+	return opinion{reason: ReasonSuccess, open: p.RetryableBody != nil}
+}
+
+// after returns what the rules think once a condition has seen the body.
+func (op opinion) after(d Decision) opinion {
+	if d.Verdict == Retry {
+		op.reason = ReasonCondition
+	}
+	if op.Verdict = d.Verdict; d.Wait != 0 {
+		op.Wait = d.Wait
+	}
+	return op
 }
 
 // judgeError is a transport's view. A function's differs in what it defaults to.
@@ -104,9 +100,24 @@ func (p *Policy) judgeError(err error) opinion {
 		again = !isPermanent(err)
 	}
 	if again {
-		return opinion{Decision{Verdict: Retry}, ReasonError, false}
+		return opinion{Decision: Decision{Verdict: Retry}, reason: ReasonError}
 	}
-	return opinion{Decision{Verdict: Stop}, ReasonPermanent, false}
+	return opinion{reason: ReasonPermanent}
+}
+
+// bound holds what the rules want against what bounds them.
+func (p *Policy) bound(ctx context.Context, o *outcome, op opinion) ruling {
+	switch {
+	case op.Verdict != Retry:
+		return ruling{reason: op.reason}
+	case o.ended:
+		return ruling{reason: ReasonContext}
+	case !o.whole:
+		return ruling{reason: ReasonBody}
+	case !o.idempotent && !op.sure && !p.mayResend(o):
+		return ruling{reason: ReasonMaybeDone}
+	}
+	return p.plan(ctx, o, op)
 }
 
 // plan holds an attempt that the rules want against the bounds on attempts and

@@ -151,7 +151,7 @@ func TestDecide(t *testing.T) {
 			o.req = &http.Request{Header: http.Header{}}
 		})
 		o = with(o, c.change...)
-		assert.Equal(t, c.want, c.policy.decide(t.Context(), &o), c.name)
+		assert.Equal(t, c.want, c.policy.bound(t.Context(), &o, c.policy.judge(&o)), c.name)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestNoWaitPastTheDeadline(t *testing.T) {
 	} {
 		p := Policy{Backoff: Constant(wait)}
 		o := outcome{number: 1, req: &http.Request{}, resp: answer(503), whole: true, idempotent: true}
-		assert.Equal(t, want, p.decide(ctx, &o))
+		assert.Equal(t, want, p.bound(ctx, &o, p.judge(&o)))
 	}
 }
 

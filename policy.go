@@ -56,6 +56,15 @@ type Policy struct {
 	// condition on the result.
 	RetryableError func(err error) bool
 
+	// RetryableBody looks into the body of a response that no other rule takes
+	// for a failure, for APIs that answer 200 {"ret_code": 5000}. JSONField and
+	// JSONFieldNot make such conditions. It looks only as far as it has to, at
+	// most MaxPeekBytes and MaxPeekTime, and the caller gets the body whole. Not
+	// looked into are answers without a body, streams (101, text/event-stream,
+	// multipart, gRPC, NDJSON) and answers that come while the request is still
+	// being sent. Transport only. If nil, bodies are not looked into.
+	RetryableBody BodyCondition
+
 	// NonIdempotent says when a request that is not idempotent, and that the
 	// server may have acted on, is sent again. Transport only.
 	// Zero means ResendUnlessLost.
@@ -74,6 +83,17 @@ type Policy struct {
 	// only once. Transport only. Zero means 16 MiB; negative means that nothing
 	// is kept, so that such a body is sent again only if it had not been read.
 	MaxReplayBytes int64
+
+	// MaxPeekBytes bounds what RetryableBody sees of a body, in bytes; if that
+	// does not tell, the response is the caller's. As much is held in memory
+	// until the caller has read it. Transport only.
+	// Zero means 64 KiB; negative means that no body is looked into.
+	MaxPeekBytes int64
+
+	// MaxPeekTime bounds for how long RetryableBody holds up a response whose
+	// body does not arrive; then the response is the caller's. Transport only.
+	// Zero means 1 second; negative means that only what has arrived is seen.
+	MaxPeekTime time.Duration
 
 	// Prepare changes each request from the second attempt on before it is
 	// sent: to sign it anew, or to refresh a token. It gets a copy of its own
@@ -126,6 +146,8 @@ const (
 	defaultStatusAbove    = 400
 	defaultMaxRetryAfter  = 30 * time.Second
 	defaultMaxReplayBytes = 16 << 20
+	defaultMaxPeekBytes   = 64 << 10
+	defaultMaxPeekTime    = time.Second
 )
 
 func (p *Policy) maxAttempts() int {
@@ -157,6 +179,20 @@ func (p *Policy) maxReplayBytes() int64 {
 		return defaultMaxReplayBytes
 	}
 	return max(0, p.MaxReplayBytes)
+}
+
+func (p *Policy) maxPeekBytes() int64 {
+	if p.MaxPeekBytes == 0 {
+		return defaultMaxPeekBytes
+	}
+	return p.MaxPeekBytes
+}
+
+func (p *Policy) maxPeekTime() time.Duration {
+	if p.MaxPeekTime == 0 {
+		return defaultMaxPeekTime
+	}
+	return max(0, p.MaxPeekTime)
 }
 
 func (p *Policy) retryableStatus(code int) bool {

@@ -65,6 +65,12 @@ func (r *recorder) whole() bool {
 	return !r.over
 }
 
+func (r *recorder) sent() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err != nil || r.length.reached(r.size)
+}
+
 func (r *recorder) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -37,6 +37,8 @@ type stream interface {
 	revoke(err error)
 	// whole reports whether open can give the whole body once more.
 	whole() bool
+	// sent reports whether the last reader has given all there is.
+	sent() bool
 	// failure is the error of the caller's own reader, or nil.
 	failure() error
 	// keep lets the last reader go on: no further one will be opened.
@@ -107,6 +109,8 @@ func (a *attempt) abort() {
 func (b *body) whole() bool {
 	return !b.broken && (b.stream == nil || b.stream.whole())
 }
+
+func (b *body) sent() bool { return b.stream == nil || b.stream.sent() }
 
 func (b *body) failure() error {
 	if b.stream == nil {

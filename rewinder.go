@@ -60,6 +60,12 @@ func (r *rewinder) revoke(err error) {
 
 func (r *rewinder) whole() bool { return true }
 
+func (r *rewinder) sent() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reader == nil || r.reader.ended || r.length.reached(r.reader.n)
+}
+
 func (r *rewinder) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,6 +89,7 @@ type rewound struct {
 	from    *rewinder
 	trailer http.Header
 	n       int64
+	ended   bool // the source has
 	closed  bool
 }
 
@@ -98,6 +105,7 @@ func (b *rewound) Read(p []byte) (n int, err error) {
 		return 0, gone
 	}
 	b.n += int64(n)
+	b.ended = b.ended || err != nil
 	if err = r.length.check(b.n, err); err == io.EOF {
 		r.length.copyTrailer(b.trailer)
 	} else if err != nil && !r.closed {
@@ -169,6 +177,9 @@ func (l *length) check(n int64, err error) error {
 	}
 	return err
 }
+
+// reached reports whether n bytes are all that was declared.
+func (l *length) reached(n int64) bool { return l.declared >= 0 && n >= l.declared }
 
 func (l *length) copyTrailer(to http.Header) {
 	for k, v := range l.trailer {

@@ -19,6 +19,11 @@ const (
 
 var chunkPool = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
+// lend gives an empty tape its first chunk.
+func (t *tape) lend(chunk []byte) {
+	t.chunks = append(t.first[:0], chunk[:0])
+}
+
 // room returns where to write next: at least one byte, at most most. exact means
 // that most bytes are sure to come; else chunks start small and double.
 func (t *tape) room(most int64, exact bool) []byte {
@@ -63,6 +68,22 @@ func (t *tape) read(p []byte, at *spot) (n int) {
 		*at = spot{at.chunk + 1, 0}
 	}
 	return n
+}
+
+// next returns what follows at in its chunk, in place, and moves at.
+func (t *tape) next(at *spot) []byte {
+	for at.chunk < len(t.chunks) {
+		data := t.chunks[at.chunk]
+		if piece := data[at.off:]; len(piece) > 0 {
+			at.off = len(data)
+			return piece
+		}
+		if len(data) < cap(data) {
+			break // nothing more written yet
+		}
+		*at = spot{at.chunk + 1, 0}
+	}
+	return nil
 }
 
 // free gives the chunks back. Nobody may be reading or writing them.

@@ -102,7 +102,11 @@ func (c *call) run() (*http.Response, error) {
 		if why, err := c.attempt(n); err != nil {
 			return nil, c.fail(why, err)
 		}
-		ruling := c.policy.decide(c.req.Context(), &c.last)
+		opinion := c.policy.judge(&c.last)
+		if opinion.open {
+			opinion = opinion.after(c.look())
+		}
+		ruling := c.policy.bound(c.req.Context(), &c.last, opinion)
 		c.teller.tell(&c.last, ruling)
 		if !ruling.retry {
 			return c.finish()
@@ -179,6 +183,18 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 	if own := c.body.failure(); own != nil && !c.last.ended {
 		c.last.err, c.last.badBody = own, true
 	}
+}
+
+// look asks the condition on the last response's body. While the request's body is
+// still being sent it does not: whoever sends it may wait for the answer.
+func (c *call) look() Decision {
+	resp := c.last.resp
+	if !c.body.sent() || !worthLooking(c.req, resp) {
+		return Decision{}
+	}
+	d := c.policy.peek(c.req, resp, c.last.number)
+	c.last.ended = ended(c.req.Context(), c.req.Cancel)
+	return d
 }
 
 // copy returns a request for attempt n that shares headers and URL with the

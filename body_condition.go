@@ -1,0 +1,182 @@
+package insist
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"sync"
+
+	"github.com/seed-552c89fc/insist/internal/jsonscan"
+)
+
+// BodyCondition decides by the body of a response: Retry means that it reports a
+// failure; anything else leaves the response to the caller. It is the type of
+// Policy.RetryableBody. resp is the response's head, its Body is not to be
+// touched: body has the same bytes, without gzip. A condition should stop reading
+// when it knows, since the response waits for it; what it reads is bounded by
+// MaxPeekBytes and MaxPeekTime, after which body returns an error. It then
+// returns the zero Decision, by which the response is the caller's. A Wait in
+// the Decision is a wait that the server asks for in the body. attempt counts
+// from 1.
+type BodyCondition func(req *http.Request, resp *http.Response, attempt int, body io.Reader) Decision
+
+// JSONField returns a condition that reports a failure if the JSON body has a
+// value at pointer (RFC 6901) for which retry reports true:
+//
+//	insist.JSONField("/ret_code", func(code int) bool { return code == 5000 || code == 5100 })
+//
+// A nil retry reports true for every value but null: use it with T any for an API
+// that has the field only in failures (JSON-RPC's "/error", GraphQL's
+// "/errors/0"). It decides as soon as the value has arrived, whatever may follow;
+// so of duplicate keys the first one counts.
+//
+// A body that is no JSON, has no such value, or has null there, is the caller's,
+// and so is one whose value is not a T. Numbers go by their value: 0.0 is the
+// int 0, and so is "0", since APIs send both; 0.5 is not an int. For T any,
+// json.RawMessage, structs, slices and maps the value is decoded by encoding/json.
+// The Content-Type doesn't matter. A malformed pointer panics.
+func JSONField[T any](pointer string, retry func(T) bool) BodyCondition {
+	p, err := jsonscan.Parse(pointer)
+	if err != nil {
+		panic(fmt.Sprintf("insist: JSONField(%q): %v", pointer, err))
+	}
+	decode, options := decoderFor[T]()
+	if retry == nil {
+		retry, options.Containers = func(T) bool { return true }, false
+		decode = func([]byte) (v T, ok bool) { return v, true }
+	}
+	return func(_ *http.Request, _ *http.Response, _ int, body io.Reader) (d Decision) {
+		l := lookupPool.Get().(*lookup)
+		defer lookupPool.Put(l)
+		if raw := l.find(body, p, options); raw != nil && string(raw) != "null" {
+			if v, ok := decode(raw); ok && retry(v) {
+				d.Verdict = Retry
+			}
+		}
+		return d
+	}
+}
+
+// JSONFieldNot is shorthand for JSONField with a retry that reports whether the
+// value is not ok: JSONFieldNot("/ret_code", 0).
+func JSONFieldNot[T comparable](pointer string, ok T) BodyCondition {
+	return JSONField(pointer, func(v T) bool { return v != ok })
+}
+
+// decoderFor returns how raw JSON becomes a T.
+func decoderFor[T any]() (func(raw []byte) (T, bool), jsonscan.Options) {
+	var into func(reflect.Value, []byte) bool
+	switch t := reflect.TypeFor[T](); {
+	case reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()):
+	case t == reflect.TypeFor[json.Number]():
+		into = intoNumber
+	case t.Kind() == reflect.Bool:
+		into = intoBool
+	case t.Kind() == reflect.String:
+		into = intoString
+	case reflect.Int <= t.Kind() && t.Kind() <= reflect.Int64:
+		into = intoInt
+	case reflect.Uint <= t.Kind() && t.Kind() <= reflect.Uint64:
+		into = intoUint
+	case t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64:
+		into = intoFloat
+	}
+	if into == nil {
+		return func(raw []byte) (v T, ok bool) {
+			ok = json.Unmarshal(raw, &v) == nil
+			return v, ok
+		}, jsonscan.Options{Containers: true, MaxValue: maxJSONValue}
+	}
+	return func(raw []byte) (v T, ok bool) {
+		ok = into(reflect.ValueOf(&v).Elem(), raw)
+		return v, ok
+	}, jsonscan.Options{}
+}
+
+// maxJSONValue bounds what is kept, beside the body itself, of a value that is
+// decoded by encoding/json.
+const maxJSONValue = 1 << 20
+
+func intoInt(v reflect.Value, raw []byte) bool {
+	n, ok := jsonscan.Int(raw)
+	if ok = ok && !v.OverflowInt(n); ok {
+		v.SetInt(n)
+	}
+	return ok
+}
+
+func intoUint(v reflect.Value, raw []byte) bool {
+	n, ok := jsonscan.Int(raw)
+	if ok = ok && n >= 0 && !v.OverflowUint(uint64(n)); ok {
+		v.SetUint(uint64(n))
+	}
+	return ok
+}
+
+func intoFloat(v reflect.Value, raw []byte) bool {
+	f, ok := jsonscan.Float(raw)
+	if ok = ok && !v.OverflowFloat(f); ok {
+		v.SetFloat(f)
+	}
+	return ok
+}
+
+func intoBool(v reflect.Value, raw []byte) bool {
+	b, ok := jsonscan.Bool(raw)
+	v.SetBool(b)
+	return ok
+}
+
+func intoString(v reflect.Value, raw []byte) bool {
+	s, ok := jsonscan.String(raw)
+	v.SetString(s)
+	return ok
+}
+
+func intoNumber(v reflect.Value, raw []byte) bool {
+	s, ok := jsonscan.Number(raw)
+	v.SetString(s)
+	return ok
+}
+
+// lookup is what looking into a body takes.
+type lookup struct {
+	scanner jsonscan.Scanner
+	buf     [4 << 10]byte
+}
+
+var lookupPool = sync.Pool{New: func() any { return new(lookup) }}
+
+// pieces is a reader whose bytes can be had without copying them.
+type pieces interface {
+	next() ([]byte, error)
+}
+
+// find returns the raw value at p, or nil.
+func (l *lookup) find(body io.Reader, p jsonscan.Pointer, options jsonscan.Options) []byte {
+	l.scanner.Reset(p, options)
+	inPlace, _ := body.(pieces)
+	for most := 512; ; most = len(l.buf) { // the first bytes mostly suffice
+		var piece []byte
+		var err error
+		if inPlace != nil {
+			piece, err = inPlace.next()
+		} else {
+			var n int
+			n, err = body.Read(l.buf[:most])
+			piece = l.buf[:n]
+		}
+		status := l.scanner.Scan(piece)
+		if err == io.EOF && status == jsonscan.More {
+			status = l.scanner.End()
+		}
+		switch {
+		case status == jsonscan.Found:
+			return l.scanner.Value()
+		case status != jsonscan.More || err != nil:
+			return nil
+		}
+	}
+}
