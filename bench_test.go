@@ -2,6 +2,7 @@ package insist
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -156,5 +157,78 @@ func BenchmarkDo(b *testing.B) {
 				c.run(ctx, p, &n)
 			}
 		})
+	}
+}
+
+// reread is a response body that can be given again.
+type reread struct{ strings.Reader }
+
+func (*reread) Close() error { return nil }
+
+// jsonAnswer returns what sends a GET that is answered by a JSON body, under p.
+// The answer itself costs nothing.
+func jsonAnswer(tb testing.TB, p Policy, body string) func() {
+	good, r := answer(200, "Content-Type", "application/json"), new(reread)
+	good.ContentLength = int64(len(body))
+	rt := &RetryTransport{Policy: p, Base: roundTripper(func(*http.Request) (*http.Response, error) {
+		r.Reset(body)
+		good.Body = r
+		return good, nil
+	})}
+	req, buf := request(tb, "GET", "http://x/", nil), make([]byte, 32<<10)
+	return func() {
+		resp, err := rt.RoundTrip(req)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for err == nil {
+			_, err = resp.Body.Read(buf)
+		}
+		resp.Body.Close()
+	}
+}
+
+// BenchmarkCondition is what a condition on the JSON body costs, reading the body
+// included.
+func BenchmarkCondition(b *testing.B) {
+	for _, size := range []int{1 << 10, 64 << 10, 4 << 20} {
+		filler := strings.Repeat("x", size-40)
+		for _, c := range []struct {
+			name, body string
+			condition  BodyCondition
+		}{
+			{"none", `{"ret_code": 0, "data": "` + filler + `"}`, nil},
+			{"key first", `{"ret_code": 0, "data": "` + filler + `"}`, JSONFieldNot("/ret_code", 0)},
+			{"key last", `{"data": "` + filler + `", "ret_code": 0}`, JSONFieldNot("/ret_code", 0)},
+		} {
+			b.Run(fmt.Sprintf("%s/%dKiB", c.name, size>>10), func(b *testing.B) {
+				b.ReportAllocs()
+				b.SetBytes(int64(size))
+				p := Policy{RetryableBody: c.condition, MaxPeekBytes: 8 << 20}
+				for send := jsonAnswer(b, p, c.body); b.Loop(); {
+					send()
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkJSONField is the condition alone, on a body as it would be read.
+func BenchmarkJSONField(b *testing.B) {
+	for _, size := range []int{1 << 10, 64 << 10, 4 << 20} {
+		filler := strings.Repeat("x", size-40)
+		for name, body := range map[string]string{
+			"key first": `{"ret_code": 0, "data": "` + filler + `"}`,
+			"key last":  `{"data": "` + filler + `", "ret_code": 0}`,
+		} {
+			b.Run(fmt.Sprintf("%s/%dKiB", name, size>>10), func(b *testing.B) {
+				b.ReportAllocs()
+				r, condition := strings.NewReader(body), JSONFieldNot("/ret_code", 0)
+				for b.Loop() {
+					r.Reset(body)
+					condition(nil, nil, 1, r)
+				}
+			})
+		}
 	}
 }

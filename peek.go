@@ -58,7 +58,7 @@ func (p *Policy) peek(req *http.Request, resp *http.Response, attempt int) Decis
 	if limit < 0 {
 		return Decision{}
 	}
-	body := &peekedBody{src: resp.Body}
+	body := &peekedBody{src: resp.Body, length: resp.ContentLength}
 	body.tape.lend(body.start[:min(int64(len(body.start)), limit)])
 	resp.Body = body
 	r := &body.look
@@ -174,9 +174,10 @@ func (r *peekReader) stop() {
 // has been seen once more, then goes on with the source: every byte, and every
 // error, at the same place as without us.
 type peekedBody struct {
-	src   io.ReadCloser
-	start [512]byte // the tape's first chunk: most conditions need no more
-	look  peekReader
+	src    io.ReadCloser
+	length int64     // as far as the head says; -1 if not known
+	start  [512]byte // the tape's first chunk: most conditions need no more
+	look   peekReader
 
 	mu      sync.Mutex
 	tape    tape
@@ -191,8 +192,15 @@ type peekedBody struct {
 // begin starts a Read of the source, of at most most bytes, that may go on after
 // the look is over: then it is the caller's first.
 func (b *peekedBody) begin(most int64) {
+	left := b.length - b.size
+	switch {
+	case left > 0:
+		most = min(most, left)
+	case b.length >= 0:
+		most = min(most, firstChunk) // for the end, and nothing before it
+	}
 	b.pending = true
-	go b.fill(b.tape.room(most, false))
+	go b.fill(b.tape.room(most, left > 0))
 }
 
 func (b *peekedBody) fill(room []byte) {
