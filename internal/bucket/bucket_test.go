@@ -1,0 +1,156 @@
+package bucket
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestBucketStepByStep(t *testing.T) {
+	const s = time.Second
+	type step struct {
+		at   time.Duration
+		do   string // '+' succeeds, '-' is a retry that is made, '!' is one that is refused
+		want float64
+	}
+	for _, tc := range []struct {
+		name  string
+		rules Rules
+		steps []step
+	}{
+		{"begins with the reserve", Default(), []step{{0, "", 4}}},
+		{"reserve lasts", Default(), []step{{3600 * s, "", 4}}},
+		{"a retry costs one", Default(), []step{{0, "-", 3}, {s, "--", 1}, {2 * s, "-", 0}, {3 * s, "!", 0}}},
+		{"a success pays", Default(), []step{{0, "----", 0}, {s, "++", 0.8}, {s, "+", 1.2}, {s, "-", 0.2}}},
+		{"a refusal costs half a success", Default(), []step{{0, "----", 0}, {s, "++", 0.8}, {s, "!", 0.6}, {s, "!!", 0.2}, {s, "!!", 0}}},
+		{"savings fade", Default(), []step{{0, "++++++++++", 8}, {7500 * time.Millisecond / 2, "", 8 * math.Exp(-0.5)}}},
+		{"down to the reserve", Default(), []step{{0, "++++++++++", 8}, {60 * s, "", 4}}},
+		{"what is below it stays", Default(), []step{{0, "-", 3}, {60 * s, "", 3}}},
+		{"time does not run backwards", Default(), []step{{9 * s, "++", 4.8}, {8 * s, "", 4.8}, {8 * s, "-", 3.8}}},
+		{"nothing at all", NewRules(-1, -1, -1), []step{{0, "!", 0}, {s, "++!", 0}}},
+		{"reserve only", NewRules(-1, 1, s), []step{{0, "+", 1}, {s, "-!", 0}, {2 * s, "++!", 0}}},
+		{"no savings", NewRules(0.5, 1, -1), []step{{0, "++", 2}, {s, "", 1}}},
+		{"not a number", NewRules(math.NaN(), math.NaN(), s), []step{{0, "+!", 0}}},
+		{"no limit is passed", NewRules(math.Inf(1), 1, s), []step{{0, "+++", limit / unit}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := New(tc.rules, 0)
+			for i, step := range tc.steps {
+				for _, do := range step.do {
+					if do == '+' {
+						b.Deposit(tc.rules, step.at)
+					} else if got := b.Withdraw(tc.rules, step.at); got != (do == '-') {
+						t.Fatalf("step %d, %c: got %t", i, do, got)
+					}
+				}
+				if got := b.Tokens(tc.rules, step.at); math.Abs(got-step.want) > 0.01*max(1, step.want) {
+					t.Errorf("step %d: got %.3f tokens, want %.3f", i, got, step.want)
+				}
+			}
+		})
+	}
+}
+
+// A busy client saves up as many tokens as it has successes in the time burst.
+func TestBurst(t *testing.T) {
+	r := NewRules(0.4, 4, 3*time.Second)
+	for _, perSecond := range []int{1, 10, 100, 1000} {
+		b, now := New(r, 0), time.Duration(0)
+		for range 60 * perSecond {
+			now += time.Second / time.Duration(perSecond)
+			b.Deposit(r, now)
+		}
+		want := max(4, 3*float64(perSecond))
+		if got := b.Tokens(r, now); got < 0.95*want || got > 1.05*want+0.4 {
+			t.Errorf("%d/s: got %.1f tokens, want %.1f", perSecond, got, want)
+		}
+	}
+}
+
+// The tokens are never below zero, nor above the reserve and what recent
+// successes put back.
+func TestBounds(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		perSuccess, burst := random.Float64(), time.Duration(random.Int64N(int64(10*time.Second)))
+		r := NewRules(perSuccess, float64(random.IntN(10)), burst)
+		now := time.Duration(random.Int64())
+		b := New(r, now)
+		reserve, saved := float64(r.reserve)/unit, 0.0 // saved: by successes, in exact time
+		for range 1000 {
+			passed := time.Duration(random.ExpFloat64() * float64(200*time.Millisecond))
+			now += passed
+			saved *= math.Exp(-perSuccess * float64(passed) / float64(burst))
+			before := b.Tokens(r, now)
+			if random.Float64() < 0.6 {
+				b.Deposit(r, now)
+				saved += float64(r.perSuccess) / unit
+			} else if paid := b.Withdraw(r, now); paid != (before >= 1) {
+				t.Fatalf("seed %d: %.3f tokens, and Withdraw returned %t", seed, before, paid)
+			}
+			// Time is counted in ticks, of which one may be missing.
+			got, most := b.Tokens(r, now), reserve+saved*math.Exp(1/max(r.lifetime, 1))+0.01
+			if got < 0 || got > most && r.lifetime > 1 {
+				t.Fatalf("seed %d: got %.3f tokens, want 0 to %.3f", seed, got, most)
+			}
+		}
+	}
+}
+
+func TestTimeWrapsAround(t *testing.T) {
+	r, now := Default(), time.Duration(math.MaxUint32-1)*tick
+	b := New(r, now)
+	for range 10 {
+		b.Deposit(r, now)
+	}
+	now += 3750 * time.Millisecond
+	if got, want := b.Tokens(r, now), 8*math.Exp(-0.5); math.Abs(got-want) > 0.05 {
+		t.Errorf("got %.3f tokens, want %.3f", got, want)
+	}
+	if got := b.Idle(now); got < 3700*time.Millisecond || got > 3800*time.Millisecond {
+		t.Errorf("got idle for %v, want 3.75s", got)
+	}
+}
+
+// No token is made or lost between goroutines, and each refusal is seen by one.
+func TestManyGoroutines(t *testing.T) {
+	const goroutines, rounds = 64, 500
+	r, b := NewRules(0.4, 4, time.Hour), New(Default(), 0)
+	var paid, refused, put atomic.Int64
+	var wg sync.WaitGroup
+	for g := range goroutines {
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(g), 0))
+			for range rounds {
+				switch {
+				case random.Float64() < 0.6:
+					b.Deposit(r, 0)
+					put.Add(1)
+				case b.Withdraw(r, 0):
+					paid.Add(1)
+				default:
+					refused.Add(1)
+				}
+				if have := b.Tokens(r, 0); have < 0 || have > 4+0.4*goroutines*rounds {
+					t.Errorf("got %v tokens", have)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := paid.Load() + refused.Load() + put.Load(); n != goroutines*rounds {
+		t.Errorf("got %d calls, want %d", n, goroutines*rounds)
+	}
+	got := b.Tokens(r, 0)
+	most := 4 + 0.4*float64(put.Load()) - float64(paid.Load())
+	least := most - 0.2*float64(refused.Load())
+	if got > most+0.001 || got < max(0, least-0.001) {
+		t.Errorf("got %.1f tokens, want %.1f to %.1f", got, least, most)
+	}
+	if refused.Load() == 0 {
+		t.Error("nothing was refused")
+	}
+}
