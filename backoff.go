@@ -1,9 +1,10 @@
 package insist
 
 import (
-	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/backoff"
 )
 
 // Backoff gives the wait after failed attempts, counted from 1. It keeps no
@@ -25,32 +26,7 @@ func Constant(d time.Duration) Backoff {
 // ("Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
 // Zero or negative base means no wait; zero or negative limit means no limit.
 func Exponential(base, limit time.Duration) Backoff {
-	if limit <= 0 {
-		limit = math.MaxInt64
-	}
 	return func(failed int) time.Duration {
-		return jitter(ceiling(base, limit, failed))
+		return backoff.FullJitter(base, limit, failed, rand.Int64N)
 	}
-}
-
-// ceiling is min(limit, base·2ᶠᵃⁱˡᵉᵈ⁻¹), whatever failed is.
-func ceiling(base, limit time.Duration, failed int) time.Duration {
-	base = max(0, base)
-	for i := 1; i < failed && 0 < base && base < limit; i++ {
-		if base > limit/2 {
-			return limit
-		}
-		base *= 2
-	}
-	return min(base, limit)
-}
-
-func jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	if d == math.MaxInt64 {
-		d--
-	}
-	return time.Duration(rand.Int64N(int64(d) + 1))
 }

@@ -8,31 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestCeilingDoublesUpToItsLimit(t *testing.T) {
-	for _, c := range []struct {
-		name        string
-		base, limit time.Duration
-		failed      int
-		want        time.Duration
-	}{
-		{"first", time.Second, time.Minute, 1, time.Second},
-		{"second", time.Second, time.Minute, 2, 2 * time.Second},
-		{"sixth", time.Second, time.Minute, 6, 32 * time.Second},
-		{"at the limit", time.Second, time.Minute, 7, time.Minute},
-		{"no overflow", time.Second, time.Minute, 100, time.Minute},
-		{"no overflow without limit", time.Second, math.MaxInt64, 100, math.MaxInt64},
-		{"no end", time.Second, math.MaxInt64, math.MaxInt, math.MaxInt64},
-		{"before the first", time.Second, time.Minute, 0, time.Second},
-		{"negative count", time.Second, time.Minute, -3, time.Second},
-		{"zero base", 0, time.Minute, math.MaxInt, 0},
-		{"negative base", -1, time.Minute, 5, 0},
-		{"base above the limit", time.Hour, time.Minute, 1, time.Minute},
-		{"one nanosecond", 1, math.MaxInt64, 63, 1 << 62},
-	} {
-		assert.Equal(t, c.want, ceiling(c.base, c.limit, c.failed), c.name)
-	}
-}
-
 func TestExponentialHasFullJitter(t *testing.T) {
 	wait := Exponential(time.Second, 0)
 	var low, high bool
