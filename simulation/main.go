@@ -1,0 +1,60 @@
+// Command simulation finds out what the retries of many clients do to a server in
+// trouble, and to the calls. It writes table.csv, the plots, and both tables of
+// README.md, in the current directory:
+//
+//	cd simulation && go run .
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+)
+
+func main() {
+	if err := write(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func write() error {
+	rows, others := measure(compared), measure(tried)
+	var table bytes.Buffer
+	if err := writeCSV(&table, append(rows, others...)); err != nil {
+		return err
+	}
+	if err := os.WriteFile("table.csv", table.Bytes(), 0o666); err != nil {
+		return err
+	}
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		return err
+	}
+	page := string(text)
+	for name, content := range map[string]string{
+		"compared": markdown(rows),
+		"tried":    markdown(others),
+		"quiet":    quietClients(),
+	} {
+		if page, err = replace(page, name, content); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile("README.md", []byte(page), 0o666); err != nil {
+		return err
+	}
+	return plots()
+}
+
+// replace puts content between the marks of that name.
+func replace(page, name, content string) (string, error) {
+	begin, end := "<!-- "+name+" -->", "<!-- /"+name+" -->"
+	before, rest, ok := strings.Cut(page, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		return "", fmt.Errorf("README.md has no %s and %s", begin, end)
+	}
+	return before + begin + "\n" + strings.TrimSpace(content) + "\n" + end + after, nil
+}
