@@ -20,12 +20,15 @@ func main() {
 }
 
 func write() error {
-	rows, others := measure(compared), measure(tried)
 	var table bytes.Buffer
-	if err := writeCSV(&table, append(rows, others...)); err != nil {
+	if err := writeCSV(&table, measure(append(compared, tried...))); err != nil {
 		return err
 	}
 	if err := os.WriteFile("table.csv", table.Bytes(), 0o666); err != nil {
+		return err
+	}
+	rows, err := readCSV(&table) // so that the page rounds what the file says
+	if err != nil {
 		return err
 	}
 	text, err := os.ReadFile("README.md")
@@ -34,8 +37,8 @@ func write() error {
 	}
 	page := string(text)
 	for name, content := range map[string]string{
-		"compared": markdown(rows),
-		"tried":    markdown(others),
+		"compared": markdown(rows, compared),
+		"tried":    markdown(rows, tried),
 		"quiet":    quietClients(),
 	} {
 		if page, err = replace(page, name, content); err != nil {
@@ -56,5 +59,5 @@ func replace(page, name, content string) (string, error) {
 	if !ok || !closed {
 		return "", fmt.Errorf("README.md has no %s and %s", begin, end)
 	}
-	return before + begin + "\n" + strings.TrimSpace(content) + "\n" + end + after, nil
+	return before + begin + "\n\n" + content + "\n\n" + end + after, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"image/color"
 	"os"
+	"strconv"
 	"time"
 
 	"gonum.org/v1/plot"
@@ -38,10 +39,33 @@ func panel(title, x, y string) *plot.Plot {
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
 	p.Title.TextStyle.Font.Size = vg.Points(11)
 	p.Y.Min = 0
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)
 	return p
+}
+
+// ticks are the usual ones, without decimals that say nothing.
+func ticks(low, high float64) []plot.Tick {
+	all := plot.DefaultTicks{}.Ticks(low, high)
+	for i, t := range all {
+		if t.Label != "" {
+			all[i].Label = strconv.FormatFloat(t.Value, 'g', 5, 64)
+		}
+	}
+	return all
+}
+
+// band shades the time of the trouble.
+type band struct{ seconds float64 }
+
+func (b band) Plot(c draw.Canvas, p *plot.Plot) {
+	x, _ := p.Transforms(&c)
+	c.FillPolygon(color.RGBA{255, 235, 225, 255}, []vg.Point{
+		{X: x(0), Y: c.Min.Y}, {X: x(b.seconds), Y: c.Min.Y},
+		{X: x(b.seconds), Y: c.Max.Y}, {X: x(0), Y: c.Max.Y},
+	})
 }
 
 // line adds what policy i came to.
@@ -100,21 +124,27 @@ func overTime(file, name string, until time.Duration) error {
 	rows := make([][]*plot.Plot, 2)
 	for _, clients := range shapes {
 		load := panel(clients.String()+": load", "", "attempts per second")
-		good := panel(clients.String()+": goodput", "seconds", "good calls per second")
+		good := panel(clients.String()+": goodput", "seconds since the trouble began", "good calls per second")
+		s := find(name, clients)
+		load.Add(band{(s.end - s.begin).Seconds()})
+		good.Add(band{(s.end - s.begin).Seconds()})
 		for i, p := range compared {
-			r := run(find(name, clients), p, 1)
+			r := run(s, p, 1)
 			line(load, i, perSecond(r.load, until))
 			line(good, i, perSecond(r.goodput, until))
 		}
+		load.Y.Max, good.Y.Max = 1.05*load.Y.Max, 1.05*good.Y.Max
 		rows[0], rows[1] = append(rows[0], load), append(rows[1], good)
 	}
 	return figure(file, rows)
 }
 
-// perSecond returns s as a rate per second, second by second.
+// perSecond returns s as a rate per second, averaged over a second around each
+// point.
 func perSecond(s series, until time.Duration) (points plotter.XYs) {
-	for t := 10 * time.Second; t < until; t += time.Second {
-		points = append(points, plotter.XY{X: t.Seconds(), Y: s.sum(t, t+time.Second)})
+	for t := -5 * time.Second; t < until; t += bin {
+		at := calmTime + t
+		points = append(points, plotter.XY{X: t.Seconds(), Y: s.sum(at-bin, at+bin)})
 	}
 	return points
 }
@@ -140,13 +170,13 @@ func overErrors(file string) error {
 
 func plots() error {
 	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
-	if err := overTime("brown-out.svg", "brown-out", 120*time.Second); err != nil {
+	if err := overTime("brown-out.svg", "brown-out", 100*time.Second); err != nil {
 		return err
 	}
-	if err := overTime("outage.svg", "outage, swallowed", 120*time.Second); err != nil {
+	if err := overTime("outage.svg", "outage, swallowed", 100*time.Second); err != nil {
 		return err
 	}
-	if err := overTime("blip.svg", "blip, waits of 2 s", 30*time.Second); err != nil {
+	if err := overTime("blip.svg", "blip, waits of 2 s", 10*time.Second); err != nil {
 		return err
 	}
 	return overErrors("errors.svg")

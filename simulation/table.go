@@ -75,35 +75,27 @@ func readCSV(r io.Reader) ([]row, error) {
 	return rows, nil
 }
 
-// markdown returns a table of the rows for each kind of clients, with a line for
-// each policy and a column for each scenario.
-func markdown(rows []row) string {
+// markdown returns a table for each kind of clients, with a line for each of the
+// policies and a column for each scenario.
+func markdown(rows []row, policies []*policy) string {
 	var b strings.Builder
-	clients, policy := "", ""
-	for i, r := range rows {
-		if r.clients != clients {
-			clients = r.clients
-			head(&b, rows[i:])
+	for _, clients := range shapes {
+		for i, p := range policies {
+			var names, lines, cells string
+			for _, r := range rows {
+				if r.clients == clients.String() && r.policy == p.name {
+					names += " " + r.scenario + " |"
+					lines += "---:|"
+					cells += " " + r.cell() + " |"
+				}
+			}
+			if i == 0 {
+				fmt.Fprintf(&b, "\n| %s |%s\n|---|%s\n", clients, names, lines)
+			}
+			fmt.Fprintf(&b, "| %s |%s\n", p.name, cells)
 		}
-		if r.policy != policy {
-			policy = r.policy
-			fmt.Fprintf(&b, "\n| %s |", policy)
-		}
-		fmt.Fprintf(&b, " %s |", r.cell())
 	}
-	return b.String() + "\n"
-}
-
-func head(b *strings.Builder, rows []row) {
-	var names, lines string
-	for _, r := range rows {
-		if r.policy != rows[0].policy || r.clients != rows[0].clients {
-			break
-		}
-		names += " " + r.scenario + " |"
-		lines += "---:|"
-	}
-	fmt.Fprintf(b, "\n\n| %s |%s\n|---|%s", rows[0].clients, names, lines)
+	return strings.TrimSpace(b.String())
 }
 
 func (r row) cell() string {
