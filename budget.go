@@ -26,11 +26,11 @@ import (
 // host saves is measured in time, so that its clients ride out a blip, however
 // many calls they make in a second of it.
 //
-// The defaults are found by simulation. With them, 99 % of calls succeed in 3
-// attempts where 15 % of the attempts fail at random; and over the first 30
-// seconds of an outage the load stays below 1.2 times that of the first
-// attempts, for any client that makes at least one call per second. Of clients
-// that make fewer, each spends its Reserve all the same.
+// The defaults are found by simulation (directory simulation, with its limits).
+// With them, 99 % of calls end well in 3 attempts where 15 % of all attempts fail
+// at random; and in the first 30 seconds of an outage the load is at most 1.2
+// times that of the first attempts, for clients that each make at least one call
+// per second. Of clients that make fewer, each has its Reserve all the same.
 //
 // A Budget knows the last thousand hosts; those that are not called for a minute
 // make room. Where there is no room, further hosts share one bucket.

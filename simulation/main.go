@@ -39,6 +39,7 @@ func write() error {
 	for name, content := range map[string]string{
 		"compared": markdown(rows, compared),
 		"tried":    markdown(rows, tried),
+		"wanted":   wanted(rows),
 		"quiet":    quietClients(),
 	} {
 		if page, err = replace(page, name, content); err != nil {
