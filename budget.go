@@ -22,9 +22,9 @@ import (
 // costs half of that. So a service from which nothing good comes gets nothing
 // but first attempts as soon as what was saved is spent: were the budget fed by
 // requests instead, its retries would go on through an outage, and keep a
-// service down that has no capacity to spare. What a busy
-// host saves is measured in time, so that its clients ride out a blip, however
-// many calls they make in a second of it.
+// service down that has no capacity to spare. What is saved for a busy host is
+// measured in time, so that a blip of a second is ridden out, however many calls
+// are made in it.
 //
 // The defaults are found by simulation (directory simulation, with its limits).
 // With them, 99 % of calls end well in 3 attempts where 15 % of all attempts fail
