@@ -35,11 +35,11 @@ func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func(
 			err = notBegun(ctx)
 			return
 		}
-		l := loop{ctx: ctx, teller: newTeller(ctx, scopeOf(ctx), &p, time.Time{})}
-		l.teller.begin()
+		begun := time.Now()
+		l := loop{ctx: ctx, begun: begun, teller: newTeller(ctx, scopeOf(ctx), &p, begun)}
 		for on := true; on; {
 			try := &Try{ctx: ctx, number: l.number + 1}
-			if stay := yield(try); stay {
+			if stay := try.run(yield, p.PerAttemptTimeout); stay {
 				on = l.again(&p, try.err, false)
 			} else {
 				l.leave(&p, try.err)
@@ -69,7 +69,21 @@ type Try struct {
 	err    error
 }
 
-// Context returns the context for what the body does.
+// run runs the body, within d if that is positive.
+func (t *Try) run(body func(*Try) bool, d time.Duration) (stay bool) {
+	if d <= 0 {
+		return body(t)
+	}
+	parent, limit := t.ctx, limitTime(t.ctx, d)
+	defer limit.end()
+	t.ctx = limit.ctx
+	stay = body(t)
+	t.err = limit.explain(parent, t.err)
+	return stay
+}
+
+// Context returns the context for what the body does. With PerAttemptTimeout it
+// ends when the body does.
 func (t *Try) Context() context.Context { return t.ctx }
 
 // Number counts the tries from 1.

@@ -13,9 +13,10 @@ type outcome struct {
 	req        *http.Request  // the caller's
 	resp       *http.Response // nil if there is an error
 	err        error
-	ended      bool // the caller's context has ended
-	badBody    bool // err is the caller's own: its request body failed
-	whole      bool // the request body can be sent again in full
+	begun      time.Time // when the call did, if MaxElapsed asks for it
+	ended      bool      // the caller's context has ended
+	badBody    bool      // err is the caller's own: its request body failed
+	whole      bool      // the request body can be sent again in full
 	idempotent bool
 	unsent     bool // it is proven that the server can't have acted on it
 }
@@ -135,6 +136,9 @@ func (p *Policy) plan(ctx context.Context, o *outcome, op opinion) ruling {
 		wait = p.backoff(o.number)
 	}
 	wait = max(wait, asked, 0)
+	if p.MaxElapsed > 0 && now.Add(wait).Sub(o.begun) > p.MaxElapsed {
+		return ruling{reason: ReasonDeadline, wait: wait}
+	}
 	if deadline, ok := ctx.Deadline(); ok && wait > 0 && !now.Add(wait).Before(deadline) {
 		return ruling{reason: ReasonDeadline, wait: wait}
 	}

@@ -42,14 +42,17 @@ func do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 		var none T
 		return none, notBegun(ctx)
 	}
+	if p.PerAttemptTimeout > 0 {
+		fn = limited(p.PerAttemptTimeout, fn)
+	}
 	around := scopeOf(ctx)
 	watched := p.OnAttempt != nil || around != nil && around.recorded() != nil
-	start := now(watched)
+	start := now(watched || p.MaxElapsed > 0)
 	v, err := fn(ctx)
 	if err == nil && !watched && !reports(retryIf, v) {
 		return v, nil // the usual call: there is nothing to set up
 	}
-	l := loop{ctx: ctx, teller: newTeller(ctx, around, p, start)}
+	l := loop{ctx: ctx, begun: start, teller: newTeller(ctx, around, p, start)}
 	l.conditioned = len(retryIf) > 0
 	for l.again(p, err, err == nil && reports(retryIf, v)) {
 		v, err = fn(ctx)
@@ -92,7 +95,8 @@ type loop struct {
 	ctx         context.Context
 	conditioned bool // there is a condition on the result
 	teller      teller
-	number      int // of calls that have ended
+	begun       time.Time // if MaxElapsed asks for it
+	number      int       // of calls that have ended
 	err         error
 }
 
@@ -119,7 +123,7 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 		}
 		return false
 	}
-	o := outcome{number: l.number, err: err, ended: l.ctx.Err() != nil}
+	o := outcome{number: l.number, err: err, begun: l.begun, ended: l.ctx.Err() != nil}
 	r := p.decideCall(l.ctx, &o, rejected, l.conditioned)
 	l.teller.tell(&o, r)
 	if !r.retry {

@@ -36,6 +36,22 @@ type Policy struct {
 	// Zero means 30 seconds; negative means that none is waited for.
 	MaxRetryAfter time.Duration
 
+	// MaxElapsed bounds a call in time: no attempt begins later than this after
+	// the first one did, and no wait is begun that would end later. An attempt
+	// under way is not cut. Use it where a request is good for a limited time (a
+	// signature), or where an SDK passes no context. Both doors.
+	// Zero or negative means no bound.
+	MaxElapsed time.Duration
+
+	// PerAttemptTimeout bounds each attempt up to the decision to keep its
+	// response, the look of RetryableBody included; the caller's reading of that
+	// response is not cut. An attempt that takes longer fails with an error whose
+	// Timeout method reports true and that matches context.DeadlineExceeded; it
+	// is judged as any error is. A function gets a context that ends after this
+	// time, and when it returns, but for an *http.Response that it returns: that
+	// can be read to its end. Both doors. Zero or negative means no bound.
+	PerAttemptTimeout time.Duration
+
 	// Classify sees each attempt before the other rules do and may decide on
 	// its own; see Decision. resp is the response's head: its Body is not to
 	// be read or closed (use RetryableBody to decide by the body). Exactly one

@@ -74,7 +74,7 @@ const (
 	ReasonRetryAfter Reason = "asked to wait too long"
 
 	// ReasonDeadline ends a call: the wait would not have ended before the
-	// context's deadline.
+	// context's deadline, or not within MaxElapsed.
 	ReasonDeadline Reason = "deadline too near"
 
 	// ReasonContext ends a call: its context ended.

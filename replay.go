@@ -93,16 +93,18 @@ func (a *attempt) getBody() (io.ReadCloser, error) {
 // send lets base make the attempt. The end of the context ends a read of a body
 // that is ours: on HTTP/1 net/http would wait for that read (golang/go#78555).
 func (a *attempt) send(base http.RoundTripper) (*http.Response, error) {
-	if _, ours := a.source.(stream); ours && a.scope.Done() != nil {
-		defer context.AfterFunc(a.scope.Context, a.abort)()
+	if _, ours := a.source.(stream); ours && a.request.Context().Done() != nil {
+		defer context.AfterFunc(a.request.Context(), a.abort)()
 	}
 	return base.RoundTrip(&a.request)
 }
 
 func (a *attempt) abort() {
 	s := a.source.(stream)
-	s.revoke(context.Cause(a.scope.Context))
-	s.end()
+	s.revoke(context.Cause(a.request.Context()))
+	if a.scope.Err() != nil { // not only this attempt has ended
+		s.end()
+	}
 }
 
 // whole reports whether another attempt could send the whole body.

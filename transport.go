@@ -83,6 +83,8 @@ type call struct {
 	body   body
 	teller teller
 
+	begun      time.Time // if MaxElapsed asks for it
+	limit      timeLimit // on the last attempt
 	idempotent bool
 	traced     bool    // non-idempotent attempts: was anything sent?
 	copied     bool    // the first attempt is a copy, too
@@ -102,11 +104,7 @@ func (c *call) run() (*http.Response, error) {
 		if why, err := c.attempt(n); err != nil {
 			return nil, c.fail(why, err)
 		}
-		opinion := c.policy.judge(&c.last)
-		if opinion.open {
-			opinion = opinion.after(c.look())
-		}
-		ruling := c.policy.bound(c.req.Context(), &c.last, opinion)
+		ruling := c.policy.bound(c.req.Context(), &c.last, c.opinion())
 		c.teller.tell(&c.last, ruling)
 		if !ruling.retry {
 			return c.finish()
@@ -121,13 +119,14 @@ func (c *call) run() (*http.Response, error) {
 func (c *call) prepare() {
 	c.idempotent = c.policy.idempotent(c.req)
 	c.teller = newTeller(c.req.Context(), c.around, c.policy, time.Time{})
-	c.copied = c.around.numbered()
+	c.copied = c.around.numbered() || c.policy.PerAttemptTimeout > 0
 	if c.policy.maxAttempts() == 1 {
 		return
 	}
 	c.body = newBody(c.req, c.policy.maxReplayBytes())
 	c.traced = !c.idempotent && c.policy.NonIdempotent != ResendEvenIfLost
 	c.copied = c.copied || c.traced || c.body.stream != nil || wraps(c.base)
+	c.begun = now(c.policy.MaxElapsed > 0)
 }
 
 // attempt makes attempt n and leaves its outcome in c.last. It returns an error
@@ -151,6 +150,9 @@ func (c *call) attempt(n int) (why Reason, err error) {
 		}
 	}
 	resp, err := a.send(c.base)
+	if err != nil && c.limit.stop() && !ended(c.req.Context(), c.req.Cancel) {
+		err = errAttemptTimeout // HTTP/2 would say that the context was canceled
+	}
 	if resp != nil && resp.Request == &a.request {
 		resp.Request = c.req // as without us; and the copy can go
 	}
@@ -171,7 +173,7 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 	}
 	c.closed = false
 	c.last = outcome{
-		number: n, req: c.req, resp: resp, err: err,
+		number: n, req: c.req, resp: resp, err: err, begun: c.begun,
 		ended:      ended(c.req.Context(), c.req.Cancel),
 		whole:      c.body.whole(),
 		idempotent: c.idempotent,
@@ -183,6 +185,21 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 	if own := c.body.failure(); own != nil && !c.last.ended {
 		c.last.err, c.last.badBody = own, true
 	}
+}
+
+// opinion is what the rules think of the last attempt. A response that comes to
+// be kept only when the attempt's time is over is none: its body is dead.
+func (c *call) opinion() opinion {
+	op := c.policy.judge(&c.last)
+	if op.open {
+		op = op.after(c.look())
+	}
+	if resp := c.last.resp; resp != nil && !c.last.ended && c.limit.stop() {
+		discard(c.req.Context(), c.req.Cancel, resp, 0)
+		c.note(c.last.number, nil, nil, errAttemptTimeout)
+		op = c.policy.judge(&c.last)
+	}
+	return op
 }
 
 // look asks the condition on the last response's body. While the request's body is
@@ -203,10 +220,18 @@ func (c *call) copy(n int) *attempt {
 	a := &attempt{number: int32(n)}
 	a.scope = scope{Context: c.req.Context(), outer: c.around, attempt: a}
 	ctx := context.Context(&a.scope)
+	if c.policy.PerAttemptTimeout > 0 {
+		c.limit = limitTime(ctx, c.policy.PerAttemptTimeout)
+		ctx = c.limit.ctx
+	}
 	if c.traced {
-		ctx = httptrace.WithClientTrace(ctx, a.watch())
+		ctx = httptrace.WithClientTrace(ctx, a.watch(c.policy.PerAttemptTimeout > 0))
 	}
 	a.request = *c.req.WithContext(ctx)
+	if c.policy.PerAttemptTimeout > 0 {
+		// On HTTP/2 an attempt that is cut off may go on reading its headers.
+		a.request.Header = a.request.Header.Clone()
+	}
 	return a
 }
 
@@ -236,6 +261,7 @@ func (c *call) wait(d time.Duration) bool {
 	c.body.revoke() // before the response is closed: HTTP/2 waits for it
 	discard(ctx, c.req.Cancel, c.last.resp, d)
 	c.closed = true
+	c.limit.end()
 	if d > 0 {
 		d -= time.Since(start)
 	}
@@ -247,8 +273,10 @@ func (c *call) finish() (*http.Response, error) {
 	c.settled = true
 	if c.last.resp != nil {
 		c.body.keep()
+		c.limit.keep(c.last.resp)
 		return c.last.resp, nil
 	}
+	c.limit.end()
 	c.body.end()
 	return nil, c.last.err
 }
@@ -279,6 +307,7 @@ func (c *call) cleanUp() {
 	if c.settled {
 		return
 	}
+	c.limit.end()
 	c.body.end()
 	if c.last.number == 0 && c.body.stream == nil && c.req.Body != nil {
 		c.req.Body.Close() // the base has not seen it
