@@ -1,0 +1,100 @@
+package insist_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-552c89fc/insist"
+)
+
+// TestMain fails the run if a goroutine has outlived the tests.
+func TestMain(m *testing.M) {
+	before := goroutines()
+	code := m.Run()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	new(insist.RetryTransport).CloseIdleConnections()
+	if left := leaked(before); len(left) > 0 && code == 0 {
+		fmt.Fprintf(os.Stderr, "FAIL: %d goroutines outlived the tests:\n\n%s\n", len(left), strings.Join(left, "\n\n"))
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// checkLeaks fails t if a goroutine that the test started is there at its end.
+// Such a test can't be parallel.
+func checkLeaks(t *testing.T) {
+	t.Helper()
+	before := goroutines()
+	t.Cleanup(func() {
+		if left := leaked(before); len(left) > 0 {
+			t.Errorf("%d goroutines left:\n\n%s", len(left), strings.Join(left, "\n\n"))
+		}
+	})
+}
+
+// leaked returns the stacks of the goroutines that were not there before, after
+// giving them time to end.
+func leaked(before map[string]string) (stacks []string) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range 1000 {
+		if stacks = newSince(before); len(stacks) == 0 {
+			return nil
+		}
+		<-tick.C
+	}
+	return stacks
+}
+
+func newSince(before map[string]string) (stacks []string) {
+	for id, stack := range goroutines() {
+		if _, old := before[id]; !old && !ownedByRuntime(stack) {
+			stacks = append(stacks, stack)
+		}
+	}
+	return stacks
+}
+
+func ownedByRuntime(stack string) bool {
+	for _, known := range []string{"os/signal.", "testing.(*M).", "runtime.ensureSigM", "testing.runFuzz"} {
+		if strings.Contains(stack, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// goroutines maps the goroutines' numbers to their stacks, its own excluded.
+func goroutines() map[string]string {
+	buf := make([]byte, 1<<20)
+	n := runtime.Stack(buf, true)
+	for n == len(buf) {
+		buf = make([]byte, 2*len(buf))
+		n = runtime.Stack(buf, true)
+	}
+	all := make(map[string]string)
+	for i, stack := range strings.Split(strings.TrimSpace(string(buf[:n])), "\n\n") {
+		id, _, _ := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ")
+		if i > 0 {
+			all[id] = stack
+		}
+	}
+	return all
+}
+
+func TestALeakIsFound(t *testing.T) {
+	before, stop := goroutines(), make(chan struct{})
+	go func() { <-stop }()
+	if len(newSince(before)) == 0 {
+		t.Error("a goroutine that waits was not found")
+	}
+	close(stop)
+	if left := leaked(before); len(left) > 0 {
+		t.Errorf("goroutines that have ended were found: %s", left)
+	}
+}
