@@ -1,9 +1,11 @@
 package insist
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // rewinder is a body with a GetBody of the caller's. GetBody may return a new
@@ -11,27 +13,34 @@ import (
 // openai-go do), so it is called only when the last reader is dead and no Read
 // of it is under way.
 type rewinder struct {
-	getBody func() (io.ReadCloser, error)
-	length  length
+	getBody  func() (io.ReadCloser, error)
+	length   length
+	ctx      context.Context // the caller's
+	canceled <-chan struct{}
 
 	mu      sync.Mutex
 	src     io.ReadCloser // what the last attempt reads
 	used    bool          // an attempt has been given src
 	closed  bool          // src has been closed
 	reading bool          // a Read of src is under way
+	idle    chan struct{} // if somebody waits for that Read: closed after it
 	reader  *rewound      // the reader that is alive, if any
 	dead    error         // what dead readers give
 	err     error         // of the caller's own making
 }
 
 func newRewinder(req *http.Request) *rewinder {
-	return &rewinder{getBody: req.GetBody, length: lengthOf(req), src: req.Body}
+	return &rewinder{
+		getBody: req.GetBody, length: lengthOf(req), src: req.Body,
+		ctx: req.Context(), canceled: req.Cancel,
+	}
 }
 
 func (r *rewinder) open(trailer http.Header) (io.ReadCloser, error) {
 	r.revoke(errRevoked)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.settle()
 	switch {
 	case r.reading:
 		return nil, errInFlight
@@ -45,6 +54,31 @@ func (r *rewinder) open(trailer http.Header) (io.ReadCloser, error) {
 	r.used = true
 	r.reader = &rewound{from: r, trailer: trailer}
 	return r.reader, nil
+}
+
+// readGrace is how long the next attempt waits for a Read of the last one's body
+// to end. Most do at once; one that ignores its Close may never.
+const readGrace = 500 * time.Millisecond
+
+// settle waits, with mu unlocked, for a Read that is under way.
+func (r *rewinder) settle() {
+	if !r.reading {
+		return
+	}
+	if r.idle == nil {
+		r.idle = make(chan struct{})
+	}
+	idle := r.idle
+	r.mu.Unlock()
+	defer r.mu.Lock()
+	timer := time.NewTimer(readGrace)
+	defer timer.Stop()
+	select {
+	case <-idle:
+	case <-timer.C:
+	case <-r.ctx.Done():
+	case <-r.canceled:
+	}
 }
 
 func (r *rewinder) revoke(err error) {
@@ -122,7 +156,10 @@ func (r *rewinder) read(p []byte) (int, error) {
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
-		r.reading = false
+		if r.reading = false; r.idle != nil {
+			close(r.idle)
+			r.idle = nil
+		}
 	}()
 	return src.Read(p)
 }

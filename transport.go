@@ -284,7 +284,10 @@ func (c *call) finish() (*http.Response, error) {
 // fail ends a call that has no result to hand over: the last response, if any,
 // is closed by now.
 func (c *call) fail(why Reason, cause error) error {
-	ctx := c.req.Context()
+	ctx, inFlight := c.req.Context(), errors.Is(cause, errInFlight)
+	if inFlight && ended(ctx, c.req.Cancel) {
+		why = ReasonContext
+	}
 	e := &Error{Attempts: c.last.number, Reason: why, Err: c.last.err, Cause: cause}
 	if c.last.resp != nil {
 		e.Status = c.last.resp.StatusCode
@@ -295,7 +298,7 @@ func (c *call) fail(why Reason, cause error) error {
 		}
 	}
 	c.teller.amend(why)
-	if errors.Is(cause, errInFlight) && c.last.err != nil {
+	if inFlight && why == ReasonBody && c.last.err != nil {
 		return c.last.err
 	}
 	return e
