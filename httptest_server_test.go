@@ -24,7 +24,7 @@ import (
 // srvEach runs a test on HTTP/1.1 and on HTTP/2: what is right on the one by
 // accident is wrong on the other.
 func srvEach(t *testing.T, test func(t *testing.T, p srvProto)) {
-	for _, p := range []srvProto{{"HTTP/1.1", 1}, {"HTTP/2", 2}} {
+	for _, p := range []srvProto{http11, http2} {
 		t.Run(p.name, func(t *testing.T) { test(t, p) })
 	}
 }
@@ -32,7 +32,14 @@ func srvEach(t *testing.T, test func(t *testing.T, p srvProto)) {
 type srvProto struct {
 	name  string
 	major int
+	plain bool // without TLS
 }
+
+var (
+	http11   = srvProto{"HTTP/1.1", 1, true}
+	http2    = srvProto{"HTTP/2", 2, false}
+	http2raw = srvProto{"HTTP/2 without TLS", 2, true} // its connections cost little
+)
 
 // server is a server and the transport to reach it by.
 type server struct {
@@ -51,12 +58,18 @@ func (p srvProto) start(t *testing.T, h http.HandlerFunc, tweaks ...func(*httpte
 	for _, tweak := range tweaks {
 		tweak(s)
 	}
-	if s.EnableHTTP2 = p.major == 2; s.EnableHTTP2 {
-		s.StartTLS()
-	} else {
+	s.EnableHTTP2 = p == http2
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetHTTP1(p == http11)
+	s.Config.Protocols.SetHTTP2(p == http2)
+	s.Config.Protocols.SetUnencryptedHTTP2(p == http2raw)
+	if p.plain {
 		s.Start()
+	} else {
+		s.StartTLS()
 	}
 	base := s.Client().Transport.(*http.Transport)
+	base.Protocols = s.Config.Protocols
 	t.Cleanup(func() {
 		base.CloseIdleConnections()
 		s.Close()

@@ -19,9 +19,10 @@ import (
 //     it may rewind one reader that all share.
 //   - Neither: a recorder keeps what the attempts send.
 type body struct {
-	memory snapshot
-	stream stream // nil: no body, or one in memory
-	broken bool   // in memory and not as long as ContentLength says
+	memory  snapshot
+	stream  stream      // nil: no body, or one in memory
+	trailer http.Header // as it was before anything was read: a Read may set values
+	broken  bool        // in memory and not as long as ContentLength says
 }
 
 // source is where the attempts' bodies come from.
@@ -58,6 +59,7 @@ func newBody(req *http.Request, limit int64) body {
 	default:
 		b.stream = newRecorder(req, limit)
 	}
+	b.trailer = req.Trailer.Clone()
 	return b
 }
 
@@ -73,7 +75,7 @@ func (b *body) fill(a *attempt) (err error) {
 		return nil
 	}
 	out := &a.request
-	out.Trailer, out.GetBody = out.Trailer.Clone(), a.getBody
+	out.Trailer, out.GetBody = b.trailer.Clone(), a.getBody
 	out.Body, err = a.source.open(out.Trailer)
 	return err
 }
