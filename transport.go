@@ -88,6 +88,7 @@ type call struct {
 	idempotent bool
 	traced     bool    // non-idempotent attempts: was anything sent?
 	copied     bool    // the first attempt is a copy, too
+	unexpected bool    // the server won't have an Expect header
 	last       outcome // of the last attempt
 	closed     bool    // the last attempt's response has been closed
 	settled    bool    // body and response are somebody else's by now
@@ -241,6 +242,9 @@ func (c *call) adapt(out *http.Request) {
 		out.Header, out.URL = out.Header.Clone(), cloneURL(out.URL)
 	}
 	if c.last.resp != nil && expectationFailed(c.req, c.last.resp) {
+		c.unexpected = true
+	}
+	if c.unexpected {
 		out.Header = out.Header.Clone()
 		out.Header.Del("Expect")
 	}
