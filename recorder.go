@@ -62,7 +62,7 @@ func (r *recorder) revoke(err error) {
 func (r *recorder) whole() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.over
+	return !r.over && !r.caller
 }
 
 func (r *recorder) sent() bool {

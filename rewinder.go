@@ -92,7 +92,7 @@ func (r *rewinder) revoke(err error) {
 	}
 }
 
-func (r *rewinder) whole() bool { return true }
+func (r *rewinder) whole() bool { return r.failure() == nil }
 
 func (r *rewinder) sent() bool {
 	r.mu.Lock()
