@@ -135,9 +135,10 @@ func TestABodyInMemoryThatIsNotAsLongAsDeclared(t *testing.T) {
 func TestTheReaderFailsAfterTheAnswer(t *testing.T) {
 	srvEach(t, func(t *testing.T, p srvProto) {
 		var hits counter
-		answered := make(chan struct{})
+		answered, blocked := make(chan struct{}), make(chan struct{})
 		s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
 			hits.next(r)
+			<-blocked
 			http.NewResponseController(w).EnableFullDuplex()
 			w.WriteHeader(http.StatusServiceUnavailable)
 			http.NewResponseController(w).Flush()
@@ -146,7 +147,7 @@ func TestTheReaderFailsAfterTheAnswer(t *testing.T) {
 		own := errors.New("the reader's own")
 		req, record := s.request(t, "PUT", "/", nil)
 		req.Body = io.NopCloser(io.MultiReader(bytes.NewReader(megabyte[:10]), broken{own}))
-		body := &held{ReadCloser: req.Body, after: 1, until: answered, done: make(chan struct{})}
+		body := &held{ReadCloser: req.Body, blocked: blocked, until: answered, done: make(chan struct{})}
 		req.Body = body
 		transport := s.over()
 		transport.Base = after{s.base, sync.OnceFunc(func() {
@@ -174,16 +175,18 @@ func (a after) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// held is a body whose reads after the first ones wait.
+// held is a body whose second Read waits.
 type held struct {
 	io.ReadCloser
-	after int
-	until chan struct{}
-	done  chan struct{}
+	reads   int
+	blocked chan struct{} // closed when a read waits
+	until   chan struct{}
+	done    chan struct{}
 }
 
 func (h *held) Read(p []byte) (int, error) {
-	if h.after--; h.after < 0 {
+	if h.reads++; h.reads == 2 {
+		close(h.blocked)
 		<-h.until
 	}
 	return h.ReadCloser.Read(p)
