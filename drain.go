@@ -22,28 +22,32 @@ func discard(ctx context.Context, canceled <-chan struct{}, resp *http.Response,
 	if resp == nil || resp.Body == nil {
 		return
 	}
-	if !worthDraining(resp) {
+	drain := worthDraining(resp)
+	if !drain && !closeMayBlock(resp) {
 		resp.Body.Close()
 		return
 	}
 	shut := sync.OnceFunc(func() { resp.Body.Close() })
-	drained := make(chan struct{})
+	discarded := make(chan struct{})
 	go func() {
-		defer close(drained)
+		defer close(discarded)
 		defer shut()
-		// One byte more than a body may have, to see its end.
-		io.CopyN(io.Discard, resp.Body, drainBytes+1)
+		if drain { // one byte more than a body may have, to see its end
+			io.CopyN(io.Discard, resp.Body, drainBytes+1)
+		}
 	}()
 	timer := time.NewTimer(min(max(wait, drainAtLeast), drainAtMost))
 	defer timer.Stop()
 	select {
-	case <-drained:
+	case <-discarded:
 		return
 	case <-timer.C:
 	case <-ctx.Done():
 	case <-canceled:
 	}
-	shut() // ends the goroutine's Read
+	if drain {
+		shut() // ends the goroutine's Read
+	}
 }
 
 // worthDraining reports whether the connection waits for the body to be read.
@@ -51,4 +55,10 @@ func discard(ctx context.Context, canceled <-chan struct{}, resp *http.Response,
 func worthDraining(resp *http.Response) bool {
 	return resp.Body != http.NoBody && resp.ContentLength != 0 &&
 		resp.ContentLength <= drainBytes && resp.ProtoMajor < 2 && !resp.Close
+}
+
+// closeMayBlock reports whether closing the response waits for a Read of the
+// request's body, as it does on HTTP/2: that may be one that ignores its Close.
+func closeMayBlock(resp *http.Response) bool {
+	return resp.Body != http.NoBody && resp.ProtoMajor >= 2
 }
