@@ -183,9 +183,9 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 	for {
 		switch {
 		case r.reader != b:
-			return 0, r.dead
+			return 0, r.length.late(b.off, r.dead)
 		case b.closed:
-			return 0, errRevoked
+			return 0, r.length.late(b.off, errRevoked)
 		case len(p) == 0:
 			return 0, nil
 		case b.off < r.size:

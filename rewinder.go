@@ -168,9 +168,9 @@ func (r *rewinder) read(p []byte) (int, error) {
 func (b *rewound) gone() error {
 	switch {
 	case b.from.reader != b:
-		return b.from.dead
+		return b.from.length.late(b.n, b.from.dead)
 	case b.closed:
-		return errRevoked
+		return b.from.length.late(b.n, errRevoked)
 	}
 	return nil
 }
@@ -217,6 +217,16 @@ func (l *length) check(n int64, err error) error {
 
 // reached reports whether n bytes are all that was declared.
 func (l *length) reached(n int64) bool { return l.declared >= 0 && n >= l.declared }
+
+// late is what a dead reader that has given n bytes gives instead of err: its end
+// if that was all. The server may answer before net/http has seen that end, and
+// an error would cost the connection.
+func (l *length) late(n int64, err error) error {
+	if n == l.declared {
+		return io.EOF
+	}
+	return err
+}
 
 func (l *length) copyTrailer(to http.Header) {
 	for k, v := range l.trailer {

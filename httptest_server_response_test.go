@@ -1,0 +1,299 @@
+package insist_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// newConns makes req count the connections that are opened for it.
+func newConns(req *http.Request, opened *atomic.Int32) *http.Request {
+	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GotConn: func(i httptrace.GotConnInfo) {
+			if !i.Reused {
+				opened.Add(1)
+			}
+		},
+	}))
+}
+
+func TestDiscardedAnswersCostNoConnection(t *testing.T) {
+	srvEach(t, func(t *testing.T, p srvProto) {
+		for _, size := range []int{0, 20, 5_000} {
+			var hits counter
+			s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				if hits.next(r)%2 == 1 {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					w.Write(megabyte[:size])
+				}
+			})
+			s.base.MaxConnsPerHost = 1 // a response that is left open is a deadlock
+			var opened atomic.Int32
+			within(t, func() {
+				for i := range 50 {
+					req, _ := s.request(t, []string{"GET", "PUT", "POST"}[i%3], "/", nil)
+					if i%3 > 0 {
+						uploads[i%len(uploads)].give(req, megabyte[:i*100])
+					}
+					resp, err := s.over().RoundTrip(newConns(req, &opened))
+					require.NoError(t, err)
+					assert.Equal(t, 200, resp.StatusCode)
+					srvText(t, resp)
+				}
+			})
+			assert.Equal(t, 100, hits.count("/"))
+			assert.EqualValues(t, 1, opened.Load())
+		}
+	})
+}
+
+// TestAnAnswerWithoutEndDoesNotHoldUpTheNextAttempt: the server ends its 503
+// when the next attempt has come, so that waiting for the end would hang.
+func TestAnAnswerWithoutEndDoesNotHoldUpTheNextAttempt(t *testing.T) {
+	srvEach(t, func(t *testing.T, p srvProto) {
+		for _, kind := range []string{"endless", "dribbling", "silent", "zipped"} {
+			t.Run(kind, func(t *testing.T) {
+				var hits counter
+				second := make(chan struct{})
+				s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
+					if hits.next(r) == 2 {
+						close(second)
+						return
+					}
+					goOn(w, kind, second)
+				})
+				req, _ := s.request(t, "GET", "/", nil)
+				within(t, func() {
+					resp, err := s.over().RoundTrip(req)
+					require.NoError(t, err)
+					assert.Equal(t, 200, resp.StatusCode)
+					srvText(t, resp)
+				})
+			})
+		}
+	})
+}
+
+// goOn writes a 503 until it is to end.
+func goOn(w http.ResponseWriter, kind string, end chan struct{}) {
+	out := io.Writer(w)
+	if kind == "zipped" {
+		w.Header().Set("Content-Encoding", "gzip")
+		out = gzip.NewWriter(w)
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	for {
+		switch kind {
+		case "endless":
+			w.Write(megabyte)
+		case "dribbling":
+			io.WriteString(w, ".")
+		case "zipped":
+			io.WriteString(out, "some text ")
+			out.(*gzip.Writer).Flush()
+		}
+		if http.NewResponseController(w).Flush() != nil {
+			return
+		}
+		if kind == "silent" {
+			<-end
+		}
+		select {
+		case <-end:
+			return
+		default:
+		}
+	}
+}
+
+// answers are what must reach the caller as it is, after a 503 and as the last
+// of several.
+var answers = []struct {
+	name, method string
+	write        http.HandlerFunc
+}{
+	{"HEAD", "HEAD", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "12")
+	}},
+	{"204", "DELETE", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) }},
+	{"304", "GET", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Etag", `"a"`)
+		w.WriteHeader(304)
+	}},
+	{"trailers", "GET", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Announced")
+		io.WriteString(w, "body")
+		w.Header().Set("X-Announced", "1")
+		w.Header().Set(http.TrailerPrefix+"X-Not-Announced", "2")
+	}},
+	{"gzip", "GET", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", r.Header.Get("Accept-Encoding"))
+		z := gzip.NewWriter(w)
+		z.Write(megabyte)
+		z.Close()
+	}},
+	{"truncated", "GET", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "5000")
+		w.Write(megabyte[:1234])
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}},
+	{"503", "POST", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(503)
+		w.Write(megabyte)
+	}},
+	{"403", "GET", func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"code": "NoSuchKey"}`, 403) }},
+}
+
+// TestTheLastAnswerIsAsWithoutUs compares every part of the response with what
+// the bare transport returns.
+func TestTheLastAnswerIsAsWithoutUs(t *testing.T) {
+	srvEach(t, func(t *testing.T, p srvProto) {
+		for _, a := range answers {
+			t.Run(a.name, func(t *testing.T) {
+				var hits counter
+				s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Date", "Thu, 01 Jan 1970 00:00:00 GMT")
+					if r.URL.Path == "/retried" && hits.next(r) == 1 {
+						http.Error(w, "not now", 503)
+						return
+					}
+					a.write(w, r)
+				})
+				req, _ := s.request(t, a.method, "/bare", nil)
+				resp, err := s.base.RoundTrip(req)
+				require.NoError(t, err)
+				bare := responseText(resp)
+				req, _ = s.request(t, a.method, "/retried", nil)
+				resp, err = s.over().RoundTrip(req)
+				require.NoError(t, err)
+				assert.Same(t, req, resp.Request)
+				assert.Equal(t, bare, responseText(resp))
+				if a.name == "truncated" && p == http11 {
+					assert.Contains(t, bare, "1234 bytes, then unexpected EOF")
+				}
+			})
+		}
+	})
+}
+
+// responseText is all that a caller sees of resp.
+func responseText(resp *http.Response) string {
+	defer resp.Body.Close()
+	head := fmt.Sprintf("%s %s %v %d %v %v %v, body %T", resp.Proto, resp.Status, resp.Header,
+		resp.ContentLength, resp.TransferEncoding, resp.Close, resp.Uncompressed, resp.Body)
+	body := digestOf(resp.Body) // before the trailer, which comes after it
+	all := strings.Join([]string{head, body, fmt.Sprint(resp.Trailer)}, "\n")
+	return regexp.MustCompile(`stream ID \d+`).ReplaceAllString(all, "stream ID n")
+}
+
+// TestUpgrade sends a 101 through a ReverseProxy that retries.
+func TestUpgrade(t *testing.T) {
+	var hits counter
+	s := http11.start(t, func(w http.ResponseWriter, r *http.Request) {
+		if hits.next(r)%2 == 1 {
+			http.Error(w, "not now", 503)
+			return
+		}
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "echo")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		conn, rw, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		rw.Flush()
+		io.Copy(conn, rw)
+	})
+	target, _ := url.Parse(s.URL)
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.Transport = s.over()
+	front := httptest.NewServer(proxy)
+	t.Cleanup(front.Close)
+	for _, to := range []*server{s, {front, front.Client().Transport.(*http.Transport)}} {
+		req, _ := to.request(t, "GET", "/", nil)
+		req.Header.Set("Connection", "Upgrade")
+		req.Header.Set("Upgrade", "echo")
+		resp, err := to.over().RoundTrip(req)
+		require.NoError(t, err)
+		require.Equal(t, 101, resp.StatusCode)
+		require.Implements(t, (*io.ReadWriteCloser)(nil), resp.Body)
+		echo := resp.Body.(io.ReadWriteCloser)
+		for _, line := range []string{"one\n", "two\n"} {
+			io.WriteString(echo, line)
+			back, err := bufio.NewReader(echo).ReadString('\n')
+			require.NoError(t, err)
+			assert.Equal(t, line, back)
+		}
+		require.NoError(t, echo.Close())
+	}
+}
+
+// TestRedirects retries on each hop, and has a list of attempts for each.
+func TestRedirects(t *testing.T) {
+	srvEach(t, func(t *testing.T, p srvProto) {
+		var hits counter
+		s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
+			body := digestOf(r.Body)
+			switch n := hits.next(r); {
+			case n == 1:
+				http.Error(w, "not now", 503)
+			case r.URL.Path == "/old":
+				http.Redirect(w, r, "/new", http.StatusTemporaryRedirect)
+			default:
+				io.WriteString(w, body)
+			}
+		})
+		for _, u := range uploads[:4] {
+			hits = counter{}
+			req, record := s.request(t, "POST", "/old", nil)
+			u.give(req, megabyte)
+			resp, err := (&http.Client{Transport: s.over()}).Do(req)
+			require.NoError(t, err)
+			assert.Equal(t, digest(megabyte), srvText(t, resp), u.name)
+			assert.Equal(t, "/new", resp.Request.URL.Path)
+			calls := record.Calls()
+			require.Len(t, calls, 2)
+			assert.Len(t, calls[0], 2)
+			assert.Len(t, calls[1], 2)
+		}
+	})
+}
+
+// TestAConnectionLostInTheBodyIsTheCallersToSee: headers came, and the caller may have read on.
+func TestAConnectionLostInTheBodyIsTheCallersToSee(t *testing.T) {
+	srvEach(t, func(t *testing.T, p srvProto) {
+		var hits counter
+		s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
+			hits.next(r)
+			w.Header().Set("Content-Length", "5000")
+			w.Write(megabyte[:1234])
+			http.NewResponseController(w).Flush()
+			srvCut(r, false)
+		})
+		for _, method := range []string{"GET", "POST"} {
+			req, _ := s.request(t, method, "/"+method, nil)
+			resp, err := s.over().RoundTrip(req)
+			require.NoError(t, err)
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			assert.Equal(t, digest(megabyte[:len(body)]), digest(body))
+			assert.True(t, errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed), "%v", err)
+			assert.Equal(t, 1, hits.count("/"+method))
+		}
+	})
+}
