@@ -1,92 +1,165 @@
-package insist
+package insist_test
 
 import (
-	"context"
+	"bytes"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/stretchr/testify/assert"
 )
 
-// zeros is a body of n bytes that takes no memory and can be read once.
-type zeros struct{ n int64 }
+// upload is a kind of request body.
+type upload struct {
+	name string
+	give func(req *http.Request, data []byte) *closes
+}
 
-func (z *zeros) Read(p []byte) (int, error) {
-	if z.n <= 0 {
+var uploads = []upload{
+	{"in memory", func(req *http.Request, data []byte) *closes {
+		r := bytes.NewReader(data)
+		req.Body, req.ContentLength = io.NopCloser(r), int64(len(data))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+		return nil
+	}},
+	{"GetBody", func(req *http.Request, data []byte) *closes {
+		c := new(closes)
+		req.GetBody = func() (io.ReadCloser, error) { return c.watch(&slowly{data: data, step: 32 << 10}), nil }
+		req.Body, _ = req.GetBody()
+		req.ContentLength = int64(len(data))
+		return c
+	}},
+	{"GetBody that rewinds", func(req *http.Request, data []byte) *closes {
+		shared := &slowly{data: data, step: 8 << 10}
+		req.Body, req.ContentLength = shared, int64(len(data))
+		req.GetBody = func() (io.ReadCloser, error) {
+			shared.rewind()
+			return shared, nil
+		}
+		return nil
+	}},
+	{"GetBody that rewinds, of unknown length", func(req *http.Request, data []byte) *closes {
+		shared := &slowly{data: data, step: 8 << 10}
+		req.Body = shared
+		req.GetBody = func() (io.ReadCloser, error) {
+			shared.rewind()
+			return shared, nil
+		}
+		return nil
+	}},
+	{"pipe", func(req *http.Request, data []byte) *closes {
+		r, w := io.Pipe()
+		go func() {
+			_, err := w.Write(data)
+			w.CloseWithError(err)
+		}()
+		c := new(closes)
+		req.Body = c.watch(r)
+		return c
+	}},
+	{"slow reader", func(req *http.Request, data []byte) *closes {
+		c := new(closes)
+		req.Body = c.watch(&slowly{data: data, step: 4 << 10})
+		return c
+	}},
+	{"slow reader of known length", func(req *http.Request, data []byte) *closes {
+		c := new(closes)
+		req.Body, req.ContentLength = c.watch(&slowly{data: data, step: 4 << 10}), int64(len(data))
+		return c
+	}},
+	{"EOF after Close", func(req *http.Request, data []byte) *closes {
+		c := new(closes)
+		req.Body = c.watch(&eofAfterClose{slowly: slowly{data: data, step: 16 << 10}})
+		return c
+	}},
+}
+
+// slowly is a reader that gives little at a time and lets others go first. Its
+// Close does nothing. Two reads at once are a fault that it panics at.
+type slowly struct {
+	data   []byte
+	step   int
+	off    int // no mutex: the race detector is to see who shares it
+	inRead atomic.Bool
+}
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if !s.inRead.CompareAndSwap(false, true) {
+		panic("two reads at once")
+	}
+	defer s.inRead.Store(false)
+	for range 8 {
+		runtime.Gosched()
+	}
+	if s.off == len(s.data) {
 		return 0, io.EOF
 	}
-	n := min(int64(len(p)), z.n)
-	z.n -= n
-	return int(n), nil
+	n := copy(p[:min(len(p), s.step)], s.data[s.off:])
+	s.off += n
+	return n, nil
 }
 
-// BenchmarkUpload256MiB shows the peak of the heap during an upload over
-// loopback: beside the bare transport, with GetBody nothing is kept, and without
-// it what MaxReplayBytes allows.
-func BenchmarkUpload256MiB(b *testing.B) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-	}))
-	defer srv.Close()
-	const size = 256 << 20
-	bare := http.DefaultTransport.(*http.Transport).Clone()
-	defer bare.CloseIdleConnections()
-	for _, c := range []struct {
-		name    string
-		rt      http.RoundTripper
-		getBody func() (io.ReadCloser, error)
-	}{
-		{"bare", bare, nil},
-		{"GetBody", &RetryTransport{Base: bare}, func() (io.ReadCloser, error) { return io.NopCloser(&zeros{size}), nil }},
-		{"read once", &RetryTransport{Base: bare}, nil},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			b.SetBytes(size)
-			var peak uint64
-			for b.Loop() {
-				peak = max(peak, peakHeap(func() {
-					req, err := http.NewRequest("POST", srv.URL, &zeros{size})
-					require.NoError(b, err)
-					req.GetBody = c.getBody
-					resp, err := c.rt.RoundTrip(req)
-					require.NoError(b, err)
-					resp.Body.Close()
-				}))
-			}
-			b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
-		})
+func (s *slowly) Close() error { return nil }
+func (s *slowly) rewind()      { s.off = 0 }
+
+// eofAfterClose is a reader that ends as if all had been read when it is closed,
+// as those of the AWS SDK do.
+type eofAfterClose struct {
+	mu sync.Mutex
+	slowly
+	closed bool
+}
+
+func (e *eofAfterClose) Read(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return 0, io.EOF
 	}
+	return e.slowly.Read(p)
 }
 
-// peakHeap is by how much the heap in use rises while f runs, at most, as far as
-// looking once a millisecond shows.
-func peakHeap(f func()) (peak uint64) {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	before := m.HeapInuse
-	ctx, cancel := context.WithCancel(context.Background())
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		var m runtime.MemStats
-		for tick := time.NewTicker(time.Millisecond); ; {
-			select {
-			case <-ctx.Done():
-				tick.Stop()
-				return
-			case <-tick.C:
-				runtime.ReadMemStats(&m)
-				peak = max(peak, m.HeapInuse)
-			}
-		}
-	}()
-	f()
-	cancel()
-	<-watched
-	return max(peak, before) - before
+func (e *eofAfterClose) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	return nil
+}
+
+// closes counts the bodies given and the calls of their Close.
+type closes struct{ given, closed, again atomic.Int32 }
+
+func (c *closes) watch(body io.ReadCloser) io.ReadCloser {
+	c.given.Add(1)
+	return &watched{ReadCloser: body, by: c}
+}
+
+type watched struct {
+	io.ReadCloser
+	by   *closes
+	once sync.Once
+}
+
+func (w *watched) Close() error {
+	first := false
+	w.once.Do(func() { first = true })
+	if first {
+		w.by.closed.Add(1)
+	} else {
+		w.by.again.Add(1)
+	}
+	return w.ReadCloser.Close()
+}
+
+// check fails t unless each body was closed, once.
+func (c *closes) check(t *testing.T) {
+	t.Helper()
+	if c == nil {
+		return // in memory, or shared: the base's to close
+	}
+	eventually(t, func() bool { return c.closed.Load() == c.given.Load() }, "a request body was not closed")
+	assert.Zero(t, c.again.Load(), "a request body was closed twice")
 }
