@@ -1,0 +1,154 @@
+package insist_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist"
+)
+
+// frameErrors are HTTP/2's own ways to fail. streams is how many the server
+// saw: net/http repeats some by itself, within one attempt.
+var frameErrors = []struct {
+	name      string
+	play      func(c *frameConn, stream uint32, n int)
+	get, post ends
+	streams   [2]int // of the GET, and of the POST
+	text      string // of the error
+	waited    time.Duration
+}{
+	{
+		name: "REFUSED_STREAM once",
+		play: func(c *frameConn, stream uint32, n int) {
+			if n == 1 {
+				c.reset(stream, codeRefused)
+				return
+			}
+			c.ok(stream)
+		},
+		get: succeeds(1), post: succeeds(1), streams: [2]int{2, 2},
+	},
+	{
+		name: "REFUSED_STREAM for ever",
+		play: func(c *frameConn, stream uint32, n int) { c.reset(stream, codeRefused) },
+		get:  usesUp(3), post: usesUp(3), streams: [2]int{24, 24},
+		text: "REFUSED_STREAM", waited: 3 * 63 * time.Second,
+	},
+	{
+		name: "INTERNAL_ERROR",
+		play: func(c *frameConn, stream uint32, n int) { c.reset(stream, codeInternal) },
+		get:  usesUp(3), post: maybeDone, streams: [2]int{3, 1},
+		text: "INTERNAL_ERROR",
+	},
+	{
+		name: "CANCEL",
+		play: func(c *frameConn, stream uint32, n int) { c.reset(stream, codeCancel) },
+		get:  usesUp(3), post: maybeDone, streams: [2]int{3, 1},
+		text: "CANCEL",
+	},
+	{
+		name: "GOAWAY, not processed",
+		play: func(c *frameConn, stream uint32, n int) {
+			if n == 1 {
+				c.goAway(0, codeNone)
+				return
+			}
+			c.ok(stream)
+		},
+		get: succeeds(1), post: succeeds(1), streams: [2]int{2, 2},
+	},
+	{
+		name: "GOAWAY with an error, not processed",
+		play: func(c *frameConn, stream uint32, n int) { c.goAway(0, codeCalm) },
+		get:  usesUp(3), post: usesUp(3), streams: [2]int{3, 3},
+		text: "received GOAWAY",
+	},
+	{
+		name: "GOAWAY, maybe processed",
+		play: func(c *frameConn, stream uint32, n int) {
+			c.goAway(stream, codeNone)
+			c.Close()
+		},
+		get: usesUp(3), post: maybeDone, streams: [2]int{3, 1},
+		text: "sent GOAWAY",
+	},
+	{
+		name: "closed without an answer",
+		play: func(c *frameConn, stream uint32, n int) { c.Close() },
+		get:  usesUp(3), post: maybeDone, streams: [2]int{3, 1},
+		text: "EOF",
+	},
+	{
+		name: "reset without an answer",
+		play: func(c *frameConn, stream uint32, n int) { c.Conn.(*memConn).reset() },
+		get:  usesUp(3), post: maybeDone, streams: [2]int{3, 1},
+		text: "connection reset by peer",
+	},
+}
+
+// ends is how a call ends: after how many attempts, and why.
+type ends struct {
+	attempts int
+	reason   insist.Reason
+}
+
+func succeeds(n int) ends { return ends{n, insist.ReasonSuccess} }
+func usesUp(n int) ends   { return ends{n, insist.ReasonAttempts} }
+
+var (
+	maybeDone = ends{1, insist.ReasonMaybeDone}
+	permanent = ends{1, insist.ReasonPermanent}
+)
+
+func TestFrameErrors(t *testing.T) {
+	for _, e := range frameErrors {
+		for i, method := range []string{"GET", "POST"} {
+			t.Run(e.name+"/"+method, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					li := newMemListener()
+					s := &frameServer{play: e.play}
+					base := s.transport(li)
+					start := time.Now()
+					got, err := call(t, base, method, "http://mem/", i == 1)
+					assert.Equal(t, []ends{e.get, e.post}[i], got)
+					assert.Equal(t, e.streams[i], s.count())
+					if e.text != "" {
+						require.ErrorContains(t, err, e.text)
+					}
+					waited := time.Since(start)
+					assert.GreaterOrEqual(t, waited, e.waited)
+					assert.LessOrEqual(t, waited, e.waited+e.waited/10, "net/http adds a tenth")
+					li.Close()
+					synctest.Wait() // for the streams to end
+					base.CloseIdleConnections()
+					synctest.Wait()
+				})
+			})
+		}
+	}
+}
+
+// call makes one call over base, up to three attempts without waits, and
+// returns how it ended.
+func call(t *testing.T, base http.RoundTripper, method, url string, body bool) (ends, error) {
+	t.Helper()
+	ctx, record := insist.WithRecord(t.Context())
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	require.NoError(t, err)
+	if body {
+		req.Body = unknown(strings.NewReader("hello"))
+	}
+	transport := &insist.RetryTransport{Base: base, Policy: insist.Policy{Backoff: insist.Constant(0)}}
+	resp, err := transport.RoundTrip(req)
+	if err == nil {
+		require.NoError(t, resp.Body.Close())
+	}
+	all := reasons(t, record)
+	return ends{len(all), all[len(all)-1]}, err
+}
