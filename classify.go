@@ -151,5 +151,7 @@ func isUnprocessed(err error) bool {
 		// net/http counts a PROTOCOL_ERROR among these; it proves nothing.
 		return !strings.Contains(text, "PROTOCOL_ERROR")
 	}
-	return strings.HasPrefix(text, "http2: Transport received Server's graceful shutdown GOAWAY")
+	// Both are said only of a stream above the last one that the GOAWAY names.
+	return strings.HasPrefix(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
+		strings.HasPrefix(text, "http2: Transport received GOAWAY from server")
 }

@@ -1,6 +1,7 @@
 package insist_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ var frameErrors = []struct {
 	get, post ends
 	streams   [2]int // of the GET, and of the POST
 	text      string // of the error
-	waited    time.Duration
+	waited    [2]time.Duration
 }{
 	{
 		name: "REFUSED_STREAM once",
@@ -32,13 +33,13 @@ var frameErrors = []struct {
 			}
 			c.ok(stream)
 		},
-		get: succeeds(1), post: succeeds(1), streams: [2]int{2, 2},
+		get: succeeds(1), post: succeeds(2), streams: [2]int{2, 2},
 	},
 	{
 		name: "REFUSED_STREAM for ever",
 		play: func(c *frameConn, stream uint32, n int) { c.reset(stream, codeRefused) },
-		get:  usesUp(3), post: usesUp(3), streams: [2]int{24, 24},
-		text: "REFUSED_STREAM", waited: 3 * 63 * time.Second,
+		get:  usesUp(3), post: usesUp(3), streams: [2]int{24, 3},
+		text: "REFUSED_STREAM", waited: [2]time.Duration{3 * 63 * time.Second},
 	},
 	{
 		name: "INTERNAL_ERROR",
@@ -61,7 +62,7 @@ var frameErrors = []struct {
 			}
 			c.ok(stream)
 		},
-		get: succeeds(1), post: succeeds(1), streams: [2]int{2, 2},
+		get: succeeds(1), post: succeeds(2), streams: [2]int{2, 2},
 	},
 	{
 		name: "GOAWAY with an error, not processed",
@@ -106,6 +107,39 @@ var (
 	permanent = ends{1, insist.ReasonPermanent}
 )
 
+// TestAPostIsNotRepeatedBelowUs: PROTOCOL_ERROR says nothing of what the server
+// did, but net/http sends the request again, without end, if it has a GetBody.
+func TestAPostIsNotRepeatedBelowUs(t *testing.T) {
+	for name, body := range map[string]func() io.ReadCloser{
+		"recorded":  func() io.ReadCloser { return unknown(strings.NewReader("hello")) },
+		"in memory": func() io.ReadCloser { return io.NopCloser(strings.NewReader("hello")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				li := newMemListener()
+				s := &frameServer{play: func(c *frameConn, stream uint32, n int) {
+					switch {
+					case n == 1:
+						c.status(stream, status500)
+					case n < 50:
+						c.reset(stream, codeProtocol)
+					default: // enough
+						c.ok(stream)
+					}
+				}}
+				base := s.transport(li)
+				got, _ := callWith(t, base, "POST", "http://mem/", body())
+				assert.Equal(t, ends{2, insist.ReasonMaybeDone}, got)
+				assert.Equal(t, 2, s.count())
+				li.Close()
+				synctest.Wait()
+				base.CloseIdleConnections()
+				synctest.Wait()
+			})
+		})
+	}
+}
+
 func TestFrameErrors(t *testing.T) {
 	for _, e := range frameErrors {
 		for i, method := range []string{"GET", "POST"} {
@@ -122,8 +156,8 @@ func TestFrameErrors(t *testing.T) {
 						require.ErrorContains(t, err, e.text)
 					}
 					waited := time.Since(start)
-					assert.GreaterOrEqual(t, waited, e.waited)
-					assert.LessOrEqual(t, waited, e.waited+e.waited/10, "net/http adds a tenth")
+					assert.GreaterOrEqual(t, waited, e.waited[i])
+					assert.LessOrEqual(t, waited, e.waited[i]+e.waited[i]/10, "net/http adds a tenth")
 					li.Close()
 					synctest.Wait() // for the streams to end
 					base.CloseIdleConnections()
@@ -138,12 +172,18 @@ func TestFrameErrors(t *testing.T) {
 // returns how it ended.
 func call(t *testing.T, base http.RoundTripper, method, url string, body bool) (ends, error) {
 	t.Helper()
+	if !body {
+		return callWith(t, base, method, url, nil)
+	}
+	return callWith(t, base, method, url, unknown(strings.NewReader("hello")))
+}
+
+func callWith(t *testing.T, base http.RoundTripper, method, url string, body io.ReadCloser) (ends, error) {
+	t.Helper()
 	ctx, record := insist.WithRecord(t.Context())
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	require.NoError(t, err)
-	if body {
-		req.Body = unknown(strings.NewReader("hello"))
-	}
+	req.Body = body
 	transport := &insist.RetryTransport{Base: base, Policy: insist.Policy{Backoff: insist.Constant(0)}}
 	resp, err := transport.RoundTrip(req)
 	if err == nil {

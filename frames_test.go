@@ -113,10 +113,17 @@ func (c *frameConn) frame(kind, flags byte, stream uint32, payload []byte) {
 }
 
 // ok answers 200, without a body.
-func (c *frameConn) ok(stream uint32) {
-	const status200 = 0x88 // of HPACK's static table
-	c.frame(frameHeaders, flagEndStream|flagEndHeaders, stream, []byte{status200})
+func (c *frameConn) ok(stream uint32) { c.status(stream, status200) }
+
+func (c *frameConn) status(stream uint32, code byte) {
+	c.frame(frameHeaders, flagEndStream|flagEndHeaders, stream, []byte{code})
 }
+
+// Statuses, by their place in HPACK's static table.
+const (
+	status200 = 0x88
+	status500 = 0x8e
+)
 
 func (c *frameConn) reset(stream, code uint32) {
 	c.frame(frameReset, 0, stream, binary.BigEndian.AppendUint32(nil, code))

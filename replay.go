@@ -23,6 +23,7 @@ type body struct {
 	stream  stream      // nil: no body, or one in memory
 	trailer http.Header // as it was before anything was read: a Read may set values
 	broken  bool        // in memory and not as long as ContentLength says
+	once    bool        // the base is not to send it again by itself
 }
 
 // source is where the attempts' bodies come from.
@@ -75,7 +76,10 @@ func (b *body) fill(a *attempt) (err error) {
 		return nil
 	}
 	out := &a.request
-	out.Trailer, out.GetBody = b.trailer.Clone(), a.getBody
+	out.Trailer = b.trailer.Clone()
+	if !b.once {
+		out.GetBody = a.getBody
+	}
 	out.Body, err = a.source.open(out.Trailer)
 	return err
 }
