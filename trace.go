@@ -40,6 +40,12 @@ func (a *attempt) gotConn(httptrace.GotConnInfo) { a.seen.Or(sawGotConn) }
 
 func (a *attempt) wroteHeaders() { a.seen.Or(sawWroteHeaders) }
 
+// sent reports whether r is the attempt's request, or the copy of it by which
+// net/http tracks its body, and which it forgets in responses over HTTP/2.
+func (a *attempt) sent(r *http.Request) bool {
+	return r != nil && r.URL == a.request.URL && r.Context() == a.request.Context()
+}
+
 // unsent reports whether it is proven that the server can't have acted on this
 // attempt, which ended in err. net/http calls WroteHeaders before it flushes
 // them, so a request whose WroteHeaders was not called left at most a part of

@@ -157,7 +157,7 @@ func (c *call) attempt(n int) (why Reason, err error) {
 	if err != nil && c.limit.stop() && !ended(c.req.Context(), c.req.Cancel) {
 		err = errAttemptTimeout // HTTP/2 would say that the context was canceled
 	}
-	if resp != nil && resp.Request == &a.request {
+	if resp != nil && a.sent(resp.Request) {
 		resp.Request = c.req // as without us; and the copy can go
 	}
 	c.note(n, a, resp, err)
