@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -144,6 +145,9 @@ func (streamError) Error() string { return "stream error" }
 
 func isUnprocessed(err error) bool {
 	if stream, ok := errors.AsType[streamError](err); ok && stream.Code == refusedStream {
+		return true
+	}
+	if fmt.Sprintf("%T", err) == "http.nothingWrittenError" { // by HTTP/1, to a connection that was dead
 		return true
 	}
 	text := err.Error()

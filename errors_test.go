@@ -34,8 +34,12 @@ var realErrors = []struct {
 	{"no time to dial", dialTimeout, usesUp(3), usesUp(3), [2]int{}, isTimeout},
 	{"unknown host", nameServer(3), permanent, permanent, [2]int{}, as[*net.DNSError]},
 	{"name server fails", nameServer(2), usesUp(3), usesUp(3), [2]int{}, as[*net.DNSError]},
-	{"reset before headers", answers1(func(r *http.Request) { srvCut(r, true) }),
-		usesUp(3), maybeDone, [2]int{3, 1}, is(syscall.ECONNRESET)},
+	{"reset before headers", answers1(func(r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		srvCut(r, true)
+	}), usesUp(3), maybeDone, [2]int{3, 1}, is(syscall.ECONNRESET)},
+	{"reset in mid-upload", answers1(func(r *http.Request) { srvCut(r, true) }),
+		usesUp(3), maybeDone, [2]int{3, 1}, anyError},
 	{"closed without an answer", answers1(func(r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		srvCut(r, false)
