@@ -103,36 +103,6 @@ func TestAnEarlyAnswerIsRetriedWhileTheSourceBlocks(t *testing.T) {
 	})
 }
 
-// TestABodyThatIgnoresItsClose can't be rewound while it is being read: the call
-// ends and says why, and does not hang.
-func TestABodyThatIgnoresItsClose(t *testing.T) {
-	srvEach(t, func(t *testing.T, p srvProto) {
-		body := newStuck(megabyte[:3], true)
-		s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
-			http.NewResponseController(w).EnableFullDuplex()
-			io.CopyN(io.Discard, r.Body, 3)
-			w.WriteHeader(http.StatusServiceUnavailable)
-			http.NewResponseController(w).Flush()
-			<-body.released
-		})
-		defer close(body.released)
-		req, record := s.request(t, "POST", "/", nil)
-		req.Body = struct{ io.ReadCloser }{body}
-		req.GetBody = func() (io.ReadCloser, error) {
-			t.Error("rewound while it was being read")
-			return nil, io.EOF
-		}
-		within(t, func() {
-			_, err := s.over(func(p *insist.Policy) { p.OnAttempt = func(context.Context, insist.Attempt) { <-body.blocked } }).RoundTrip(req)
-			own, ok := errors.AsType[*insist.Error](err)
-			require.True(t, ok, "%v", err)
-			assert.Equal(t, insist.ReasonBody, own.Reason)
-			assert.Equal(t, 503, own.Status)
-		})
-		assert.Equal(t, []insist.Reason{insist.ReasonBody}, reasons(t, record))
-	})
-}
-
 // TestFullDuplex echoes: each word is sent when the last one has come back.
 func TestFullDuplex(t *testing.T) {
 	srvEach(t, func(t *testing.T, p srvProto) {

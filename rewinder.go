@@ -58,7 +58,7 @@ func (r *rewinder) open(trailer http.Header) (io.ReadCloser, error) {
 
 // readGrace is how long the next attempt waits for a Read of the last one's body
 // to end. Most do at once; one that ignores its Close may never.
-const readGrace = 500 * time.Millisecond
+const readGrace = 2 * time.Second
 
 // settle waits, with mu unlocked, for a Read that is under way.
 func (r *rewinder) settle() {

@@ -91,7 +91,7 @@ func (s *slowly) Read(p []byte) (int, error) {
 		panic("two reads at once")
 	}
 	defer s.inRead.Store(false)
-	for range 8 {
+	for range 2 {
 		runtime.Gosched()
 	}
 	if s.off == len(s.data) {
