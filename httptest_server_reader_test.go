@@ -93,6 +93,9 @@ func TestABodyThatIsNotAsLongAsDeclared(t *testing.T) {
 		})
 		for _, size := range []int{0, 1, declared - 1, declared + 1, declared + 17} {
 			for _, getBody := range []bool{false, true} {
+				if getBody && size > declared {
+					continue // net/http may have an answer before it looks for more
+				}
 				t.Run(fmt.Sprint(size, getBody), func(t *testing.T) {
 					for run := range 10 {
 						err := bodyEnds(t, s, &hits, fmt.Sprint("/", size, getBody, run), declared, getBody,

@@ -126,22 +126,27 @@ func (r *recorder) pull() {
 		r.pulling, r.err = false, errRevoked
 		return // the call had ended before this goroutine ran
 	}
-	most := r.limit + 1 - r.size // one more shows whether that was all
-	if left := r.length.declared - r.size; left > 0 {
-		most = min(most, left)
-	} else if r.length.declared >= 0 {
-		most = 1
-	}
-	room := r.tape.room(most, r.length.declared >= 0)
-	n := r.read(room)
-	r.tape.grow(n)
-	if r.size > r.limit {
-		r.direct, r.over = true, true
+	if r.fetch(); r.err == nil && !r.over && r.length.reached(r.size) {
+		r.fetch() // there should be no more, and net/http asks for that, too
 	}
 	r.settle()
 	r.wake.Broadcast()
 	if r.err != nil {
 		r.close()
+	}
+}
+
+// fetch reads the source once, onto the tape. It asks for one byte more than
+// there should be, to see whether that was all.
+func (r *recorder) fetch() {
+	most := r.limit + 1 - r.size
+	if r.length.declared >= 0 {
+		most = min(most, max(0, r.length.declared-r.size)+1)
+	}
+	n := r.read(r.tape.room(most, r.length.declared >= 0))
+	r.tape.grow(n)
+	if r.size > r.limit {
+		r.direct, r.over = true, true
 	}
 }
 
@@ -188,6 +193,8 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 			return 0, r.length.late(b.off, errRevoked)
 		case len(p) == 0:
 			return 0, nil
+		case r.length.exceeded(r.size): // not even its last byte, lest the server take it for whole
+			return 0, &bodyError{r.err}
 		case b.off < r.size:
 			n = r.tape.read(p, &b.at)
 			b.off += int64(n)

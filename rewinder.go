@@ -215,6 +215,8 @@ func (l *length) check(n int64, err error) error {
 	return err
 }
 
+func (l *length) exceeded(n int64) bool { return l.declared >= 0 && n > l.declared }
+
 // reached reports whether n bytes are all that was declared.
 func (l *length) reached(n int64) bool { return l.declared >= 0 && n >= l.declared }
 

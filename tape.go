@@ -6,14 +6,14 @@ import "sync"
 // pooled.
 type tape struct {
 	chunks [][]byte  // what has been written; the last may have room behind it
-	first  [2][]byte // a short body needs no more
+	first  [1][]byte // a short body needs no more
 }
 
 // spot is a place on a tape.
 type spot struct{ chunk, off int }
 
 const (
-	chunkSize  = 64 << 10
+	chunkSize  = 64<<10 - 8 // not what bodies are multiples of; see room
 	firstChunk = 512
 )
 
@@ -40,8 +40,11 @@ func (t *tape) room(most int64, exact bool) []byte {
 	if exact {
 		size = most
 	}
+	if size = min(size, most, chunkSize); exact && size == most-1 {
+		size /= 2 // lest the last byte need a Read of its own
+	}
 	var c []byte
-	if size = min(size, most, chunkSize); size == chunkSize {
+	if size == chunkSize {
 		c = chunkPool.Get().(*[chunkSize]byte)[:0]
 	} else {
 		c = make([]byte, 0, size)
