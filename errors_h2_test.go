@@ -140,6 +140,28 @@ func TestAPostIsNotRepeatedBelowUs(t *testing.T) {
 	}
 }
 
+// TestARepetitionBelowUsIsBounded: that of an idempotent request, too.
+func TestARepetitionBelowUsIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		li := newMemListener()
+		s := &frameServer{play: func(c *frameConn, stream uint32, n int) {
+			if n < 500 {
+				c.reset(stream, codeProtocol)
+			} else {
+				c.ok(stream)
+			}
+		}}
+		base := s.transport(li)
+		got, _ := callWith(t, base, "PUT", "http://mem/", unknown(strings.NewReader("hello")))
+		assert.Equal(t, usesUp(3), got)
+		assert.LessOrEqual(t, s.count(), 3*8)
+		li.Close()
+		synctest.Wait()
+		base.CloseIdleConnections()
+		synctest.Wait()
+	})
+}
+
 func TestFrameErrors(t *testing.T) {
 	for _, e := range frameErrors {
 		for i, method := range []string{"GET", "POST"} {

@@ -149,7 +149,7 @@ func TestTheLastAnswerIsWholeWhileTheUploadGoesOn(t *testing.T) {
 			w.Write(megabyte)
 		})
 		for _, getBody := range []bool{false, true} {
-			for range 10 {
+			for range 4 {
 				req, record := s.request(t, "POST", "/", nil)
 				var last *io.PipeWriter
 				req.GetBody = func() (io.ReadCloser, error) {

@@ -22,7 +22,7 @@ var faults = []fault{
 	{"early 503", 20, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}},
-	{"503 in mid-upload", 10, func(w http.ResponseWriter, r *http.Request) {
+	{"503 in mid-upload", 5, func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor == 1 {
 			http.NewResponseController(w).EnableFullDuplex()
 			w.Header().Set("Connection", "close")
@@ -30,16 +30,16 @@ var faults = []fault{
 		io.CopyN(io.Discard, r.Body, 10_000)
 		http.Error(w, "not now", http.StatusServiceUnavailable)
 	}},
-	{"reset before headers", 3, func(w http.ResponseWriter, r *http.Request) { srvCut(r, true) }},
-	{"reset in mid-upload", 10, func(w http.ResponseWriter, r *http.Request) {
+	{"reset before headers", 2, func(w http.ResponseWriter, r *http.Request) { srvCut(r, true) }},
+	{"reset in mid-upload", 5, func(w http.ResponseWriter, r *http.Request) {
 		io.CopyN(io.Discard, r.Body, 300_000)
 		srvCut(r, true)
 	}},
-	{"closed without an answer", 3, func(w http.ResponseWriter, r *http.Request) {
+	{"closed without an answer", 2, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		srvCut(r, false)
 	}},
-	{"stream aborted", 3, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }},
+	{"stream aborted", 2, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }},
 }
 
 // TestBodiesArriveWhole is the test of the replay: whatever the server does to
