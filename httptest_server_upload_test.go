@@ -52,16 +52,16 @@ func TestBodiesArriveWhole(t *testing.T) {
 
 func testBodiesArriveWhole(t *testing.T, p srvProto) {
 	var hits counter
-	var f fault
 	s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
 		if hits.next(r) <= 2 {
-			f.play(w, r)
+			var i int
+			fmt.Sscanf(r.URL.Path, "/%d/", &i)
+			faults[i].play(w, r)
 			return
 		}
 		io.WriteString(w, digestOf(r.Body))
 	})
-	for i := range faults {
-		f = faults[i]
+	for i, f := range faults {
 		for k, u := range uploads {
 			t.Run(f.name+"/"+u.name, func(t *testing.T) {
 				for run := range f.runs {
