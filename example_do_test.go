@@ -1,0 +1,186 @@
+package insist_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/seed-552c89fc/insist"
+)
+
+var errBusy = errors.New("busy")
+
+// inventory is something that is not HTTP: it fails so many times.
+type inventory struct{ failures, calls int }
+
+func (i *inventory) Count(_ context.Context, item string) (int, error) {
+	if i.calls++; i.calls <= i.failures {
+		return 0, errBusy
+	}
+	return len(item), nil
+}
+
+func (i *inventory) Move(_ context.Context, item, from, to string) error {
+	_, err := i.Count(context.Background(), item)
+	return err
+}
+
+// Without a condition every error is tried again.
+func ExampleDo() {
+	shop := &inventory{failures: 2}
+	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+
+	n, err := insist.Do(context.Background(), policy, func(ctx context.Context) (int, error) {
+		return shop.Count(ctx, "apple")
+	})
+	fmt.Println(n, err, "after", shop.calls, "calls")
+	// Output: 5 <nil> after 3 calls
+}
+
+// A value may be a failure, too. When the attempts are used up, the last value
+// comes back together with an *Error.
+func ExampleDo_condition() {
+	type reply struct{ RetCode int }
+	call := func(context.Context) (reply, error) { return reply{RetCode: 5000}, nil }
+	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+
+	r, err := insist.Do(context.Background(), policy, call, func(r reply) bool { return r.RetCode != 0 })
+	fmt.Println(r.RetCode)
+	fmt.Println(err)
+	// Output:
+	// 5000
+	// insist: attempts used up after 3 attempts (last value rejected)
+}
+
+// An error that another attempt would not change is marked as such. It comes back
+// after the one call that it took.
+func ExampleDo_permanent() {
+	shop := &inventory{failures: 9}
+	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+
+	_, err := insist.Do(context.Background(), policy, func(ctx context.Context) (int, error) {
+		n, err := shop.Count(ctx, "apple")
+		return n, insist.Permanent(err)
+	})
+	fmt.Println(err, "after", shop.calls, "call")
+	fmt.Println(errors.Is(err, errBusy))
+	// Output:
+	// busy after 1 call
+	// true
+}
+
+// throttled is an error that says how long to wait.
+type throttled struct{ wait time.Duration }
+
+func (throttled) Error() string               { return "throttled" }
+func (e throttled) RetryAfter() time.Duration { return e.wait }
+func (e throttled) after(calls int) (int, error) {
+	if calls == 1 {
+		return 0, e
+	}
+	return 7, nil
+}
+
+// An error with a RetryAfter method sets the wait before the next call. A longer
+// one than MaxRetryAfter is not waited for: the error comes back at once.
+func ExampleDo_retryAfter() {
+	policy := insist.Policy{Backoff: insist.Constant(0), OnAttempt: func(_ context.Context, a insist.Attempt) {
+		fmt.Println(a.Number, a.Err, a.Wait, a.Reason)
+	}}
+	for _, wait := range []time.Duration{3 * time.Millisecond, time.Hour} {
+		calls := 0
+		n, err := insist.Do(context.Background(), policy, func(context.Context) (int, error) {
+			calls++
+			return throttled{wait}.after(calls)
+		})
+		fmt.Println(n, err)
+	}
+	// Output:
+	// 1 throttled 3ms error
+	// 2 <nil> 0s success
+	// 7 <nil>
+	// 1 throttled 1h0m0s asked to wait too long
+	// 0 throttled
+}
+
+// A transport that retries inside a Do that retries makes 3 times 3 requests.
+// Either of the two can be switched off.
+func ExampleDo_transport() {
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer server.Close()
+	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	get := func(ctx context.Context) (int, error) {
+		req, err := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
+		if err != nil {
+			return 0, insist.Permanent(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}
+	failed := func(status int) bool { return status >= 500 }
+
+	ctx := context.Background()
+	insist.Do(ctx, policy, get, failed)
+	fmt.Println("both:", requests)
+
+	requests = 0
+	noTransport := insist.EditPolicy(ctx, func(p *insist.Policy) { p.Disabled = true })
+	insist.Do(noTransport, policy, get, failed)
+	fmt.Println("Do alone:", requests)
+
+	requests = 0
+	get(ctx)
+	fmt.Println("transport alone:", requests)
+	// Output:
+	// both: 9
+	// Do alone: 3
+	// transport alone: 3
+}
+
+// Errors of several types are tried again, and no others.
+func ExampleErrorAs_severalTypes() {
+	policy := insist.Policy{
+		Backoff: insist.Constant(time.Millisecond),
+		RetryableError: func(err error) bool {
+			return insist.ErrorAs[*net.OpError](err) || insist.ErrorAs[*fs.PathError](err)
+		},
+	}
+	for _, failure := range []error{&net.OpError{Op: "dial", Err: errBusy}, &fs.PathError{Op: "open", Path: "lock", Err: errBusy}, errBusy} {
+		calls := 0
+		err := insist.Run(context.Background(), policy, func(context.Context) error {
+			calls++
+			return failure
+		})
+		fmt.Println(calls, err)
+	}
+	// Output:
+	// 3 insist: attempts used up after 3 attempts (last error: dial: busy)
+	// 3 insist: attempts used up after 3 attempts (last error: open lock: busy)
+	// 1 busy
+}
+
+// Run is for a function that has no value to return.
+func ExampleRun() {
+	shop := &inventory{failures: 1}
+	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+
+	err := insist.Run(context.Background(), policy, func(ctx context.Context) error {
+		return shop.Move(ctx, "apple", "shelf", "till")
+	})
+	fmt.Println(err, "after", shop.calls, "calls")
+	// Output: <nil> after 2 calls
+}
