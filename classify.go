@@ -26,9 +26,9 @@ const (
 	Stop
 )
 
-// Decision is the answer of Policy.Classify. The zero value leaves
-// the attempt to the other rules; so does a Verdict that is none of the
-// constants.
+// Decision is the answer of Policy.Classify and of a BodyCondition. The zero
+// value leaves the attempt to the other rules; so does a Verdict that is none of
+// the constants.
 type Decision struct {
 	// Verdict is Retry or Stop. Zero means that the other rules decide.
 	Verdict Verdict

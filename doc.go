@@ -8,6 +8,9 @@
 // is the policy to start from in production. The caller gets the last response,
 // its body whole, or the last error as the base returned it.
 //
+// For what is not HTTP there are [Do], [Run], [Func] and [Attempts], which call
+// functions and run blocks of code by the same Policy.
+//
 // # Defaults
 //
 // These are the defaults of a zero Policy, and what they cost.
@@ -26,6 +29,8 @@
 //	                                       403, 409 and 422, which seldom change
 //	RetryableError   all but those that    -
 //	                 come again
+//	RetryableBody    bodies are not        -
+//	                 looked into
 //	NonIdempotent    ResendUnlessLost      a POST answered by an error status is sent
 //	                                       again: what it had done before it failed
 //	                                       may be done twice
@@ -33,6 +38,10 @@
 //	                 idempotency key
 //	MaxReplayBytes   16 MiB                up to that much memory for a call under
 //	                                       way, if its body can be read only once
+//	MaxPeekBytes     64 KiB                up to that much memory until the caller
+//	                                       has read the body
+//	MaxPeekTime      1 s                   a body that arrives slowly holds its
+//	                                       response up for that long
 //	Prepare          nothing to prepare    -
 //	OnAttempt        nobody is told        -
 //
@@ -58,6 +67,7 @@
 //	a response                417, and the request has Expect        retry at once,
 //	                                                                 without Expect
 //	a response                RetryableStatus reports true           retry
+//	a response                RetryableBody says Retry               retry
 //	an error                  it was marked by Permanent             stop
 //	an error                  RetryableError reports true            retry
 //
@@ -83,11 +93,36 @@
 // it: there was no connection, nothing of the request was written to it, or
 // HTTP/2 says so (REFUSED_STREAM, GOAWAY). To ResendUnlessLost any answer that the
 // rules take for a failure is enough; to ResendOnlyUnsent only 408, 417, 425, 429
-// and a 503 with Retry-After, by which the server says that it did nothing.
+// and a 503 with Retry-After, by which the server says that it did nothing. So
+// with ResendOnlyUnsent, which Standard has, a POST is not repeated for what the
+// body of a 200 says: set Idempotent for those that change nothing, or
+// ResendUnlessLost where the answer means that nothing was done.
+//
+// # Business errors in the body
+//
+// RetryableBody looks into the body of a response that no other rule takes for a
+// failure, whatever its Content-Type. [JSONField] and [JSONFieldNot] decide by a
+// value in JSON; a [BodyCondition] of another kind reads the body as it likes,
+// and may set the wait. The examples have one for each usual shape of an error,
+// and say when repeating is wrong.
+//
+// The condition decides as soon as it can. Then the next attempt begins, or the
+// response is the caller's, with every byte, and every error, where it would be
+// without insist. It is the caller's, too, when what arrives within MaxPeekBytes
+// and MaxPeekTime can't tell, when the body breaks off before, and when the
+// attempts are used up.
+//
+// Not looked into are answers without a body (to HEAD, 204, 304); streams, by
+// their status (101) or their type (event streams, NDJSON, multipart, gRPC,
+// Connect, audio, video, images); encodings other than gzip; and an answer that
+// comes while the request is still being sent. A stream that has the type of a
+// document, as a watch of Kubernetes does, is handed over by JSONField after the
+// first JSON value, by any condition after MaxPeekTime.
 //
 // # Waiting
 //
-// The wait is the Backoff's, or the Wait of the [Decision] that Classify made.
+// The wait is the Backoff's, or the Wait of the [Decision] that Classify or
+// RetryableBody made.
 // It is never shorter than what was asked for: by the response's retry-after-ms
 // or Retry-After header, in seconds or as a date, which counts from the
 // response's own Date, or by an error with a method RetryAfter() time.Duration.
@@ -120,6 +155,31 @@
 //
 // The caller's request is not changed. Its body is closed on every path.
 //
+// # Functions and blocks
+//
+// Do calls a function until it succeeds or the policy says stop; Run is for one
+// without a value; Func wraps one and keeps its type; Attempts runs the body of
+// a loop. Which failures are tried again:
+//
+//	Set                     Errors                          Values
+//	nothing                 all                             none
+//	RetryableError          those it accepts                none
+//	retryIf                 none                            those it reports
+//	both                    those RetryableError accepts    those retryIf reports
+//	Permanent, or the       none                            none
+//	context has ended
+//
+// The last value and the error come back together. After one call the error is
+// the function's own; after more, and for a value that retryIf reported, it is
+// an [Error] that matches the last error and, where the context ended the call,
+// the context's error and its cause.
+//
+// Of Policy's fields these count: Disabled, MaxAttempts, Backoff, MaxRetryAfter,
+// RetryableError and OnAttempt. EditPolicy is for transports alone.
+//
+// A transport that retries inside a Do that retries makes 3 times 3 requests, by
+// default. EditPolicy with Disabled leaves them to Do.
+//
 // # Seeing what happened
 //
 // Policy.OnAttempt is told of each [Attempt] when it has been judged.
@@ -148,8 +208,9 @@
 // All of this holds on HTTP/2 as well. An answer that is thrown away has its
 // stream closed there, unread; the connection goes on.
 //
-// A response is judged by its head. Once it has been handed over, a body that
-// breaks off is the caller's to handle.
+// A response is judged by its head, and by as much of its body as RetryableBody
+// asks for. Once it has been handed over, a body that breaks off is the caller's
+// to handle.
 //
 // Cookies of answers that are thrown away don't reach http.Client's Jar, which
 // sees only the last response.

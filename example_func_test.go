@@ -37,20 +37,27 @@ func ExampleFunc_otherShapes() {
 	// Output: <nil> after 3 calls
 }
 
-// The condition is a part of what Func makes. With a condition on the result
-// errors are not tried again, unless RetryableError accepts them.
+// With a condition on the value and one on the error either is enough. With that
+// on the value alone no error would be tried again.
 func ExampleFunc_condition() {
 	stock := []int{0, 0, 12}
-	look := func(_ context.Context, item string) (n int, err error) {
-		n, stock = stock[0], stock[1:]
-		return n, nil
+	calls := 0
+	look := func(_ context.Context, item string) (int, error) {
+		if calls++; calls == 2 {
+			return 0, throttled{}
+		}
+		return stock[calls-1], nil
 	}
-	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+	policy := insist.Policy{
+		Backoff:        insist.Constant(time.Millisecond),
+		RetryableError: insist.ErrorAs[throttled],
+	}
 
 	untilThere := insist.Func(policy, look, func(n int) bool { return n == 0 })
 
-	fmt.Println(untilThere(context.Background(), "apple"))
-	// Output: 12 <nil>
+	n, err := untilThere(context.Background(), "apple")
+	fmt.Println(n, err, "after", calls, "calls")
+	// Output: 12 <nil> after 3 calls
 }
 
 // The body of the loop is run again if it has reported a failure.
