@@ -11,6 +11,29 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
+// Standard repeats no POST for what the body of its answer says, unless
+// Idempotent or NonIdempotent tells it that it may.
+func ExampleJSONField_post() {
+	alone := insist.Standard()
+	alone.Backoff = insist.Constant(time.Millisecond)
+	alone.RetryableBody = insist.JSONFieldNot("/ret_code", 0)
+
+	search, nothingDone := alone, alone
+	search.Idempotent = func(req *http.Request) bool { return req.URL.Path == "/search" }
+	nothingDone.NonIdempotent = insist.ResendUnlessLost
+
+	for _, policy := range []insist.Policy{alone, search, nothingDone} {
+		server := jsonServer(`{"ret_code": 5000}`, `{"ret_code": 0}`)
+		client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+		printAnswer(client.Post(server.URL+"/search", "application/json", strings.NewReader(`{"q": "go"}`)))
+		server.Close()
+	}
+	// Output:
+	// answer 1: {"ret_code": 5000}
+	// answer 2: {"ret_code": 0}
+	// answer 2: {"ret_code": 0}
+}
+
 // JSON-RPC has an error only in failures. A nil function asks for no more than
 // that it be there; it is right where the requests are known to be good.
 //

@@ -57,7 +57,8 @@ func ExampleBodyCondition() {
 // S3 answers a CompleteMultipartUpload with 200 before it has done it, sends
 // blanks to keep the connection alive, and then the result or an Error. The
 // condition reads up to the code, and no further. MaxPeekTime is as long as S3
-// may take; the request's context bounds the call.
+// may take, so the condition must not read other answers, which it would hold up
+// for as long; the request's context bounds the call.
 //
 // Repeating is wrong for other codes: NoSuchUpload may mean that the attempt
 // before has done it. The signature lasts for 15 minutes; Prepare makes another.
@@ -84,7 +85,10 @@ func ExampleBodyCondition_xml() {
 	policy.Backoff = insist.Constant(time.Millisecond)
 	policy.NonIdempotent = insist.ResendUnlessLost // it is a POST
 	policy.MaxPeekTime = 10 * time.Minute
-	policy.RetryableBody = func(_ *http.Request, _ *http.Response, _ int, body io.Reader) (d insist.Decision) {
+	policy.RetryableBody = func(req *http.Request, _ *http.Response, _ int, body io.Reader) (d insist.Decision) {
+		if req.Method != "POST" || !req.URL.Query().Has("uploadId") {
+			return d
+		}
 		if code := s3Code(body); code == "SlowDown" || code == "InternalError" {
 			d.Verdict = insist.Retry
 		}
