@@ -174,8 +174,8 @@
 // an [Error] that matches the last error and, where the context ended the call,
 // the context's error and its cause.
 //
-// Of Policy's fields these count: Disabled, MaxAttempts, Backoff, MaxRetryAfter,
-// RetryableError and OnAttempt. EditPolicy is for transports alone.
+// Of Policy's fields those count whose comments say so. EditPolicy is for
+// transports alone.
 //
 // A transport that retries inside a Do that retries makes 3 times 3 requests, by
 // default. EditPolicy with Disabled leaves them to Do.
