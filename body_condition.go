@@ -12,7 +12,7 @@ import (
 )
 
 // BodyCondition decides by the body of a response: Retry means that it reports a
-// failure; anything else leaves the response to the caller. It is the type of
+// failure; anything else leaves the response to the other rules. It is the type of
 // Policy.RetryableBody. resp is the response's head, its Body is not to be
 // touched: body has the same bytes, without gzip. A condition should stop reading
 // when it knows, since the response waits for it; what it reads is bounded by

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -147,4 +148,36 @@ func TestACustomCondition(t *testing.T) {
 		assert.Equal(t, []int{1, 2}, seen)
 		assert.Equal(t, seconds(7), b.waits()[0])
 	}, content(`{"ok": false, "parameters": {"retry_after": 7}}`), content(`{"ok": true}`))
+}
+
+// Where the status says that it failed, the body still says for how long to wait.
+func TestAConditionSetsTheWaitOfAFailedStatus(t *testing.T) {
+	wait := func(_ *http.Request, resp *http.Response, attempt int, body io.Reader) Decision {
+		data, err := io.ReadAll(body)
+		assert.NoError(t, err)
+		assert.Equal(t, "Too Many Requests", string(data))
+		return Decision{Wait: seconds(float64(5 * attempt))}
+	}
+	runPeek(t, Policy{RetryableBody: wait}, func(b *base) {
+		assert.Equal(t, []time.Duration{seconds(5), seconds(10)}, b.waits())
+		assert.Equal(t, 1, b.bodies[0].closed())
+	}, status(429))
+	runPeek(t, Policy{RetryableBody: wait, MaxRetryAfter: seconds(7)}, func(b *base) {
+		assert.Equal(t, []time.Duration{seconds(5)}, b.waits(), "bounded as a Retry-After is")
+	}, status(429))
+}
+
+// A failed answer that doesn't arrive holds the next attempt up no longer than
+// draining it would.
+func TestAConditionOnAFailedStatusHoldsNothingUp(t *testing.T) {
+	runPeek(t, Policy{RetryableBody: JSONFieldNot("/a", 0), Backoff: Constant(0)}, func(b *base) {
+		assert.Less(t, b.waits()[0], time.Second)
+	}, func(r *http.Request) (*http.Response, error) {
+		resp, err := from(func() io.Reader { return &trickle{strings.NewReader(strings.Repeat(" ", 30))} })(r)
+		resp.StatusCode = 503
+		return resp, err
+	}, func(r *http.Request) (*http.Response, error) {
+		time.Sleep(time.Minute) // virtual: the trickle ignores its Close
+		return content("{}")(r)
+	})
 }

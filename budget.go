@@ -49,6 +49,8 @@ type Budget struct {
 	// Zero means 3 seconds; negative means that only the Reserve is saved.
 	Burst time.Duration
 
+	standard bool // made by Standard, for whoever keeps that policy
+
 	table atomic.Pointer[budgetTable]
 	mu    sync.Mutex // makes the next table
 }

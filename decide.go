@@ -13,6 +13,7 @@ type outcome struct {
 	req        *http.Request  // the caller's
 	resp       *http.Response // nil if there is an error
 	err        error
+	host       string
 	begun      time.Time // when the call did, if MaxElapsed asks for it
 	ended      bool      // the caller's context has ended
 	badBody    bool      // err is the caller's own: its request body failed
@@ -33,11 +34,12 @@ type opinion struct {
 	Decision
 	reason Reason
 	sure   bool // Classify said so: NonIdempotent is not asked
-	open   bool // the body has the last word
+	open   bool // the body is to be asked, too
 }
 
 // judge asks what forbids another attempt and then the rules, in their order.
-// It does no I/O and keeps no state; nor does bound, which has the second word.
+// It does no I/O and keeps no state; nor does bound, which has the second word,
+// but that it draws on the Budget.
 // The documentation of the package has both as tables.
 func (p *Policy) judge(o *outcome) opinion {
 	switch {
@@ -74,17 +76,18 @@ func (p *Policy) judgeResponse(req *http.Request, resp *http.Response) opinion {
 		return opinion{Decision: Decision{Retry, -1}, reason: ReasonStatus}
 	}
 	if p.retryableStatus(resp.StatusCode) {
-		return opinion{Decision: Decision{Verdict: Retry}, reason: ReasonStatus}
+		return opinion{Decision: Decision{Verdict: Retry}, reason: ReasonStatus, open: p.RetryableBody != nil}
 	}
 	return opinion{reason: ReasonSuccess, open: p.RetryableBody != nil}
 }
 
-// after returns what the rules think once a condition has seen the body.
+// after returns what the rules think once a condition has seen the body. Where
+// the status has failed already, the body can still say how long to wait.
 func (op opinion) after(d Decision) opinion {
-	if d.Verdict == Retry {
-		op.reason = ReasonCondition
+	if op.Verdict != Retry && d.Verdict == Retry {
+		op.Verdict, op.reason = Retry, ReasonCondition
 	}
-	if op.Verdict = d.Verdict; d.Wait != 0 {
+	if d.Wait != 0 {
 		op.Wait = d.Wait
 	}
 	return op
@@ -142,7 +145,21 @@ func (p *Policy) plan(ctx context.Context, o *outcome, op opinion) ruling {
 	if deadline, ok := ctx.Deadline(); ok && wait > 0 && !now.Add(wait).Before(deadline) {
 		return ruling{reason: ReasonDeadline, wait: wait}
 	}
+	if !p.Budget.withdraw(o.host, now) {
+		return ruling{reason: ReasonBudget, wait: wait}
+	}
 	return ruling{retry: true, wait: wait, reason: op.reason}
+}
+
+// feed puts into the budget what an attempt that went well is worth: one whose
+// response is kept, and not for want of a better one.
+func (p *Policy) feed(o *outcome, r ruling) {
+	if p.Budget == nil || o.resp == nil {
+		return
+	}
+	if r.reason == ReasonSuccess || r.reason == ReasonDecision && !r.retry && !p.retryableStatus(o.resp.StatusCode) {
+		p.Budget.deposit(o.host, time.Now())
+	}
 }
 
 // askedWait is the wait that the response or the error asks for.

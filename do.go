@@ -50,6 +50,7 @@ func do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 	start := now(watched || p.MaxElapsed > 0)
 	v, err := fn(ctx)
 	if err == nil && !watched && !reports(retryIf, v) {
+		p.Budget.deposit("", now(p.Budget != nil))
 		return v, nil // the usual call: there is nothing to set up
 	}
 	l := loop{ctx: ctx, begun: start, teller: newTeller(ctx, around, p, start)}
@@ -118,6 +119,7 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 	l.number++
 	if err == nil && !rejected {
 		l.err = nil
+		p.Budget.deposit("", now(p.Budget != nil))
 		if l.teller.asked() {
 			l.teller.tell(&outcome{number: l.number}, ruling{reason: ReasonSuccess})
 		}

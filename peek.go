@@ -55,7 +55,7 @@ func isStream(contentType string) bool {
 
 // peek asks RetryableBody about resp, whose body is then one that gives again
 // what the condition has seen, and goes on from there.
-func (p *Policy) peek(req *http.Request, resp *http.Response, attempt int) Decision {
+func (p *Policy) peek(req *http.Request, resp *http.Response, attempt int, most time.Duration) Decision {
 	limit := p.maxPeekBytes()
 	if limit < 0 {
 		return Decision{}
@@ -64,7 +64,7 @@ func (p *Policy) peek(req *http.Request, resp *http.Response, attempt int) Decis
 	body.tape.lend(body.start[:min(int64(len(body.start)), limit)])
 	resp.Body = body
 	r := &body.look
-	*r = peekReader{body: body, limit: limit, wait: p.maxPeekTime(), done: req.Context().Done(), canceled: req.Cancel}
+	*r = peekReader{body: body, limit: limit, wait: most, done: req.Context().Done(), canceled: req.Cancel}
 	defer r.stop()
 	switch resp.Header.Get("Content-Encoding") {
 	case "gzip", "x-gzip":

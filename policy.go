@@ -74,7 +74,8 @@ type Policy struct {
 
 	// RetryableBody looks into the body of a response that no other rule takes
 	// for a failure, for APIs that answer 200 {"ret_code": 5000}. JSONField and
-	// JSONFieldNot make such conditions. It looks only as far as it has to, at
+	// JSONFieldNot make such conditions. Where RetryableStatus has found a
+	// failure it is asked as well, but only for the Wait. It looks only as far as it has to, at
 	// most MaxPeekBytes and MaxPeekTime, and the caller gets the body whole. Not
 	// looked into are answers without a body, streams (101, text/event-stream,
 	// multipart, gRPC, NDJSON) and answers that come while the request is still
@@ -92,6 +93,12 @@ type Policy struct {
 	// OPTIONS, TRACE, PUT, DELETE: RFC 9110, section 9.2.2), or if it has an
 	// Idempotency-Key or X-Idempotency-Key header, as in net/http.
 	Idempotent func(req *http.Request) bool
+
+	// Budget bounds the retries of all calls that share it, so that they end
+	// where a service is down; see Budget. It is asked last, when a retry would
+	// be made. Both doors: a RetryTransport draws on the bucket of the request's
+	// host, functions on one of their own. If nil, there is no such bound.
+	Budget *Budget
 
 	// MaxReplayBytes bounds what is kept in memory, in bytes, of a request body
 	// that can be read only once (it has no GetBody and is none of bytes.Reader,
@@ -128,13 +135,19 @@ type Policy struct {
 // Standard returns the policy to start from in production, the rules on which
 // the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503
 // and 504; exponential backoff with full jitter from 200 milliseconds up to 10
-// seconds; and a request that is not idempotent is sent again only where the
-// server cannot have acted on it (ResendOnlyUnsent).
+// seconds; a request that is not idempotent is sent again only where the server
+// cannot have acted on it (ResendOnlyUnsent); and a Budget.
+//
+// The Budget is new with each call of Standard, and shared by all that is given
+// the same returned value: call Standard once, and copy that. An edit of one
+// request's policy to Standard (EditPolicy) leaves the transport the budget that
+// it had, or none.
 func Standard() Policy {
 	return Policy{
 		Backoff:         Exponential(200*time.Millisecond, 10*time.Second),
 		RetryableStatus: standardStatus,
 		NonIdempotent:   ResendOnlyUnsent,
+		Budget:          &Budget{standard: true},
 	}
 }
 

@@ -77,6 +77,9 @@ const (
 	// context's deadline, or not within MaxElapsed.
 	ReasonDeadline Reason = "deadline too near"
 
+	// ReasonBudget ends a call: its Budget had no retry left.
+	ReasonBudget Reason = "budget used up"
+
 	// ReasonContext ends a call: its context ended.
 	ReasonContext Reason = "context ended"
 )

@@ -60,6 +60,9 @@ func (s *scope) policy(base *Policy) *Policy {
 		if e.edit != nil {
 			edited := *base
 			s.apply(&edited)
+			if b := edited.Budget; b != nil && b.standard {
+				edited.Budget = base.Budget // a new one for each request bounds nothing
+			}
 			return &edited
 		}
 	}

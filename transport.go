@@ -107,6 +107,7 @@ func (c *call) run() (*http.Response, error) {
 		}
 		ruling := c.policy.bound(c.req.Context(), &c.last, c.opinion())
 		c.teller.tell(&c.last, ruling)
+		c.policy.feed(&c.last, ruling)
 		if !ruling.retry {
 			return c.finish()
 		}
@@ -177,7 +178,7 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 	}
 	c.closed = false
 	c.last = outcome{
-		number: n, req: c.req, resp: resp, err: err, begun: c.begun,
+		number: n, req: c.req, resp: resp, err: err, host: c.req.URL.Host, begun: c.begun,
 		ended:      ended(c.req.Context(), c.req.Cancel),
 		whole:      c.body.whole(),
 		idempotent: c.idempotent,
@@ -195,8 +196,8 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 // be kept only when the attempt's time is over is none: its body is dead.
 func (c *call) opinion() opinion {
 	op := c.policy.judge(&c.last)
-	if op.open {
-		op = op.after(c.look())
+	if op.open && (op.Verdict != Retry || c.last.number < c.policy.maxAttempts()) {
+		op = op.after(c.look(op.Verdict == Retry))
 	}
 	if resp := c.last.resp; resp != nil && !c.last.ended && c.limit.stop() {
 		discard(c.req.Context(), c.req.Cancel, resp, 0)
@@ -207,13 +208,17 @@ func (c *call) opinion() opinion {
 }
 
 // look asks the condition on the last response's body. While the request's body is
-// still being sent it does not: whoever sends it may wait for the answer.
-func (c *call) look() Decision {
-	resp := c.last.resp
+// still being sent it does not: whoever sends it may wait for the answer. An
+// answer that has failed already takes no more time than it would to drain it.
+func (c *call) look(failed bool) Decision {
+	resp, most := c.last.resp, c.policy.maxPeekTime()
+	if failed {
+		most = min(most, drainAtMost)
+	}
 	if !c.body.sent() || !worthLooking(c.req, resp) {
 		return Decision{}
 	}
-	d := c.policy.peek(c.req, resp, c.last.number)
+	d := c.policy.peek(c.req, resp, c.last.number, most)
 	c.last.ended = ended(c.req.Context(), c.req.Cancel)
 	return d
 }
