@@ -1,22 +1,8 @@
 package insist
 
 import (
-	"net/http"
 	"net/http/httptrace"
-	"sync/atomic"
 )
-
-// attempt is an attempt that is sent as a copy of the caller's request: one
-// allocation holds the copy, the context's mark and the trace.
-type attempt struct {
-	request http.Request
-	scope   scope
-	trace   httptrace.ClientTrace
-	source  source // of the body; nil if that is the caller's own, or none
-	number  int32
-	replays atomic.Int32  // of the body, by the base
-	seen    atomic.Uint32 // what the trace has seen, over all of the base's own tries
-}
 
 const (
 	sawGetConn uint32 = 1 << iota // the base supports httptrace
@@ -39,12 +25,6 @@ func (a *attempt) getConn(string)                { a.seen.Or(sawGetConn) }
 func (a *attempt) gotConn(httptrace.GotConnInfo) { a.seen.Or(sawGotConn) }
 
 func (a *attempt) wroteHeaders() { a.seen.Or(sawWroteHeaders) }
-
-// sent reports whether r is the attempt's request, or the copy of it by which
-// net/http tracks its body, and which it forgets in responses over HTTP/2.
-func (a *attempt) sent(r *http.Request) bool {
-	return r != nil && r.URL == a.request.URL && r.Context() == a.request.Context()
-}
 
 // unsent reports whether it is proven that the server can't have acted on this
 // attempt, which ended in err. net/http calls WroteHeaders before it flushes

@@ -1,0 +1,226 @@
+package insist
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// call is one RoundTrip of a RetryTransport.
+type call struct {
+	base   http.RoundTripper
+	policy *Policy
+	around *scope        // what the caller's context holds
+	req    *http.Request // the caller's, never changed
+	body   body
+	teller teller
+
+	begun      time.Time // if MaxElapsed asks for it
+	limit      timeLimit // on the last attempt
+	idempotent bool
+	traced     bool    // non-idempotent attempts: was anything sent?
+	copied     bool    // the first attempt is a copy, too
+	unexpected bool    // the server won't have an Expect header
+	last       outcome // of the last attempt
+	closed     bool    // the last attempt's response has been closed
+	settled    bool    // body and response are somebody else's by now
+}
+
+func (c *call) run() (*http.Response, error) {
+	defer c.cleanUp()
+	c.prepare()
+	if ended(c.req.Context(), c.req.Cancel) {
+		return nil, c.fail(ReasonContext, nil)
+	}
+	for n := 1; ; n++ {
+		c.teller.begin()
+		if why, err := c.attempt(n); err != nil {
+			return nil, c.fail(why, err)
+		}
+		ruling := c.policy.bound(c.req.Context(), &c.last, c.opinion())
+		c.teller.tell(&c.last, ruling)
+		c.policy.feed(&c.last, ruling)
+		if !ruling.retry {
+			return c.finish()
+		}
+		if !c.wait(ruling.wait) {
+			return nil, c.fail(ReasonContext, nil)
+		}
+	}
+}
+
+// prepare finds out what the first attempt needs.
+func (c *call) prepare() {
+	c.idempotent = c.policy.idempotent(c.req)
+	c.teller = newTeller(c.req.Context(), c.around, c.policy, time.Time{})
+	c.copied = c.around.numbered() || c.policy.PerAttemptTimeout > 0
+	if c.policy.maxAttempts() == 1 {
+		return
+	}
+	c.body = newBody(c.req, c.policy.maxReplayBytes())
+	c.traced = !c.idempotent && c.policy.NonIdempotent != ResendEvenIfLost
+	// With a GetBody net/http repeats a request after HTTP/2's PROTOCOL_ERROR,
+	// too, which proves nothing. Without one it tells us what happened.
+	c.body.once = c.traced && c.req.GetBody == nil
+	c.copied = c.copied || c.traced || c.body.stream != nil || wraps(c.base)
+	c.begun = now(c.policy.MaxElapsed > 0)
+}
+
+// attempt makes attempt n and leaves its outcome in c.last. It returns an error
+// if there was none, since the request could not be made.
+func (c *call) attempt(n int) (why Reason, err error) {
+	if n == 1 && !c.copied {
+		resp, err := c.base.RoundTrip(c.req)
+		c.note(n, nil, resp, err)
+		return "", nil
+	}
+	a := c.copy(n)
+	if n > 1 {
+		c.adapt(&a.request)
+	}
+	if err := c.body.fill(a); err != nil {
+		return ReasonBody, err
+	}
+	if n > 1 && c.policy.Prepare != nil {
+		if err := c.policy.Prepare(&a.request); err != nil {
+			return ReasonPermanent, err
+		}
+	}
+	resp, err := a.send(c.base)
+	if err != nil && c.limit.stop() && !ended(c.req.Context(), c.req.Cancel) {
+		err = errAttemptTimeout // HTTP/2 would say that the context was canceled
+	}
+	if resp != nil && a.sent(resp.Request) {
+		resp.Request = c.req // as without us; and the copy can go
+	}
+	c.note(n, a, resp, err)
+	return "", nil
+}
+
+// note makes attempt n's outcome c.last.
+func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
+	switch {
+	case resp != nil && err != nil: // a broken base; the error counts
+		if resp.Body != nil {
+			resp.Body.Close()
+		}
+		resp = nil
+	case resp == nil && err == nil:
+		err = &Error{Attempts: n, Reason: ReasonPermanent, Err: errNoAnswer}
+	}
+	c.closed = false
+	c.last = outcome{
+		number: n, req: c.req, resp: resp, err: err, host: c.req.URL.Host, begun: c.begun,
+		ended:      ended(c.req.Context(), c.req.Cancel),
+		whole:      c.body.whole(),
+		idempotent: c.idempotent,
+	}
+	if err == nil {
+		return
+	}
+	c.last.unsent = !c.idempotent && a.unsent(err)
+	if own := c.body.failure(); own != nil && !c.last.ended {
+		c.last.err, c.last.badBody = own, true
+	}
+}
+
+// opinion is what the rules think of the last attempt. A response that comes to
+// be kept only when the attempt's time is over is none: its body is dead.
+func (c *call) opinion() opinion {
+	op := c.policy.judge(&c.last)
+	if op.open && (op.Verdict != Retry || c.last.number < c.policy.maxAttempts()) {
+		op = op.after(c.look(op.Verdict == Retry))
+	}
+	if resp := c.last.resp; resp != nil && !c.last.ended && c.limit.stop() {
+		discard(c.req.Context(), c.req.Cancel, resp, 0)
+		c.note(c.last.number, nil, nil, errAttemptTimeout)
+		op = c.policy.judge(&c.last)
+	}
+	return op
+}
+
+// look asks the condition on the last response's body. While the request's body is
+// still being sent it does not: whoever sends it may wait for the answer. An
+// answer that has failed already takes no more time than it would to drain it.
+func (c *call) look(failed bool) Decision {
+	resp, most := c.last.resp, c.policy.maxPeekTime()
+	if failed {
+		most = min(most, drainAtMost)
+	}
+	if !c.body.sent() || !worthLooking(c.req, resp) {
+		return Decision{}
+	}
+	d := c.policy.peek(c.req, resp, c.last.number, most)
+	c.last.ended = ended(c.req.Context(), c.req.Cancel)
+	return d
+}
+
+// wait throws the last attempt away and waits for d. It reports whether the
+// caller still waits, too.
+func (c *call) wait(d time.Duration) bool {
+	ctx, start := c.req.Context(), time.Time{}
+	if d > 0 {
+		start = time.Now()
+	}
+	c.body.revoke() // before the response is closed: HTTP/2 waits for it
+	discard(ctx, c.req.Cancel, c.last.resp, d)
+	c.closed = true
+	c.limit.end()
+	if d > 0 {
+		d -= time.Since(start)
+	}
+	return pause(ctx, c.req.Cancel, d)
+}
+
+// finish hands the last attempt's result over.
+func (c *call) finish() (*http.Response, error) {
+	c.settled = true
+	if c.last.resp != nil {
+		c.body.keep()
+		c.limit.keep(c.last.resp)
+		return c.last.resp, nil
+	}
+	c.limit.end()
+	c.body.end()
+	return nil, c.last.err
+}
+
+// fail ends a call that has no result to hand over: the last response, if any,
+// is closed by now.
+func (c *call) fail(why Reason, cause error) error {
+	ctx, inFlight := c.req.Context(), errors.Is(cause, errInFlight)
+	if inFlight && ended(ctx, c.req.Cancel) {
+		why = ReasonContext
+	}
+	e := &Error{Attempts: c.last.number, Reason: why, Err: c.last.err, Cause: cause}
+	if c.last.resp != nil {
+		e.Status = c.last.resp.StatusCode
+	}
+	if why == ReasonContext {
+		if e.Cause, e.ctxErr = context.Cause(ctx), ctx.Err(); e.Cause == nil {
+			e.Cause = errCanceled
+		}
+	}
+	c.teller.amend(why)
+	if inFlight && why == ReasonBody && c.last.err != nil {
+		return c.last.err
+	}
+	return e
+}
+
+// cleanUp runs on all ways out. Where nothing was handed over (the context
+// ended, a rule or hook panicked) it closes what is open.
+func (c *call) cleanUp() {
+	if c.settled {
+		return
+	}
+	c.limit.end()
+	c.body.end()
+	if c.last.number == 0 && c.body.stream == nil && c.req.Body != nil {
+		c.req.Body.Close() // the base has not seen it
+	}
+	if c.last.resp != nil && c.last.resp.Body != nil && !c.closed {
+		c.last.resp.Body.Close()
+	}
+}
