@@ -23,7 +23,12 @@ func TestEngineDoesTheSame(t *testing.T) {
 	}{
 		{"no retries", func() insist.Policy { return insist.Policy{MaxAttempts: 1} }},
 		{"fixed wait of 2 s", func() insist.Policy { return insist.Policy{} }},
-		{"full jitter", insist.Standard},
+		{"full jitter", func() insist.Policy {
+			p := insist.Standard()
+			p.Budget = nil
+			return p
+		}},
+		{"+ insist", insist.Standard},
 	} {
 		t.Run(c.policy, func(t *testing.T) {
 			s := &scenario{
