@@ -1,5 +1,7 @@
 package insist
 
+//lint:file-ignore SA1019 http.Client's Timeout closes Request.Cancel
+
 import (
 	"context"
 	"io"
