@@ -1,6 +1,6 @@
 package jsonscan
 
-import "bytes"
+import "strings"
 
 // The functions in this file take down the value that was looked for.
 
@@ -53,7 +53,7 @@ func (s *Scanner) captureNumber(b []byte, i int) int {
 	}
 	if s.keep(b[i:end]); s.status == More && end < len(b) {
 		s.finishNumber()
-		if bytes.IndexByte([]byte(" \n\r\t,]}"), b[end]) < 0 {
+		if strings.IndexByte(" \n\r\t,]}", b[end]) < 0 {
 			s.status = Invalid
 		}
 	}

@@ -10,8 +10,8 @@ func (s *Scanner) value(b []byte, i int) int {
 		return i
 	}
 	c := b[i]
-	if c == ']' && s.state == beforeElement {
-		s.status = Absent
+	if c == ']' {
+		s.status = Absent // the array is empty, or this is no JSON
 		return i
 	}
 	if s.level == len(s.steps) {
@@ -38,7 +38,7 @@ func (s *Scanner) enterArray(index int) {
 		s.status = Absent
 	case 0:
 		s.level++
-		s.state = beforeElement
+		s.state = beforeValue
 	default:
 		s.state = passing
 	}
@@ -59,8 +59,11 @@ func (s *Scanner) key(b []byte, i int) int {
 		}
 		return i
 	}
-	i++
 	s.inString = true
+	if i++; i < len(b) && s.steps[s.level].beginsOtherwise(b[i]) {
+		s.state = passing
+		return i
+	}
 	end := s.passString(b, i)
 	if s.inString {
 		s.buf, s.state = s.buf[:0], inKey
@@ -114,38 +117,47 @@ func (s *Scanner) colon(b []byte, i int) int {
 }
 
 // pass goes over a value of no interest, and everything else up to the comma
-// after it. It sees quotes, brackets and commas and nothing more, which makes
-// one state of the colon, the value and what is around them.
+// after it. It sees strings, brackets and commas and nothing more, which makes
+// one state of the key, the colon, the value and what is around them.
 func (s *Scanner) pass(b []byte, i int) int {
-	for i < len(b) {
+	for i < len(b) && s.state == passing {
 		if s.depth > 0 {
 			i = s.passInside(b, i)
 			continue
 		}
-		if s.inString {
+		if !s.inString {
+			c := b[i]
+			i++
+			switch c {
+			case '{', '[':
+				s.depth = 1
+				continue
+			case '}', ']':
+				s.status = Absent
+				return i
+			case ',':
+				i = s.next(b, i)
+				continue
+			case '"':
+				s.inString = true
+			}
+		}
+		if i = s.passShort(b, i); s.inString {
 			i = s.passString(b, i)
-			continue
 		}
-		switch b[i] {
-		case '"':
-			s.inString = true
-		case '{', '[':
-			s.depth = 1
-		case '}', ']':
-			s.status = Absent
-			return i
-		case ',':
-			if !s.inArray {
-				s.state = beforeKey
-				return i + 1
-			}
-			if s.index--; s.index == 0 {
-				s.level++
-				s.state = beforeValue
-				return i + 1
-			}
-		}
-		i++
+	}
+	return i
+}
+
+// next goes on after a comma: to the next key, or the next element.
+func (s *Scanner) next(b []byte, i int) int {
+	if !s.inArray {
+		s.state = beforeKey
+		return s.key(b, i)
+	}
+	if s.index--; s.index == 0 {
+		s.level++
+		s.state = beforeValue
 	}
 	return i
 }

@@ -103,6 +103,15 @@ func (t *step) matches(raw []byte) bool {
 	return len(raw) == 0 && name == ""
 }
 
+// beginsOtherwise reports whether no key that begins with c means the step's
+// name; c may be the quote after an empty one.
+func (t *step) beginsOtherwise(c byte) bool {
+	if t.name == "" {
+		return c != '"'
+	}
+	return c != t.name[0] && meansItself(c)
+}
+
 // meansItself reports whether c is a character of its own in a JSON string, in
 // whatever company it stands.
 func meansItself(c byte) bool { return c < utf8.RuneSelf && c != '\\' }

@@ -80,7 +80,6 @@ type state uint8
 
 const (
 	beforeValue     state = iota // the value of the last step taken
-	beforeElement                // the same, in an array that may turn out empty
 	beforeKey                    // a key of the object entered, or its end
 	inKey                        // a key that began in an earlier piece
 	beforeColon                  // after the key that was looked for
@@ -112,7 +111,7 @@ func (s *Scanner) Scan(piece []byte) Status {
 			i = s.restOfKey(piece, i)
 		case beforeColon:
 			i = s.colon(piece, i)
-		case beforeValue, beforeElement:
+		case beforeValue:
 			i = s.value(piece, i)
 		case capturingString:
 			i = s.captureString(piece, i)

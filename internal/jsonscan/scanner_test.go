@@ -214,6 +214,13 @@ func TestScannerOptions(t *testing.T) {
 	}
 }
 
+func TestScannerZeroValue(t *testing.T) {
+	var s Scanner
+	if got := s.Scan([]byte(`"x"`)); got != Found || string(s.Value()) != `"x"` {
+		t.Errorf("got %v %q, want Found", got, s.Value())
+	}
+}
+
 // mustParse parses a pointer that is right.
 func mustParse(t testing.TB, pointer string) Pointer {
 	t.Helper()

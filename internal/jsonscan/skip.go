@@ -8,8 +8,8 @@ import (
 
 // The functions in this file are where the time goes: a document is mostly
 // what is not looked for. They read words of eight bytes where they can, with
-// few branches, since those that depend on the data cost more than the rest
-// taken together, and leave what is long to bytes.IndexByte, which reads more.
+// few branches, since one that the data makes unforeseeable costs more than a
+// word does, and leave what is long to bytes.IndexByte, which reads more.
 
 // passInside goes over what is inside the containers that have been entered,
 // and returns the place after them, or the end of the piece if that comes
@@ -53,7 +53,7 @@ func (s *Scanner) passPairs(b []byte, i int) int {
 	for ; i+16 <= len(b); i += 16 {
 		v, w := binary.LittleEndian.Uint64(b[i:i+8]), binary.LittleEndian.Uint64(b[i+8:i+16])
 		quotesV, quotesW := ^differ(v, '"'*ones)&highs, ^differ(w, '"'*ones)&highs
-		noneV, noneW := differ(v|alike, anyBracket), differ(w|alike, anyBracket)
+		noBracketV, noBracketW := differ(v|alike, anyBracket), differ(w|alike, anyBracket)
 		if quotesV|quotesW == 0 {
 			if within != 0 {
 				n := bytes.IndexByte(b[i+16:], '"')
@@ -65,13 +65,13 @@ func (s *Scanner) passPairs(b []byte, i int) int {
 				i, within = i+n+1, 0
 				continue
 			}
-			if noneV&noneW&highs == highs {
+			if noBracketV&noBracketW&highs == highs {
 				continue
 			}
 		}
 		insideV := insideMask(quotesV, within)
 		insideW := insideMask(quotesW, last(insideV))
-		bracketsV, bracketsW := ^(noneV|insideV)&highs, ^(noneW|insideW)&highs
+		bracketsV, bracketsW := ^(noBracketV|insideV)&highs, ^(noBracketW|insideW)&highs
 		closingV, closingW := bracketsV&^(v<<6), bracketsW&^(w<<6)
 		closing := bits.OnesCount64(closingV>>1 | closingW)
 		if closing >= depth {
@@ -93,18 +93,15 @@ func (s *Scanner) passPairs(b []byte, i int) int {
 	return i
 }
 
-// lastBracket returns the depth after a word. If that is 0 on the way, it
-// returns the place in the word after the bracket that made it so, too.
+// lastBracket returns the depth after a word. Where that comes to 0, it goes no
+// further, and returns the place in the word after the bracket in question.
 func lastBracket(brackets, closing uint64, depth int) (after, end int) {
 	for ; brackets != 0; brackets &= brackets - 1 {
-		if closing&-closing != brackets&-brackets {
+		if lowest := brackets & -brackets; closing&lowest == 0 {
 			depth++
-			continue
+		} else if depth--; depth == 0 {
+			return 0, bits.TrailingZeros64(lowest)/8 + 1
 		}
-		if depth--; depth == 0 {
-			return 0, bits.TrailingZeros64(brackets)/8 + 1
-		}
-		closing &= closing - 1
 	}
 	return depth, 0
 }
@@ -121,6 +118,31 @@ func (s *Scanner) passBytes(b []byte, i int) int {
 			s.depth += int(c&2) - 1
 		}
 	}
+	return i
+}
+
+// passShort goes over strings and scalars to the next comma or bracket, or to
+// where it takes another to go on: a long string, a backslash, the last bytes
+// of a piece.
+func (s *Scanner) passShort(b []byte, i int) int {
+	var within uint64 // every bit, if the word begins in a string
+	if s.inString {
+		within = ^within
+	}
+	for ; i+8 <= len(b) && !s.escaped; i += 8 {
+		w := binary.LittleEndian.Uint64(b[i : i+8])
+		quotes := ^differ(w, '"'*ones) & highs
+		if quotes == 0 && within != 0 || zeros(w^'\\'*ones) != 0 {
+			break
+		}
+		inside := insideMask(quotes, within)
+		if stops := (zeros(w^','*ones) | zeros((w|alike)^anyBracket)) &^ inside; stops != 0 {
+			s.inString = false
+			return i + bits.TrailingZeros64(stops)/8
+		}
+		within = last(inside)
+	}
+	s.inString = within != 0
 	return i
 }
 
