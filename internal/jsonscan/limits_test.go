@@ -44,7 +44,7 @@ func TestScannerKeepsLittle(t *testing.T) {
 			var s Scanner
 			p := mustParse(t, tc.pointer)
 			s.Reset(p, tc.options)
-			if got := feed(&s, tc.head, tc.piece, 64, tc.tail); got != tc.status {
+			if got := feed(&s, tc.head, tc.piece, 16, tc.tail); got != tc.status {
 				t.Errorf("got %v, want %v", got, tc.status)
 			}
 			if cap(s.buf) > 2*DefaultMaxValue {
