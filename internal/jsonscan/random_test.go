@@ -109,7 +109,7 @@ func (g *generator) array(depth int) string {
 }
 
 func TestScannerOnRandomDocuments(t *testing.T) {
-	n := 20_000
+	n := 5_000
 	if testing.Short() {
 		n /= 10
 	}
