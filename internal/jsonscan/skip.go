@@ -121,26 +121,36 @@ func (s *Scanner) passBytes(b []byte, i int) int {
 	return i
 }
 
-// passShort goes over strings and scalars to the next comma or bracket, or to
-// where it takes another to go on: a long string, a backslash, the last bytes
-// of a piece.
+// passShort goes over strings and scalars, and over keys that differ from the
+// one that is looked for in their first character, to the next comma or
+// bracket, or to where it takes another to go on: a long string, a backslash,
+// the last bytes of a piece.
 func (s *Scanner) passShort(b []byte, i int) int {
+	step := &s.steps[s.level]
 	var within uint64 // every bit, if the word begins in a string
 	if s.inString {
 		within = ^within
 	}
-	for ; i+8 <= len(b) && !s.escaped; i += 8 {
+	for i+8 <= len(b) && !s.escaped {
 		w := binary.LittleEndian.Uint64(b[i : i+8])
 		quotes := ^differ(w, '"'*ones) & highs
 		if quotes == 0 && within != 0 || zeros(w^'\\'*ones) != 0 {
 			break
 		}
 		inside := insideMask(quotes, within)
-		if stops := (zeros(w^','*ones) | zeros((w|alike)^anyBracket)) &^ inside; stops != 0 {
-			s.inString = false
-			return i + bits.TrailingZeros64(stops)/8
+		stops := (zeros(w^','*ones) | zeros((w|alike)^anyBracket)) &^ inside
+		if stops == 0 {
+			i += 8
+			within = last(inside)
+			continue
 		}
-		within = last(inside)
+		i += bits.TrailingZeros64(stops) / 8
+		if s.inArray || b[i] != ',' || i+2 >= len(b) || b[i+1] != '"' || !step.beginsOtherwise(b[i+2]) {
+			s.inString = false
+			return i
+		}
+		i += 2
+		within = ^uint64(0)
 	}
 	s.inString = within != 0
 	return i
