@@ -32,7 +32,7 @@ func Float(raw []byte) (float64, bool) {
 }
 
 // Number returns, as it is spelt, the number that raw is, or that it holds as
-// a string: what a [encoding/json.Number] holds.
+// a string: what an [encoding/json.Number] holds.
 func Number(raw []byte) (string, bool) {
 	text := numberText(raw)
 	if !isNumber(text) {
