@@ -84,6 +84,37 @@ func arrivesWhole(t *testing.T, s *server, u upload, path string) {
 	bodies.check(t)
 }
 
+// TestNoAttemptArrivesShort: an attempt that is given up must not end at the
+// server as if that had been all.
+func TestNoAttemptArrivesShort(t *testing.T) {
+	for _, p := range []srvProto{http11, http2raw} {
+		t.Run(p.name, func(t *testing.T) {
+			var hits counter
+			s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
+				if hits.next(r) < 4 {
+					http.NewResponseController(w).EnableFullDuplex()
+					w.WriteHeader(http.StatusServiceUnavailable)
+					http.NewResponseController(w).Flush()
+				}
+				n, err := io.Copy(io.Discard, r.Body)
+				if err == nil && n < int64(len(megabyte)) {
+					t.Errorf("%s: %d bytes, and an end", r.URL.Path, n)
+				}
+			})
+			for _, u := range uploads {
+				for run := range 5 {
+					req, _ := s.request(t, http.MethodPut, fmt.Sprintf("/%s/%d", u.name, run), nil)
+					u.give(req, megabyte)
+					resp, err := s.over().RoundTrip(req)
+					if err == nil {
+						resp.Body.Close()
+					}
+				}
+			}
+		})
+	}
+}
+
 // megabyte is a body that neither the buffers of a connection nor a window of
 // HTTP/2 hold.
 var megabyte = srvPattern(1<<20 + 17)

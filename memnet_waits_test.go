@@ -190,33 +190,3 @@ func TestTimeoutsOfTheBase(t *testing.T) {
 		}
 	}
 }
-
-// TestABodyThatIgnoresItsClose can't be rewound while it is being read: the call
-// ends and says why, and does not hang.
-func TestABodyThatIgnoresItsClose(t *testing.T) {
-	var body *stuck
-	early := func(w http.ResponseWriter, r *http.Request) {
-		http.NewResponseController(w).EnableFullDuplex()
-		<-body.blocked
-		w.WriteHeader(http.StatusServiceUnavailable)
-		http.NewResponseController(w).Flush()
-		<-body.released
-	}
-	memEach(t, early, func(t *testing.T, base *http.Transport) {
-		body = newStuck(megabyte[:3], true)
-		defer close(body.released)
-		req := memRequest(t, t.Context())
-		req.Method, req.Body = "POST", struct{ io.ReadCloser }{body}
-		req.GetBody = func() (io.ReadCloser, error) {
-			t.Error("rewound while it was being read")
-			return nil, io.EOF
-		}
-		start := time.Now()
-		_, err := (&insist.RetryTransport{Base: base, Policy: eager}).RoundTrip(req)
-		own, ok := errors.AsType[*insist.Error](err)
-		require.True(t, ok, "%v", err)
-		assert.Equal(t, insist.ReasonBody, own.Reason)
-		assert.Equal(t, 503, own.Status)
-		assert.LessOrEqual(t, time.Since(start), 3*time.Second)
-	})
-}

@@ -3,6 +3,7 @@ package insist_test
 import (
 	"bytes"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 )
@@ -30,10 +31,12 @@ type stuck struct {
 	blocked  chan struct{} // closed when a Read waits
 	released chan struct{}
 	deaf     bool // Close does not end a Read
+	once     sync.Once
+	end      error // of the Read that was released
 }
 
 func newStuck(first []byte, deaf bool) *stuck {
-	s := &stuck{blocked: make(chan struct{}), released: make(chan struct{}), deaf: deaf}
+	s := &stuck{blocked: make(chan struct{}), released: make(chan struct{}), deaf: deaf, end: errors.New("released")}
 	s.first.Reset(first)
 	return s
 }
@@ -44,12 +47,12 @@ func (s *stuck) Read(p []byte) (int, error) {
 	}
 	close(s.blocked)
 	<-s.released
-	return 0, errors.New("released")
+	return 0, s.end
 }
 
 func (s *stuck) Close() error {
 	if !s.deaf {
-		close(s.released)
+		s.once.Do(func() { close(s.released) })
 	}
 	return nil
 }

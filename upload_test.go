@@ -70,6 +70,14 @@ var uploads = []upload{
 		req.Body, req.ContentLength = c.watch(&slowly{data: data, step: 4 << 10}), int64(len(data))
 		return c
 	}},
+	{"GetBody and EOF after Close", func(req *http.Request, data []byte) *closes {
+		c := new(closes)
+		req.GetBody = func() (io.ReadCloser, error) {
+			return c.watch(&eofAfterClose{slowly: slowly{data: data, step: 16 << 10}}), nil
+		}
+		req.Body, _ = req.GetBody()
+		return c
+	}},
 	{"EOF after Close", func(req *http.Request, data []byte) *closes {
 		c := new(closes)
 		req.Body = c.watch(&eofAfterClose{slowly: slowly{data: data, step: 16 << 10}})
