@@ -43,17 +43,20 @@ func JSONField[T any](pointer string, retry func(T) bool) BodyCondition {
 		panic(fmt.Sprintf("insist: JSONField(%q): %v", pointer, err))
 	}
 	decode, options := decoderFor[T]()
+	failed := func(raw []byte) bool {
+		v, ok := decode(raw)
+		return ok && retry(v)
+	}
 	if retry == nil {
-		retry, options.Containers = func(T) bool { return true }, false
-		decode = func([]byte) (v T, ok bool) { return v, true }
+		options = jsonscan.Options{} // that it is there is enough
 	}
 	return func(_ *http.Request, _ *http.Response, _ int, body io.Reader) (d Decision) {
 		l := lookupPool.Get().(*lookup)
 		defer lookupPool.Put(l)
-		if raw := l.find(body, p, options); raw != nil && string(raw) != "null" {
-			if v, ok := decode(raw); ok && retry(v) {
-				d.Verdict = Retry
-			}
+		switch raw, status := l.find(body, p, options); {
+		case status == jsonscan.TooLong && retry == nil,
+			status == jsonscan.Found && string(raw) != "null" && (retry == nil || failed(raw)):
+			d.Verdict = Retry
 		}
 		return d
 	}
@@ -154,8 +157,8 @@ type pieces interface {
 	next() ([]byte, error)
 }
 
-// find returns the raw value at p, or nil.
-func (l *lookup) find(body io.Reader, p jsonscan.Pointer, options jsonscan.Options) []byte {
+// find looks for the raw value at p, as far as the body can be read.
+func (l *lookup) find(body io.Reader, p jsonscan.Pointer, options jsonscan.Options) ([]byte, jsonscan.Status) {
 	l.scanner.Reset(p, options)
 	inPlace, _ := body.(pieces)
 	for most := 512; ; most = len(l.buf) { // the first bytes mostly suffice
@@ -172,11 +175,8 @@ func (l *lookup) find(body io.Reader, p jsonscan.Pointer, options jsonscan.Optio
 		if err == io.EOF && status == jsonscan.More {
 			status = l.scanner.End()
 		}
-		switch {
-		case status == jsonscan.Found:
-			return l.scanner.Value()
-		case status != jsonscan.More || err != nil:
-			return nil
+		if status != jsonscan.More || err != nil {
+			return l.scanner.Value(), status
 		}
 	}
 }

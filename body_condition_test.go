@@ -88,6 +88,7 @@ func TestJSONField(t *testing.T) {
 		{"present: an object", present, `{"error": {"code": 1}}`, Retry},
 		{"present: decided at the bracket", present, `{"error": {`, Retry},
 		{"present: a string", present, `{"error": "x"}`, Retry},
+		{"present: a long string", present, `{"error": "` + strings.Repeat("x", 5000) + `"}`, Retry},
 		{"present: null", present, `{"error": null}`, unknown},
 		{"present: absent", present, `{"result": 1}`, unknown},
 		{"first of a list", JSONField[any]("/errors/0", nil), `{"errors": [{}]}`, Retry},
