@@ -64,7 +64,7 @@ func (c *call) prepare() {
 	c.traced = !c.idempotent && c.policy.NonIdempotent != ResendEvenIfLost
 	// With a GetBody net/http repeats a request after HTTP/2's PROTOCOL_ERROR,
 	// too, which proves nothing. Without one it tells us what happened.
-	c.body.once = c.traced && c.req.GetBody == nil
+	c.body.once = c.traced && (c.req.GetBody == nil || repeatedBelow(c.req))
 	c.copied = c.copied || c.traced || c.body.stream != nil || wraps(c.base)
 	c.begun = now(c.policy.MaxElapsed > 0)
 }

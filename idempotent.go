@@ -32,7 +32,12 @@ func (p *Policy) idempotent(req *http.Request) bool {
 		http.MethodPut, http.MethodDelete:
 		return true
 	}
-	// A key without a value counts, as in net/http's Request.isReplayable.
+	return hasKey(req)
+}
+
+// hasKey reports whether req has an idempotency key. One without a value counts,
+// as in net/http's Request.isReplayable.
+func hasKey(req *http.Request) bool {
 	_, key := req.Header["Idempotency-Key"]
 	_, xKey := req.Header["X-Idempotency-Key"]
 	return key || xKey
@@ -65,4 +70,16 @@ func didNothing(resp *http.Response) bool {
 		return len(resp.Header["Retry-After"]) > 0
 	}
 	return false
+}
+
+// repeatedBelow reports whether net/http takes req for idempotent. Then it sends
+// it again by itself when a kept connection is closed before an answer, unless
+// there is a body without GetBody (Request.isReplayable). That must not happen
+// to a GET that Policy.Idempotent says is not.
+func repeatedBelow(req *http.Request) bool {
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return hasKey(req)
 }

@@ -88,7 +88,9 @@ type Policy struct {
 	NonIdempotent Resend
 
 	// Idempotent reports whether repeating req does no harm. Set it where the
-	// method does not tell: an API that creates with GET, a search by POST.
+	// method does not tell: an API that creates with GET, a search by POST. A GET
+	// for which it reports false is not repeated by net/http either, which would
+	// do so when a kept connection is closed before the answer.
 	// Transport only. If nil, a request is idempotent by its method (GET, HEAD,
 	// OPTIONS, TRACE, PUT, DELETE: RFC 9110, section 9.2.2), or if it has an
 	// Idempotency-Key or X-Idempotency-Key header, as in net/http.
