@@ -35,6 +35,23 @@ func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error
 }
 
 func do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
+	around := scopeOf(ctx)
+	if around != nil || p.eventful() || ctx.Err() != nil {
+		return doEventful(ctx, p, fn, retryIf, around)
+	}
+	v, err := fn(ctx)
+	if err == nil && !reports(retryIf, v) {
+		return v, nil // the usual call: there is nothing to set up
+	}
+	return doAgain(loop{ctx: ctx, teller: teller{ctx: ctx}}, p, fn, retryIf, v, err)
+}
+
+// eventful reports whether a call that succeeds at once is more than the call.
+func (p *Policy) eventful() bool {
+	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil
+}
+
+func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, around *scope) (T, error) {
 	if p.Disabled {
 		return fn(ctx)
 	}
@@ -45,18 +62,17 @@ func do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 	if p.PerAttemptTimeout > 0 {
 		fn = limited(p.PerAttemptTimeout, fn)
 	}
-	around := scopeOf(ctx)
-	watched := p.OnAttempt != nil || around != nil && around.recorded() != nil
-	start := now(watched || p.MaxElapsed > 0)
+	l := loop{ctx: ctx, begun: now(p.MaxElapsed > 0), teller: newTeller(ctx, around, p, time.Time{})}
+	l.teller.begin()
 	v, err := fn(ctx)
-	if err == nil && !watched && !reports(retryIf, v) {
-		p.Budget.deposit("", now(p.Budget != nil))
-		return v, nil // the usual call: there is nothing to set up
-	}
-	l := loop{ctx: ctx, begun: start, teller: newTeller(ctx, around, p, start)}
+	return doAgain(l, p, fn, retryIf, v, err)
+}
+
+// doAgain goes on from the first call.
+func doAgain[T any](l loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error) (T, error) {
 	l.conditioned = len(retryIf) > 0
 	for l.again(p, err, err == nil && reports(retryIf, v)) {
-		v, err = fn(ctx)
+		v, err = fn(l.ctx)
 	}
 	return v, l.err
 }
