@@ -1,0 +1,19 @@
+package main
+
+import "testing"
+
+// TestBehaviour holds insist to its column. What the others do is printed, and
+// none of our business: their answers are in README.md.
+func TestBehaviour(t *testing.T) {
+	those := libraries
+	if raceDetector {
+		those = libraries[:1] // it would report the others' races as ours
+	}
+	all := behaviour(those)
+	for i, trap := range traps {
+		if got := all[i][0]; (got.is == yes) == trap.gap {
+			t.Errorf("%s: %s %s", trap.name, got.is, got.note)
+		}
+	}
+	t.Logf("\n%s", behaviourTable(those, all))
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+)
+
+// replies is a base that costs nothing: it reads the body, answers fails times
+// 503, then 200, and again.
+type replies struct {
+	fails, n  int
+	bad, good *http.Response
+	buf       []byte
+}
+
+func newReplies(fails int) *replies {
+	return &replies{fails: fails, bad: newAnswer(503), good: newAnswer(200), buf: make([]byte, 32<<10)}
+}
+
+func (r *replies) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		for {
+			if _, err := req.Body.Read(r.buf); err != nil {
+				break
+			}
+		}
+		req.Body.Close()
+	}
+	resp := r.good
+	if r.n++; r.n%(r.fails+1) != 0 {
+		resp = r.bad
+	}
+	resp.Body = http.NoBody // some libraries wrap it
+	return resp, nil
+}
+
+var (
+	inMemory    = upload{"in memory", true, true}
+	withGetBody = upload{"with GetBody", true, false}
+	readOnce    = upload{"that can be read once", false, false}
+)
+
+// exchangeRows compares what libraries add to a base that costs nothing.
+func exchangeRows() []row {
+	rows := []row{
+		exchangeRow("GET", "GET", upload{}, 0, 0),
+		exchangeRow("GET, two retries", "GET", upload{}, 0, 2),
+		exchangeRow("POST without a body", "POST", upload{}, 0, 0),
+	}
+	for _, u := range []upload{inMemory, withGetBody, readOnce} {
+		for _, size := range []int{1 << 10, 1 << 20} {
+			rows = append(rows, exchangeRow("POST of "+unit(float64(size))+" "+u.name, "POST", u, size, 0))
+		}
+	}
+	return append(rows,
+		exchangeRow("PUT of 1 KiB in memory", "PUT", inMemory, 1<<10, 0),
+		exchangeRow("POST of 1 KiB in memory, two retries", "POST", inMemory, 1<<10, 2),
+		exchangeRow("POST of 1 MiB that can be read once, two retries", "POST", readOnce, 1<<20, 2),
+	)
+}
+
+func exchangeRow(name, method string, u upload, size, fails int) row {
+	r := row{name: name}
+	for _, l := range libraries {
+		rt := l.over(newReplies(fails), 0)
+		req, asNew := u.fresh(method, size)
+		r.jobs = append(r.jobs, job{l.name, func() {
+			asNew()
+			get(rt, req)
+		}})
+	}
+	return r
+}
+
+// get sends req and reads the answer to its end.
+func get(rt http.RoundTripper, req *http.Request) {
+	resp, err := rt.RoundTrip(req)
+	if err != nil {
+		panic(err)
+	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != 200 {
+		panic(resp.Status)
+	}
+}
+
+// loopbackRows compares whole requests to a server on the same machine with the
+// bare transport.
+func loopbackRows() (rows []row, end func()) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, "a short answer")
+	}))
+	bare := srv.Client().Transport.(*http.Transport)
+	bare.MaxIdleConnsPerHost = parallel
+	with := func(rt http.RoundTripper, method string, u upload, size int) func() {
+		req, asNew := u.fresh(method, size)
+		target := newRequest(method, nil).URL
+		target.Host = srv.Listener.Addr().String()
+		return func() {
+			asNew()
+			req.URL = target
+			get(rt, req)
+		}
+	}
+	for _, c := range []struct {
+		name, method string
+		size         int
+		several      bool
+	}{
+		{"GET, one after the other", "GET", 0, false},
+		{"GET, 16 at a time", "GET", 0, true},
+		{"POST of 1 KiB in memory, one after the other", "POST", 1 << 10, false},
+	} {
+		r := row{name: c.name}
+		for _, l := range append([]library{{name: "bare"}}, libraries...) {
+			rt := http.RoundTripper(bare)
+			if l.over != nil {
+				rt = l.over(bare, 0)
+			}
+			run := with(rt, c.method, inMemory, c.size)
+			if c.several {
+				run = together(func() func() { return with(rt, c.method, inMemory, c.size) })
+			}
+			r.jobs = append(r.jobs, job{l.name, run})
+		}
+		rows = append(rows, r)
+	}
+	return rows, srv.Close
+}
+
+const parallel = 16
+
+// together returns a function that runs what it has made parallel times, at a
+// time.
+func together(one func() func()) func() {
+	var runs []func()
+	for range parallel {
+		runs = append(runs, one())
+	}
+	return func() {
+		var wg sync.WaitGroup
+		for _, run := range runs {
+			wg.Go(run)
+		}
+		wg.Wait()
+	}
+}

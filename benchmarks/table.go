@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// row is one thing to do, and everybody's way to do it.
+type row struct {
+	name  string
+	jobs  []job
+	costs []cost
+}
+
+// table is rows with the same columns, compared with one of them or, if that is
+// "", with the fastest.
+type table struct {
+	title, note string
+	than        string
+	rows        []row
+	memory      bool // is shown
+}
+
+func (t *table) measure(e effort) {
+	for i := range t.rows {
+		t.rows[i].costs = e.measure(t.rows[i].jobs)
+	}
+}
+
+// columns are the names of all jobs of all rows, in order.
+func (t *table) columns() (names []string) {
+	for _, r := range t.rows {
+		for _, j := range r.jobs {
+			if !slices.Contains(names, j.name) {
+				names = append(names, j.name)
+			}
+		}
+	}
+	return names
+}
+
+// unitTime is what a row's times are divided by.
+func (t *table) unitTime(r row) float64 {
+	fastest := math.Inf(1)
+	for i, j := range r.jobs {
+		if j.name == t.than {
+			return r.costs[i].time
+		}
+		if j.name != "no look" { // does not do what the others do
+			fastest = min(fastest, r.costs[i].time)
+		}
+	}
+	return fastest
+}
+
+func (t *table) markdown() string {
+	var b strings.Builder
+	columns := t.columns()
+	fmt.Fprintf(&b, "### %s\n\n%s\n\n", t.title, t.note)
+	fmt.Fprintf(&b, "| | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
+	for _, r := range t.rows {
+		fmt.Fprintf(&b, "| %s |", r.name)
+		for _, name := range columns {
+			i := slices.IndexFunc(r.jobs, func(j job) bool { return j.name == name })
+			if i < 0 {
+				b.WriteString(" |")
+				continue
+			}
+			fmt.Fprintf(&b, " %s |", t.cell(r, i))
+		}
+		b.WriteByte('\n')
+	}
+	if better := t.better(); better != "" {
+		fmt.Fprintf(&b, "\nWhere another is better than insist: %s.\n", better)
+	}
+	return b.String() + "\n"
+}
+
+func (t *table) cell(r row, i int) string {
+	c := r.costs[i]
+	text := ratio(c.time / t.unitTime(r))
+	if t.memory {
+		text += fmt.Sprintf("<br>%.0f allocs<br>%s", c.allocs, unit(c.bytes))
+	}
+	return text
+}
+
+// better says in which rows somebody beats insist's best, by what. Times within a
+// tenth are equal: they differ as much from run to run.
+func (t *table) better() string {
+	var all []string
+	for _, r := range t.rows {
+		own := r.own()
+		for i, c := range r.costs {
+			name := r.jobs[i].name
+			if strings.HasPrefix(name, "insist") || name == "bare" || name == "no look" {
+				continue
+			}
+			var by []string
+			if c.time < own.time*0.9 {
+				by = append(by, ratio(own.time/c.time)+" faster")
+			}
+			if t.memory && c.allocs < own.allocs {
+				by = append(by, fmt.Sprintf("%.0f allocations fewer", own.allocs-c.allocs))
+			}
+			if t.memory && c.bytes < own.bytes {
+				by = append(by, unit(own.bytes-c.bytes)+" less")
+			}
+			if by != nil {
+				all = append(all, fmt.Sprintf("%s in “%s” (%s)", name, r.name, strings.Join(by, ", ")))
+			}
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// own is insist's first job's cost.
+func (r row) own() cost {
+	return r.costs[slices.IndexFunc(r.jobs, func(j job) bool { return strings.HasPrefix(j.name, "insist") })]
+}
+
+// ratio is x with about two digits, which is as much as can be measured.
+func ratio(x float64) string {
+	switch {
+	case x < 9.95:
+		return fmt.Sprintf("%.1f×", x)
+	case x < 99.5:
+		return fmt.Sprintf("%.0f×", x)
+	}
+	digits := math.Pow(10, math.Floor(math.Log10(x))-1)
+	return fmt.Sprintf("%.0f×", math.Round(x/digits)*digits)
+}
+
+// unit is a number of bytes as one would say it.
+func unit(bytes float64) string {
+	switch {
+	case bytes < 1<<10:
+		return fmt.Sprintf("%.0f B", bytes)
+	case bytes < 1<<20:
+		return strings.Replace(fmt.Sprintf("%.1f KiB", bytes/(1<<10)), ".0 ", " ", 1)
+	}
+	return strings.Replace(fmt.Sprintf("%.1f MiB", bytes/(1<<20)), ".0 ", " ", 1)
+}

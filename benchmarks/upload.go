@@ -1,0 +1,116 @@
+package main
+
+import (
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+const uploadSize = 256 << 20
+
+// zeros is a body of n bytes that takes no memory. It counts what is read.
+type zeros struct {
+	n    int64
+	read *atomic.Int64
+}
+
+func (z *zeros) Read(p []byte) (int, error) {
+	if z.n <= 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), z.n)
+	z.n -= n
+	z.read.Add(n)
+	return int(n), nil
+}
+
+// uploaded is what an upload took.
+type uploaded struct {
+	name  string
+	first float64 // until the server had the first byte
+	ahead int64   // what had been read of the body by then
+	peak  uint64  // of the heap
+}
+
+// uploads sends 256 MiB to a server on the same machine, that nothing goes wrong
+// with, and looks at what the retry that nobody needed cost.
+func uploads(getBody bool, rounds int) []uploaded {
+	var firstByte atomic.Pointer[func()]
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.ReadFull(r.Body, make([]byte, 1))
+		(*firstByte.Load())()
+		io.Copy(io.Discard, r.Body)
+	}))
+	defer srv.Close()
+	bare := srv.Client().Transport
+	all := []uploaded{{name: "bare"}}
+	transports := []http.RoundTripper{bare}
+	for _, l := range libraries {
+		all = append(all, uploaded{name: l.name})
+		transports = append(transports, l.over(bare, 0))
+	}
+	for i := range all {
+		all[i].first, all[i].ahead = math.Inf(1), math.MaxInt64
+	}
+	for range rounds {
+		for i, rt := range transports {
+			req, read := uploadRequest(srv.URL, getBody)
+			peak := peakHeap(func() {
+				start := time.Now()
+				arrived := func() {
+					all[i].first = min(all[i].first, time.Since(start).Seconds())
+					all[i].ahead = min(all[i].ahead, read.Load())
+				}
+				firstByte.Store(&arrived)
+				get(rt, req)
+			})
+			all[i].peak = max(all[i].peak, peak)
+		}
+	}
+	return all
+}
+
+func uploadRequest(url string, getBody bool) (*http.Request, *atomic.Int64) {
+	read := new(atomic.Int64)
+	req, err := http.NewRequest("POST", url, &zeros{uploadSize, read})
+	if err != nil {
+		panic(err)
+	}
+	if getBody {
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(&zeros{uploadSize, read}), nil }
+	}
+	return req, read
+}
+
+// peakHeap is by how much the heap in use rises while f runs, at most, as far as
+// looking once a millisecond shows.
+func peakHeap(f func()) (peak uint64) {
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before := m.HeapInuse
+	done, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		var m runtime.MemStats
+		for tick := time.NewTicker(time.Millisecond); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+				runtime.ReadMemStats(&m)
+				peak = max(peak, m.HeapInuse)
+			}
+		}
+	}()
+	f()
+	close(done)
+	<-watched
+	return max(peak, before) - before
+}
