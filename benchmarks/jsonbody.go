@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/bytedance/sonic"
 	"github.com/go-json-experiment/json/jsontext"
@@ -49,8 +50,12 @@ var looks = []struct {
 	}},
 }
 
+var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
 // jsontextLook reads body only as far as it has to.
-func jsontextLook(d *jsontext.Decoder, body io.Reader) bool {
+func jsontextLook(body io.Reader) bool {
+	d := decoders.Get().(*jsontext.Decoder)
+	defer decoders.Put(d)
 	d.Reset(body)
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return false
@@ -101,9 +106,9 @@ func document(filler string, last bool) string {
 	return `{"ret_code": 0, "data": ` + filler + `}`
 }
 
-func jsonRows(jobs func(doc string) []job, last bool) (rows []row) {
+func jsonRows(jobs func(doc string) []job, sizes []int, last bool) (rows []row) {
 	for _, filler := range fillers {
-		for _, size := range []int{1 << 10, 64 << 10, 4 << 20} {
+		for _, size := range sizes {
 			doc := document(filler.make(size), last)
 			rows = append(rows, row{name: filler.name + ", " + unit(float64(size)), jobs: jobs(doc)})
 		}
@@ -120,7 +125,7 @@ func (r *reader) Close() error               { return nil }
 
 // lookJobs decide by a body that is read from a reader, and no more.
 func lookJobs(doc string) []job {
-	r, condition, decoder := new(reader), insist.JSONFieldNot("/ret_code", 0), new(jsontext.Decoder)
+	r, condition := new(reader), insist.JSONFieldNot("/ret_code", 0)
 	jobs := []job{
 		{"insist", func() {
 			r.from.Reset(doc)
@@ -128,7 +133,7 @@ func lookJobs(doc string) []job {
 		}},
 		{"jsontext", func() {
 			r.from.Reset(doc)
-			mustNot(jsontextLook(decoder, r))
+			mustNot(jsontextLook(r))
 		}},
 	}
 	for _, l := range looks {

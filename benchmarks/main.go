@@ -1,30 +1,133 @@
-// The command benchmarks measures insist and other libraries side by side and
-// writes what it found into README.md and chart.svg: go run .
+// The command benchmarks measures insist and other libraries side by side,
+// springs the traps on all of them, and writes what it found into README.md and
+// chart.svg:
+//
+//	go run .
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
 )
 
 func main() {
-	tables := allTables()
-	for i := range tables {
-		tables[i].measure(usual)
-		fmt.Print(tables[i].markdown())
+	if err := report(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	_ = os.Stdout
 }
 
-func allTables() []table {
-	loop, _ := loopbackRows()
-	return []table{
-		{title: "Functions", rows: helperRows(), memory: true},
-		{title: "JSON, key first", rows: jsonRows(lookJobs, false), memory: true},
-		{title: "JSON, key last", rows: jsonRows(lookJobs, true), memory: true},
-		{title: "JSON through, key first", rows: jsonRows(transportLookJobs, false), memory: true},
-		{title: "JSON through, key last", rows: jsonRows(transportLookJobs, true), memory: true},
-		{title: "Transport", rows: exchangeRows(), memory: true},
-		{title: "Loopback", rows: loop, than: "bare"},
+func report() error {
+	tables, end := allTables([]int{1 << 10, 64 << 10, 4 << 20})
+	defer end()
+	var measured strings.Builder
+	fmt.Fprintf(&measured, "Measured with %s on %s/%s, %d processors: %s.\n\n",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), versions())
+	for i := range tables {
+		fmt.Fprintln(os.Stderr, "measuring:", tables[i].title)
+		tables[i].measure()
+		measured.WriteString(tables[i].markdown())
 	}
+	fmt.Fprintln(os.Stderr, "measuring: uploads")
+	measured.WriteString(uploadTable(5))
+	fmt.Fprintln(os.Stderr, "springing traps")
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		return err
+	}
+	if readme, err = between(readme, "measured", measured.String()); err != nil {
+		return err
+	}
+	table := behaviourTable(libraries, behaviour(libraries))
+	if readme, err = between(readme, "behaviour", table); err != nil {
+		return err
+	}
+	if err := os.WriteFile("chart.svg", []byte(chart(charted(tables))), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile("README.md", readme, 0o644)
+}
+
+// allTables are the comparisons, not measured yet, with JSON bodies of these
+// sizes.
+func allTables(sizes []int) (tables []table, end func()) {
+	loopback, end := loopbackRows()
+	const (
+		alone = "The condition `ret_code` is not 0, on a body that is read from a reader; nothing else."
+		whole = "The same in a RoundTripper whose base has the answer ready and costs nothing; the caller " +
+			"then reads the body. insist's look is bounded in time, for which it reads in a goroutine. The " +
+			"others are what one would write by hand: read all, look, put it back. “no look” does not look, " +
+			"and doesn't count."
+	)
+	return []table{
+		{title: "Functions", note: "What a helper adds to a function that costs nothing.", rows: helperRows(), memory: true},
+		{title: "JSON, key first: the look alone", note: alone, rows: jsonRows(lookJobs, sizes, false), memory: true},
+		{title: "JSON, key last: the look alone", note: alone, rows: jsonRows(lookJobs, sizes, true), memory: true},
+		{title: "JSON, key first: with the transport", note: whole, rows: jsonRows(transportLookJobs, sizes, false), memory: true},
+		{title: "JSON, key last: with the transport", note: whole, rows: jsonRows(transportLookJobs, sizes, true), memory: true},
+		{title: "Transport", note: "What a RoundTripper adds to a base that costs nothing but reading the body.",
+			rows: exchangeRows(), memory: true},
+		{title: "Loopback", note: "Whole requests to a server on the same machine, against net/http's transport alone.",
+			than: "bare", rows: loopback, effort: effort{rounds: 60, round: 30 * time.Millisecond}},
+	}, end
+}
+
+// charted are the rows that the chart shows.
+func charted(tables []table) (rows []row) {
+	for _, want := range []struct{ table, row string }{
+		{"Functions", "success at once"},
+		{"Functions", "two errors, then success"},
+		{"JSON, key first: with the transport", "records, 64 KiB"},
+		{"JSON, key last: with the transport", "records, 64 KiB"},
+		{"Transport", "GET"},
+		{"Transport", "GET, two retries"},
+		{"Transport", "POST of 1 KiB in memory"},
+		{"Transport", "POST of 1 MiB that can be read once"},
+	} {
+		for _, t := range tables {
+			for _, r := range t.rows {
+				if t.title == want.table && r.name == want.row {
+					r.name = t.title + ": " + r.name
+					rows = append(rows, r)
+				}
+			}
+		}
+	}
+	return rows
+}
+
+// versions are those of the libraries that are compared, as they were built in.
+func versions() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "versions unknown"
+	}
+	var all []string
+	for _, m := range info.Deps {
+		for _, compared := range []string{
+			"cenkalti/", "avast/", "sethvargo/", "failsafe-go/failsafe-go", "go-retryablehttp", "PuerkitoBio/",
+			"tidwall/gjson", "bytedance/sonic", "go-json-experiment/",
+		} {
+			if strings.Contains(m.Path, compared) && !strings.HasSuffix(m.Path, "/loader") {
+				all = append(all, strings.TrimPrefix(m.Path, "github.com/")+" "+m.Version)
+			}
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// between puts text between name's markers.
+func between(page []byte, name, text string) ([]byte, error) {
+	begin, end := []byte("<!-- "+name+" -->\n"), []byte("<!-- end of "+name+" -->")
+	before, rest, ok := bytes.Cut(page, begin)
+	_, after, ok2 := bytes.Cut(rest, end)
+	if !ok || !ok2 {
+		return nil, fmt.Errorf("README.md has no markers for %s", name)
+	}
+	return bytes.Join([][]byte{before, begin, []byte(strings.TrimSpace(text) + "\n"), end, after}, nil), nil
 }

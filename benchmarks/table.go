@@ -20,10 +20,15 @@ type table struct {
 	title, note string
 	than        string
 	rows        []row
-	memory      bool // is shown
+	memory      bool   // is shown
+	effort      effort // zero: usual
 }
 
-func (t *table) measure(e effort) {
+func (t *table) measure() {
+	e := t.effort
+	if e.rounds == 0 {
+		e = usual
+	}
 	for i := range t.rows {
 		t.rows[i].costs = e.measure(t.rows[i].jobs)
 	}
