@@ -63,10 +63,12 @@ func decimal(v string, unit time.Duration) (time.Duration, bool) {
 // shouldRetry reads the x-should-retry header, by which a server (OpenAI,
 // Anthropic) decides itself.
 func shouldRetry(h http.Header) Verdict {
-	switch v := h.Get("X-Should-Retry"); {
-	case strings.EqualFold(v, "true"):
+	values := h["X-Should-Retry"] // Get would first make it canonical, for each answer
+	switch {
+	case len(values) == 0:
+	case strings.EqualFold(values[0], "true"):
 		return Retry
-	case strings.EqualFold(v, "false"):
+	case strings.EqualFold(values[0], "false"):
 		return Stop
 	}
 	return unknown
