@@ -27,7 +27,7 @@ type effort struct {
 }
 
 // Many short rounds, of which the fastest counts: others use the machine too.
-var usual = effort{rounds: 25, round: 8 * time.Millisecond}
+var usual = effort{rounds: 50, round: 4 * time.Millisecond}
 
 // measure runs the jobs in turn, round by round, so that what else the machine
 // does falls on all of them alike.

@@ -77,9 +77,7 @@ func (t *table) markdown() string {
 		}
 		b.WriteByte('\n')
 	}
-	if better := t.better(); better != "" {
-		fmt.Fprintf(&b, "\nWhere another is better than insist: %s.\n", better)
-	}
+	b.WriteString(t.better())
 	return b.String() + "\n"
 }
 
@@ -92,43 +90,66 @@ func (t *table) cell(r row, i int) string {
 	return text
 }
 
-// better says in which rows somebody beats insist's best, by what. Times within a
+// better lists who beats insist's best in which rows, and by what. Times within a
 // tenth are equal: they differ as much from run to run.
 func (t *table) better() string {
-	var all []string
-	for _, r := range t.rows {
-		own := r.own()
-		for i, c := range r.costs {
-			name := r.jobs[i].name
-			if strings.HasPrefix(name, "insist") || name == "bare" || name == "no look" {
-				continue
-			}
-			var by []string
-			if c.time < own.time*0.9 {
-				by = append(by, ratio(own.time/c.time)+" faster")
-			}
-			if t.memory && c.allocs < own.allocs {
-				by = append(by, fmt.Sprintf("%.0f allocations fewer", own.allocs-c.allocs))
-			}
-			if t.memory && c.bytes < own.bytes {
-				by = append(by, unit(own.bytes-c.bytes)+" less")
-			}
-			if by != nil {
-				all = append(all, fmt.Sprintf("%s in “%s” (%s)", name, r.name, strings.Join(by, ", ")))
+	var b strings.Builder
+	for _, name := range t.columns() {
+		if strings.HasPrefix(name, "insist") || name == "bare" || name == "no look" {
+			continue
+		}
+		var in []string
+		for _, r := range t.rows {
+			if by := t.ahead(r, name); by != "" {
+				in = append(in, fmt.Sprintf("“%s” (%s)", r.name, by))
 			}
 		}
+		if in != nil {
+			fmt.Fprintf(&b, "- %s: %s\n", name, strings.Join(in, "; "))
+		}
 	}
-	return strings.Join(all, "; ")
+	if b.Len() == 0 {
+		return "\nNobody is better than insist in any row.\n"
+	}
+	return "\nWho is better than insist, and where:\n\n" + b.String()
 }
 
-// own is insist's first job's cost.
-func (r row) own() cost {
-	return r.costs[slices.IndexFunc(r.jobs, func(j job) bool { return strings.HasPrefix(j.name, "insist") })]
+// ahead says what name has over insist in r.
+func (t *table) ahead(r row, name string) string {
+	i := slices.IndexFunc(r.jobs, func(j job) bool { return j.name == name })
+	if i < 0 {
+		return ""
+	}
+	var by []string
+	c, own := r.costs[i], r.own()
+	if c.time < own.time*0.9 {
+		by = append(by, ratio(own.time/c.time)+" faster")
+	}
+	if t.memory && c.allocs < own.allocs {
+		by = append(by, fmt.Sprintf("allocations: %.0f fewer", own.allocs-c.allocs))
+	}
+	if t.memory && c.bytes < own.bytes {
+		by = append(by, unit(own.bytes-c.bytes)+" less")
+	}
+	return strings.Join(by, ", ")
+}
+
+// own is the cost of insist's fastest job.
+func (r row) own() (own cost) {
+	own.time = math.Inf(1)
+	for i, j := range r.jobs {
+		if strings.HasPrefix(j.name, "insist") && r.costs[i].time < own.time {
+			own = r.costs[i]
+		}
+	}
+	return own
 }
 
 // ratio is x with about two digits, which is as much as can be measured.
 func ratio(x float64) string {
 	switch {
+	case x < 0.95:
+		return fmt.Sprintf("%.2f×", x)
 	case x < 9.95:
 		return fmt.Sprintf("%.1f×", x)
 	case x < 99.5:
