@@ -44,8 +44,11 @@ func newRecorder(req *http.Request, limit int64) *recorder {
 func (r *recorder) open(trailer http.Header) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over {
+	switch {
+	case r.over:
 		return nil, errNotRecorded
+	case r.caller: // it failed since the last attempt
+		return nil, r.err
 	}
 	r.reader, r.dead = &recorded{from: r, trailer: trailer}, errRevoked
 	r.wake.Broadcast()

@@ -377,3 +377,23 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A reader that fails only when its attempt has been judged ends the call, too.
+func TestAReaderThatFailsDuringTheWait(t *testing.T) {
+	own := errors.New("disk on fire")
+	synctest.Test(t, func(t *testing.T) {
+		failed, n := make(chan struct{}), 0
+		early := roundTripper(func(r *http.Request) (*http.Response, error) {
+			n++
+			go r.Body.Read(make([]byte, 1)) // goes on while the answer is judged
+			synctest.Wait()
+			return answer(503), nil
+		})
+		body := readerFunc(func([]byte) (int, error) { <-failed; return 0, own })
+		time.AfterFunc(time.Second/2, func() { close(failed) })
+		rt := &RetryTransport{Base: early, Policy: Policy{Backoff: Constant(time.Second)}}
+		_, err := rt.RoundTrip(request(t, "PUT", "http://x/", body))
+		assert.ErrorIs(t, err, own)
+		assert.Equal(t, 1, n)
+	})
+}

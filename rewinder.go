@@ -46,6 +46,8 @@ func (r *rewinder) open(trailer http.Header) (io.ReadCloser, error) {
 	switch {
 	case r.reading:
 		return nil, errInFlight
+	case r.err != nil: // it failed since the last attempt
+		return nil, r.err
 	case r.used:
 		src, err := r.getBody()
 		if err != nil {
