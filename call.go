@@ -55,12 +55,14 @@ func (c *call) run() (*http.Response, error) {
 // prepare finds out what the first attempt needs.
 func (c *call) prepare() {
 	c.idempotent = c.policy.idempotent(c.req)
-	c.teller = newTeller(c.req.Context(), c.around, c.policy, time.Time{})
+	if c.policy.OnAttempt != nil || c.around != nil {
+		c.teller = newTeller(c.req.Context(), c.around, c.policy, time.Time{})
+	}
 	c.copied = c.around.numbered() || c.policy.PerAttemptTimeout > 0
 	if c.policy.maxAttempts() == 1 {
 		return
 	}
-	c.body = newBody(c.req, c.policy.maxReplayBytes())
+	c.body.take(c.req, c.policy.maxReplayBytes())
 	c.traced = !c.idempotent && c.policy.NonIdempotent != ResendEvenIfLost
 	// With a GetBody net/http repeats a request after HTTP/2's PROTOCOL_ERROR,
 	// too, which proves nothing. Without one it tells us what happened.
@@ -134,7 +136,7 @@ func (c *call) opinion() opinion {
 	if op.open && (op.Verdict != Retry || c.last.number < c.policy.maxAttempts()) {
 		op = op.after(c.look(op.Verdict == Retry))
 	}
-	if resp := c.last.resp; resp != nil && !c.last.ended && c.limit.stop() {
+	if resp := c.last.resp; c.limit.cancel != nil && resp != nil && !c.last.ended && c.limit.stop() {
 		discard(c.req.Context(), c.req.Cancel, resp, 0)
 		c.note(c.last.number, nil, nil, errAttemptTimeout)
 		op = c.policy.judge(&c.last)

@@ -55,9 +55,11 @@ func (p *Policy) judge(o *outcome) opinion {
 			return opinion{Decision: d, reason: ReasonDecision, sure: true}
 		}
 	}
-	op := p.judgeError(o.err)
+	var op opinion
 	if o.resp != nil {
 		op = p.judgeResponse(o.req, o.resp)
+	} else {
+		op = p.judgeError(o.err)
 	}
 	if d.Wait != 0 {
 		op.Wait = d.Wait

@@ -49,8 +49,8 @@ type stream interface {
 	end()
 }
 
-func newBody(req *http.Request, limit int64) body {
-	var b body
+// take looks at what the request has. It fills b in place: most have nothing.
+func (b *body) take(req *http.Request, limit int64) {
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
 	case b.memory.take(req.Body):
@@ -61,7 +61,6 @@ func newBody(req *http.Request, limit int64) body {
 		b.stream = newRecorder(req, limit)
 	}
 	b.trailer = req.Trailer.Clone()
-	return b
 }
 
 // fill gives the attempt's request, a copy of the caller's, its body.
