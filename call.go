@@ -88,7 +88,7 @@ func (c *call) attempt(n int) (why Reason, err error) {
 	}
 	if n > 1 && c.policy.Prepare != nil {
 		if err := c.policy.Prepare(&a.request); err != nil {
-			return ReasonPermanent, err
+			return ReasonError, err
 		}
 	}
 	resp, err := a.send(c.base)
@@ -111,7 +111,7 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 		}
 		resp = nil
 	case resp == nil && err == nil:
-		err = &Error{Attempts: n, Reason: ReasonPermanent, Err: errNoAnswer}
+		err = &Error{Attempts: n, Reason: ReasonError, Err: errNoAnswer}
 	}
 	c.closed = false
 	c.last = outcome{

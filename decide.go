@@ -108,7 +108,7 @@ func (p *Policy) judgeError(err error) opinion {
 	if again {
 		return opinion{Decision: Decision{Verdict: Retry}, reason: ReasonError}
 	}
-	return opinion{reason: ReasonPermanent}
+	return opinion{reason: ReasonError}
 }
 
 // bound holds what the rules want against what bounds them.
@@ -135,17 +135,17 @@ func (p *Policy) plan(ctx context.Context, o *outcome, op opinion) ruling {
 	now := time.Now()
 	wait, asked := op.Wait, o.askedWait(now)
 	if longest := max(asked, op.Wait); longest > p.maxRetryAfter() {
-		return ruling{reason: ReasonRetryAfter, wait: longest}
+		return ruling{reason: ReasonWait, wait: longest}
 	}
 	if wait == 0 {
 		wait = p.backoff(o.number)
 	}
 	wait = max(wait, asked, 0)
 	if p.MaxElapsed > 0 && now.Add(wait).Sub(o.begun) > p.MaxElapsed {
-		return ruling{reason: ReasonDeadline, wait: wait}
+		return ruling{reason: ReasonWait, wait: wait}
 	}
 	if deadline, ok := ctx.Deadline(); ok && wait > 0 && !now.Add(wait).Before(deadline) {
-		return ruling{reason: ReasonDeadline, wait: wait}
+		return ruling{reason: ReasonWait, wait: wait}
 	}
 	if !p.Budget.withdraw(o.host, now) {
 		return ruling{reason: ReasonBudget, wait: wait}

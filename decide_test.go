@@ -76,9 +76,9 @@ func TestDecide(t *testing.T) {
 		{"lost GET", Policy{}, get, nil, lost, nil, ruling{true, def, ReasonError}},
 		{"lost POST", Policy{}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
 		{"unsent POST", Policy{}, post, nil, lost, []func(*outcome){unsent}, ruling{true, def, ReasonError}},
-		{"permanent", Policy{}, get, nil, http.ErrSchemeMismatch, nil, ruling{false, 0, ReasonPermanent}},
-		{"marked permanent", Policy{RetryableError: always}, get, nil, Permanent(lost), nil, ruling{false, 0, ReasonPermanent}},
-		{"own error rule says no", Policy{RetryableError: never}, get, nil, lost, nil, ruling{false, 0, ReasonPermanent}},
+		{"permanent", Policy{}, get, nil, http.ErrSchemeMismatch, nil, ruling{false, 0, ReasonError}},
+		{"marked permanent", Policy{RetryableError: always}, get, nil, Permanent(lost), nil, ruling{false, 0, ReasonError}},
+		{"own error rule says no", Policy{RetryableError: never}, get, nil, lost, nil, ruling{false, 0, ReasonError}},
 		{"own error rule replaces the classes", Policy{RetryableError: always}, get, nil, http.ErrSchemeMismatch, nil, ruling{true, def, ReasonError}},
 		{"own error rule doesn't pass the gate", Policy{RetryableError: always}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
 		{"net/http's own timeout", Policy{}, get, nil, context.DeadlineExceeded, nil, ruling{true, def, ReasonError}},
@@ -103,7 +103,7 @@ func TestDecide(t *testing.T) {
 		{"Classify's wait alone", says(unknown, 5*s), get, answer(503), nil, nil, ruling{true, 5 * s, ReasonStatus}},
 		{"Classify's no wait", says(Retry, -1), get, answer(503), nil, nil, ruling{true, 0, ReasonDecision}},
 		{"Classify's wait and a longer Retry-After", says(Retry, s), get, answer(503, "Retry-After", "9"), nil, nil, ruling{true, 9 * s, ReasonDecision}},
-		{"Classify's wait is too long", says(Retry, time.Hour), get, answer(503), nil, nil, ruling{false, time.Hour, ReasonRetryAfter}},
+		{"Classify's wait is too long", says(Retry, time.Hour), get, answer(503), nil, nil, ruling{false, time.Hour, ReasonWait}},
 		{"server says yes", Policy{}, get, answer(400, "X-Should-Retry", "true"), nil, nil, ruling{true, def, ReasonDecision}},
 		{"server says no", Policy{}, get, answer(503, "X-Should-Retry", "false"), nil, nil, ruling{false, 0, ReasonDecision}},
 		{"server doesn't pass the gate", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(500, "X-Should-Retry", "true"), nil, nil, ruling{false, 0, ReasonMaybeDone}},
@@ -135,15 +135,15 @@ func TestDecide(t *testing.T) {
 		{"garbage", Policy{}, get, answer(503, "Retry-After", "soon"), nil, nil, ruling{true, def, ReasonStatus}},
 		{"milliseconds", Policy{Backoff: Constant(0)}, get, answer(429, "Retry-After-Ms", "10"), nil, nil, ruling{true, s / 100, ReasonStatus}},
 		{"the longest allowed", Policy{}, get, answer(503, "Retry-After", "30"), nil, nil, ruling{true, 30 * s, ReasonStatus}},
-		{"too long", Policy{}, get, answer(503, "Retry-After", "31"), nil, nil, ruling{false, 31 * s, ReasonRetryAfter}},
-		{"none allowed", Policy{MaxRetryAfter: -1}, get, answer(503, "Retry-After", "1"), nil, nil, ruling{false, s, ReasonRetryAfter}},
+		{"too long", Policy{}, get, answer(503, "Retry-After", "31"), nil, nil, ruling{false, 31 * s, ReasonWait}},
+		{"none allowed", Policy{MaxRetryAfter: -1}, get, answer(503, "Retry-After", "1"), nil, nil, ruling{false, s, ReasonWait}},
 		{"none allowed, none asked", Policy{MaxRetryAfter: -1}, get, answer(503, "Retry-After", "0"), nil, nil, ruling{true, def, ReasonStatus}},
 		{"longer allowed", Policy{MaxRetryAfter: time.Hour}, get, answer(503, "Retry-After", "31"), nil, nil, ruling{true, 31 * s, ReasonStatus}},
 		{"Backoff isn't bound by it", Policy{Backoff: Constant(time.Hour)}, get, answer(503), nil, nil, ruling{true, time.Hour, ReasonStatus}},
 		{"negative Backoff", Policy{Backoff: func(int) time.Duration { return -5 }}, get, answer(503), nil, nil, ruling{true, 0, ReasonStatus}},
 		{"an error's wait", Policy{}, get, nil, retryLater{7 * s}, nil, ruling{true, 7 * s, ReasonError}},
 		{"an error's wait, wrapped", Policy{}, get, nil, errors.Join(lost, retryLater{7 * s}), nil, ruling{true, 7 * s, ReasonError}},
-		{"an error's wait, too long", Policy{}, get, nil, retryLater{time.Minute}, nil, ruling{false, time.Minute, ReasonRetryAfter}},
+		{"an error's wait, too long", Policy{}, get, nil, retryLater{time.Minute}, nil, ruling{false, time.Minute, ReasonWait}},
 		{"an error's negative wait", Policy{}, get, nil, retryLater{-s}, nil, ruling{true, def, ReasonError}},
 	} {
 		o := with(c.base, func(o *outcome) {
@@ -160,8 +160,8 @@ func TestNoWaitPastTheDeadline(t *testing.T) {
 	defer cancel()
 	for wait, want := range map[time.Duration]ruling{
 		time.Minute:   {true, time.Minute, ReasonStatus},
-		time.Hour:     {false, time.Hour, ReasonDeadline},
-		2 * time.Hour: {false, 2 * time.Hour, ReasonDeadline},
+		time.Hour:     {false, time.Hour, ReasonWait},
+		2 * time.Hour: {false, 2 * time.Hour, ReasonWait},
 	} {
 		p := Policy{Backoff: Constant(wait)}
 		o := outcome{number: 1, req: &http.Request{}, resp: answer(503), whole: true, idempotent: true}

@@ -184,7 +184,7 @@ func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, condition
 		again = p.RetryableError(o.err)
 	}
 	if !again || ErrorAs[*permanentError](o.err) {
-		return ruling{reason: ReasonPermanent}
+		return ruling{reason: ReasonError}
 	}
 	return p.plan(ctx, o, opinion{reason: ReasonError})
 }

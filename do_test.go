@@ -170,7 +170,7 @@ func TestDoAndItsContext(t *testing.T) {
 			_, err := Do(ctx, Policy{}, fn)
 			e, ok := errors.AsType[*Error](err)
 			require.True(t, ok)
-			assert.Equal(t, ReasonDeadline, e.Reason)
+			assert.Equal(t, ReasonWait, e.Reason)
 			assert.Equal(t, 2, *calls)
 			assert.Equal(t, 2*time.Second, time.Since(start))
 		})

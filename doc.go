@@ -88,8 +88,8 @@
 //	the request is idempotent, or NonIdempotent allows another       ReasonMaybeDone
 //	attempt (not asked after a Retry from Classify)
 //	fewer than MaxAttempts have been made                            ReasonAttempts
-//	no longer wait is asked for than MaxRetryAfter                   ReasonRetryAfter
-//	the wait ends before the context's deadline, and within          ReasonDeadline
+//	no longer wait is asked for than MaxRetryAfter                   ReasonWait
+//	the wait ends before the context's deadline, and within          ReasonWait
 //	MaxElapsed
 //	the Budget has a retry left                                      ReasonBudget
 //

@@ -42,7 +42,11 @@ type Error struct {
 // what the last one met.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "insist: %s after %d attempt", e.Reason, e.Attempts)
+	reason := e.Reason
+	if reason == ReasonError {
+		reason = "an error that is not retried"
+	}
+	fmt.Fprintf(&b, "insist: %s after %d attempt", reason, e.Attempts)
 	if e.Attempts != 1 {
 		b.WriteByte('s')
 	}

@@ -104,7 +104,7 @@ func usesUp(n int) ends   { return ends{n, insist.ReasonAttempts} }
 
 var (
 	maybeDone = ends{1, insist.ReasonMaybeDone}
-	permanent = ends{1, insist.ReasonPermanent}
+	permanent = ends{1, insist.ReasonError}
 )
 
 // TestAPostIsNotRepeatedBelowUs: PROTOCOL_ERROR says nothing of what the server

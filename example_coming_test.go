@@ -113,5 +113,5 @@ func Example_comingFromOthers() {
 	}
 	// Output:
 	// "apple" <nil>
-	// "" insist: permanent error after 2 attempts (last error: not found)
+	// "" insist: an error that is not retried after 2 attempts (last error: not found)
 }

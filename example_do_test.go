@@ -104,7 +104,7 @@ func ExampleDo_retryAfter() {
 	// 1 throttled 3ms error
 	// 2 <nil> 0s success
 	// 7 <nil>
-	// 1 throttled 1h0m0s asked to wait too long
+	// 1 throttled 1h0m0s wait too long
 	// 0 throttled
 }
 

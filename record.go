@@ -45,7 +45,8 @@ const (
 	// ReasonStatus asks for another attempt: RetryableStatus.
 	ReasonStatus Reason = "status"
 
-	// ReasonError asks for another attempt: an error that may pass.
+	// ReasonError means an error: one that may pass asks for another attempt, one
+	// that another attempt would meet again ends the call.
 	ReasonError Reason = "error"
 
 	// ReasonCondition asks for another attempt: a condition on the result.
@@ -54,9 +55,6 @@ const (
 	// ReasonDecision means that Classify decided, or the server by its
 	// x-should-retry header, or the body of a loop by leaving it.
 	ReasonDecision Reason = "decision"
-
-	// ReasonPermanent ends a call: an error that is not retried.
-	ReasonPermanent Reason = "permanent error"
 
 	// ReasonMaybeDone ends a call: the request is not idempotent, and the server
 	// may have acted on it.
@@ -69,13 +67,10 @@ const (
 	// ReasonAttempts ends a call: MaxAttempts have been made.
 	ReasonAttempts Reason = "attempts used up"
 
-	// ReasonRetryAfter ends a call: a longer wait was asked for than
+	// ReasonWait ends a call: the wait would not have ended before the context's
+	// deadline, or not within MaxElapsed, or a longer one was asked for than
 	// MaxRetryAfter allows.
-	ReasonRetryAfter Reason = "asked to wait too long"
-
-	// ReasonDeadline ends a call: the wait would not have ended before the
-	// context's deadline, or not within MaxElapsed.
-	ReasonDeadline Reason = "deadline too near"
+	ReasonWait Reason = "wait too long"
 
 	// ReasonBudget ends a call: its Budget had no retry left.
 	ReasonBudget Reason = "budget used up"

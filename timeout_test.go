@@ -187,7 +187,7 @@ func TestMaxElapsed(t *testing.T) {
 			assert.Equal(t, c.want, n, c.name)
 			if c.want < 5 {
 				for _, call := range record.Calls() {
-					assert.Equal(t, ReasonDeadline, call[len(call)-1].Reason, c.name)
+					assert.Equal(t, ReasonWait, call[len(call)-1].Reason, c.name)
 				}
 			}
 		})

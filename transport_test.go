@@ -222,7 +222,7 @@ func TestPrepareMayEndTheCall(t *testing.T) {
 	assert.ErrorIs(t, err, noToken)
 	e, ok := errors.AsType[*Error](err)
 	require.True(t, ok)
-	assert.Equal(t, Error{Attempts: 1, Reason: ReasonPermanent, Status: 503, Cause: noToken}, *e)
+	assert.Equal(t, Error{Attempts: 1, Reason: ReasonError, Status: 503, Cause: noToken}, *e)
 	assert.Equal(t, 1, body.closed())
 	assert.NotContains(t, err.Error(), "secret")
 }

@@ -184,7 +184,7 @@ func TestURLFails(t *testing.T) {
 		{"asks for an hour", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "3600")
 			w.WriteHeader(http.StatusTooManyRequests)
-		}, "429 Too Many Requests, 0 bytes, after 1 attempt: asked to wait too long (to wait: 3600.000 s)\n"},
+		}, "429 Too Many Requests, 0 bytes, after 1 attempt: wait too long (to wait: 3600.000 s)\n"},
 		{"body breaks off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "10")
 			fmt.Fprint(w, "hello")

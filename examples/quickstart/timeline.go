@@ -58,7 +58,7 @@ func (t *timeline) end(record *insist.Record, outcome string) {
 	if attempts > 0 && last.Reason != insist.ReasonSuccess {
 		outcome += ": " + string(last.Reason)
 	}
-	if last.Reason == insist.ReasonRetryAfter || last.Reason == insist.ReasonDeadline {
+	if last.Reason == insist.ReasonWait {
 		outcome += " (to wait: " + seconds(last.Wait) + ")"
 	}
 	t.line(time.Since(t.start), "outcome", outcome)
