@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,13 +28,14 @@ func discard(ctx context.Context, canceled <-chan struct{}, resp *http.Response,
 		resp.Body.Close()
 		return
 	}
-	shut := sync.OnceFunc(func() { resp.Body.Close() })
+	var over atomic.Bool
+	shut := sync.OnceFunc(func() { over.Store(true); resp.Body.Close() })
 	discarded := make(chan struct{})
 	go func() {
 		defer close(discarded)
 		defer shut()
 		if drain { // one byte more than a body may have, to see its end
-			io.CopyN(io.Discard, resp.Body, drainBytes+1)
+			io.CopyN(io.Discard, &until{resp.Body, &over}, drainBytes+1)
 		}
 	}()
 	timer := time.NewTimer(min(max(wait, drainAtLeast), drainAtMost))
@@ -61,4 +63,17 @@ func worthDraining(resp *http.Response) bool {
 // request's body, as it does on HTTP/2: that may be one that ignores its Close.
 func closeMayBlock(resp *http.Response) bool {
 	return resp.Body != http.NoBody && resp.ProtoMajor >= 2
+}
+
+// until is a reader that ends when over is set, should its source ignore Close.
+type until struct {
+	io.Reader
+	over *atomic.Bool
+}
+
+func (u *until) Read(p []byte) (int, error) {
+	if u.over.Load() {
+		return 0, io.EOF
+	}
+	return u.Reader.Read(p)
 }

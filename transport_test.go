@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -301,6 +302,24 @@ func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
 			time.Sleep(time.Second) // virtual: the writer has noticed
 		})
 	}
+}
+
+// A body that ignores its Close is read no further than the Read under way.
+func TestDrainingEndsWithItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int64
+		trickle := readerFunc(func(p []byte) (int, error) {
+			time.Sleep(100 * time.Millisecond)
+			return copy(p, "x"), nil
+		})
+		body := readerFunc(func(p []byte) (int, error) { reads.Add(1); return trickle(p) })
+		b := script(from(func() io.Reader { return io.LimitReader(body, 1000) }), status(200))
+		p := Policy{Backoff: Constant(0), RetryableStatus: func(int) bool { return len(b.hits) == 1 }}
+		_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		assert.LessOrEqual(t, reads.Load(), int64(2))
+	})
 }
 
 func TestCloseIdleConnectionsReachesTheBase(t *testing.T) {
