@@ -1,7 +1,5 @@
 package insist
 
-//lint:file-ignore SA1019 http.Client's Timeout closes Request.Cancel
-
 import (
 	"context"
 	"errors"
@@ -15,6 +13,7 @@ type call struct {
 	policy *Policy
 	around *scope        // what the caller's context holds
 	req    *http.Request // the caller's, never changed
+	caller caller
 	body   body
 	teller teller
 
@@ -32,7 +31,7 @@ type call struct {
 func (c *call) run() (*http.Response, error) {
 	defer c.cleanUp()
 	c.prepare()
-	if ended(c.req.Context(), c.req.Cancel) {
+	if c.caller.gone() {
 		return nil, c.fail(ReasonContext, nil)
 	}
 	for n := 1; ; n++ {
@@ -92,7 +91,7 @@ func (c *call) attempt(n int) (why Reason, err error) {
 		}
 	}
 	resp, err := a.send(c.base)
-	if err != nil && c.limit.stop() && !ended(c.req.Context(), c.req.Cancel) {
+	if err != nil && c.limit.stop() && !c.caller.gone() {
 		err = errAttemptTimeout // HTTP/2 would say that the context was canceled
 	}
 	if resp != nil && a.sent(resp.Request) {
@@ -116,7 +115,7 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 	c.closed = false
 	c.last = outcome{
 		number: n, req: c.req, resp: resp, err: err, host: c.req.URL.Host, begun: c.begun,
-		ended:      ended(c.req.Context(), c.req.Cancel),
+		ended:      c.caller.gone(),
 		whole:      c.body.whole(),
 		idempotent: c.idempotent,
 	}
@@ -137,7 +136,7 @@ func (c *call) opinion() opinion {
 		op = op.after(c.look(op.Verdict == Retry))
 	}
 	if resp := c.last.resp; c.limit.cancel != nil && resp != nil && !c.last.ended && c.limit.stop() {
-		discard(c.req.Context(), c.req.Cancel, resp, 0)
+		discard(c.caller, resp, 0)
 		c.note(c.last.number, nil, nil, errAttemptTimeout)
 		op = c.policy.judge(&c.last)
 	}
@@ -155,26 +154,23 @@ func (c *call) look(failed bool) Decision {
 	if !c.body.sent() || !worthLooking(c.req, resp) {
 		return Decision{}
 	}
-	d := c.policy.peek(c.req, resp, c.last.number, most)
-	c.last.ended = ended(c.req.Context(), c.req.Cancel)
+	d := c.policy.peek(c.caller, c.req, resp, c.last.number, most)
+	c.last.ended = c.caller.gone()
 	return d
 }
 
 // wait throws the last attempt away and waits for d. It reports whether the
 // caller still waits, too.
 func (c *call) wait(d time.Duration) bool {
-	ctx, start := c.req.Context(), time.Time{}
-	if d > 0 {
-		start = time.Now()
-	}
+	start := now(d > 0)
 	c.body.revoke() // before the response is closed: HTTP/2 waits for it
-	discard(ctx, c.req.Cancel, c.last.resp, d)
+	discard(c.caller, c.last.resp, d)
 	c.closed = true
 	c.limit.end()
 	if d > 0 {
 		d -= time.Since(start)
 	}
-	return pause(ctx, c.req.Cancel, d)
+	return c.caller.pause(d)
 }
 
 // finish hands the last attempt's result over.
@@ -194,7 +190,7 @@ func (c *call) finish() (*http.Response, error) {
 // is closed by now.
 func (c *call) fail(why Reason, cause error) error {
 	ctx, inFlight := c.req.Context(), errors.Is(cause, errInFlight)
-	if inFlight && ended(ctx, c.req.Cancel) {
+	if inFlight && c.caller.gone() {
 		why = ReasonContext
 	}
 	e := &Error{Attempts: c.last.number, Reason: why, Err: c.last.err, Cause: cause}

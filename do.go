@@ -148,7 +148,7 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 		l.fail(r.reason, err, rejected)
 		return false
 	}
-	if !pause(l.ctx, nil, r.wait) {
+	if !(caller{ctx: l.ctx}).pause(r.wait) {
 		l.teller.amend(ReasonContext)
 		l.fail(ReasonContext, err, rejected)
 		return false

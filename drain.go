@@ -1,7 +1,6 @@
 package insist
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"sync"
@@ -19,7 +18,7 @@ const (
 
 // discard closes resp, after reading what little is left of it. wait is how long
 // the next attempt will wait anyway.
-func discard(ctx context.Context, canceled <-chan struct{}, resp *http.Response, wait time.Duration) {
+func discard(c caller, resp *http.Response, wait time.Duration) {
 	if resp == nil || resp.Body == nil {
 		return
 	}
@@ -38,16 +37,7 @@ func discard(ctx context.Context, canceled <-chan struct{}, resp *http.Response,
 			io.CopyN(io.Discard, &until{resp.Body, &over}, drainBytes+1)
 		}
 	}()
-	timer := time.NewTimer(min(max(wait, drainAtLeast), drainAtMost))
-	defer timer.Stop()
-	select {
-	case <-discarded:
-		return
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-canceled:
-	}
-	if drain {
+	if !c.await(discarded, min(max(wait, drainAtLeast), drainAtMost)) && drain {
 		shut() // ends the goroutine's Read
 	}
 }

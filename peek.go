@@ -1,11 +1,8 @@
 package insist
 
-//lint:file-ignore SA1019 http.Client's Timeout closes Request.Cancel
-
 import (
 	"compress/gzip"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"runtime"
@@ -55,7 +52,7 @@ func isStream(contentType string) bool {
 
 // peek asks RetryableBody about resp, whose body is then one that gives again
 // what the condition has seen, and goes on from there.
-func (p *Policy) peek(req *http.Request, resp *http.Response, attempt int, most time.Duration) Decision {
+func (p *Policy) peek(c caller, req *http.Request, resp *http.Response, attempt int, most time.Duration) Decision {
 	limit := p.maxPeekBytes()
 	if limit < 0 {
 		return Decision{}
@@ -64,7 +61,7 @@ func (p *Policy) peek(req *http.Request, resp *http.Response, attempt int, most 
 	body.tape.lend(body.start[:min(int64(len(body.start)), limit)])
 	resp.Body = body
 	r := &body.look
-	*r = peekReader{body: body, limit: limit, wait: most, done: req.Context().Done(), canceled: req.Cancel}
+	*r = peekReader{body: body, caller: c, limit: limit, wait: most}
 	defer r.stop()
 	switch resp.Header.Get("Content-Encoding") {
 	case "gzip", "x-gzip":
@@ -77,15 +74,13 @@ func (p *Policy) peek(req *http.Request, resp *http.Response, attempt int, most 
 
 // peekReader is what a condition reads: the body, within bounds.
 type peekReader struct {
-	body     *peekedBody
-	limit    int64 // in bytes
-	wait     time.Duration
-	timer    *time.Timer     // made when there is something to wait for
-	done     <-chan struct{} // of the caller's context
-	canceled <-chan struct{}
-	off      int64
-	at       spot
-	err      error // why there is no more
+	body   *peekedBody
+	caller caller
+	limit  int64         // in bytes
+	wait   time.Duration // that is left
+	off    int64
+	at     spot
+	err    error // why there is no more
 }
 
 // next returns the bytes that follow, in place.
@@ -150,113 +145,14 @@ func (r *peekReader) await() bool {
 	if r.wait <= 0 {
 		return false
 	}
-	if r.timer == nil {
-		r.timer = time.NewTimer(r.wait)
-	}
-	landed := b.landing()
+	landed, start := b.landing(), time.Now()
 	b.mu.Unlock()
 	defer b.mu.Lock()
-	select {
-	case <-landed:
-		return true
-	case <-r.timer.C:
-	case <-r.done:
-	case <-r.canceled:
-	}
-	return false
+	defer func() { r.wait -= time.Since(start) }()
+	return r.caller.await(landed, r.wait)
 }
 
-func (r *peekReader) stop() {
-	if r.err = errPeekTime; r.timer != nil {
-		r.timer.Stop()
-	}
-}
-
-// peekedBody is the body of a response that has been looked into. It gives what
-// has been seen once more, then goes on with the source: every byte, and every
-// error, at the same place as without us.
-type peekedBody struct {
-	src    io.ReadCloser
-	length int64     // as far as the head says; -1 if not known
-	start  [512]byte // the tape's first chunk: most conditions need no more
-	look   peekReader
-
-	mu      sync.Mutex
-	tape    tape
-	size    int64         // bytes on the tape
-	err     error         // what the source ended with
-	pending bool          // a Read of the source is under way
-	landed  chan struct{} // closed when it has come back, if anybody waits
-	off     int64         // the caller's place
-	at      spot
-}
-
-// begin starts a Read of the source, of at most most bytes, that may go on after
-// the look is over: then it is the caller's first.
-func (b *peekedBody) begin(most int64) {
-	left := b.length - b.size
-	switch {
-	case left > 0:
-		most = min(most, left)
-	case b.length >= 0:
-		most = min(most, firstChunk) // for the end, and nothing before it
-	}
-	b.pending = true
-	go b.fill(b.tape.room(most, left > 0))
-}
-
-func (b *peekedBody) fill(room []byte) {
-	n, err := 0, errBadRead
-	defer func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if n < 0 || n > len(room) {
-			n, err = 0, errBadRead
-		}
-		b.tape.grow(n)
-		b.size, b.err, b.pending = b.size+int64(n), err, false
-		if b.landed != nil {
-			close(b.landed)
-			b.landed = nil
-		}
-	}()
-	n, err = b.src.Read(room)
-}
-
-// landing returns a channel that is closed when the Read under way comes back.
-func (b *peekedBody) landing() <-chan struct{} {
-	if b.landed == nil {
-		b.landed = make(chan struct{})
-	}
-	return b.landed
-}
-
-func (b *peekedBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	for b.pending && b.off == b.size {
-		landed := b.landing()
-		b.mu.Unlock()
-		<-landed
-		b.mu.Lock()
-	}
-	defer b.mu.Unlock()
-	if b.off < b.size {
-		n := b.tape.read(p, &b.at)
-		if b.off += int64(n); b.off == b.size && !b.pending {
-			b.tape.free()
-		}
-		return n, nil
-	}
-	if b.err != nil {
-		return 0, b.err
-	}
-	b.mu.Unlock()
-	defer b.mu.Lock()
-	return b.src.Read(p)
-}
-
-// Close closes the source, which ends a Read under way.
-func (b *peekedBody) Close() error { return b.src.Close() }
+func (r *peekReader) stop() { r.err = errPeekTime }
 
 // gunzipped is a body that the caller asked to be compressed, as a condition
 // reads it. The bound counts on either side: a few bytes may unpack to many.

@@ -1,9 +1,6 @@
 package insist
 
-//lint:file-ignore SA1019 http.Client's Timeout closes Request.Cancel
-
 import (
-	"context"
 	"io"
 	"net/http"
 	"sync"
@@ -15,10 +12,9 @@ import (
 // openai-go do), so it is called only when the last reader is dead and no Read
 // of it is under way.
 type rewinder struct {
-	getBody  func() (io.ReadCloser, error)
-	length   length
-	ctx      context.Context // the caller's
-	canceled <-chan struct{}
+	getBody func() (io.ReadCloser, error)
+	length  length
+	caller  caller
 
 	mu      sync.Mutex
 	src     io.ReadCloser // what the last attempt reads
@@ -32,10 +28,7 @@ type rewinder struct {
 }
 
 func newRewinder(req *http.Request) *rewinder {
-	return &rewinder{
-		getBody: req.GetBody, length: lengthOf(req), src: req.Body,
-		ctx: req.Context(), canceled: req.Cancel,
-	}
+	return &rewinder{getBody: req.GetBody, length: lengthOf(req), caller: callerOf(req), src: req.Body}
 }
 
 func (r *rewinder) open(trailer http.Header) (io.ReadCloser, error) {
@@ -75,14 +68,7 @@ func (r *rewinder) settle() {
 	idle := r.idle
 	r.mu.Unlock()
 	defer r.mu.Lock()
-	timer := time.NewTimer(readGrace)
-	defer timer.Stop()
-	select {
-	case <-idle:
-	case <-timer.C:
-	case <-r.ctx.Done():
-	case <-r.canceled:
-	}
+	r.caller.await(idle, readGrace)
 }
 
 func (r *rewinder) revoke(err error) {

@@ -1,7 +1,5 @@
 package insist
 
-//lint:file-ignore SA1019 http.Client's Timeout closes Request.Cancel
-
 import (
 	"net/http"
 	"sync"
@@ -65,6 +63,6 @@ func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if policy.Disabled || req.URL == nil || req.Header == nil || around.covers(req) {
 		return base.RoundTrip(req)
 	}
-	c := call{base: base, policy: policy, around: around, req: req}
+	c := call{base: base, policy: policy, around: around, req: req, caller: callerOf(req)}
 	return c.run()
 }

@@ -1,38 +1,54 @@
 package insist
 
+//lint:file-ignore SA1019 http.Client's Timeout closes Request.Cancel
+
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
-// pause waits for d and reports whether it could: false means that ctx ended or
-// that canceled (http.Request.Cancel, by which http.Client enforces its Timeout
-// on RoundTrippers it doesn't know) was closed. It is the only place that waits.
-func pause(ctx context.Context, canceled <-chan struct{}, d time.Duration) bool {
-	if ended(ctx, canceled) {
-		return false
-	}
-	if d <= 0 {
+// caller is who waits for a call: a context and, for a request, the channel by
+// which http.Client enforces its Timeout on RoundTrippers that it doesn't know.
+type caller struct {
+	ctx      context.Context
+	canceled <-chan struct{}
+}
+
+func callerOf(req *http.Request) caller { return caller{req.Context(), req.Cancel} }
+
+// gone reports whether the caller has lost interest. Errors can't tell: with a
+// cause net/http returns only the cause, and its own timeouts match
+// context.DeadlineExceeded while the context is alive.
+func (c caller) gone() bool {
+	select {
+	case <-c.canceled:
 		return true
+	default:
+		return c.ctx.Err() != nil
 	}
+}
+
+// pause waits for d and reports whether the caller is still there.
+func (c caller) pause(d time.Duration) bool {
+	if d > 0 && !c.gone() {
+		c.await(nil, d)
+	}
+	return !c.gone()
+}
+
+// await waits until done is closed, but for d at most, and no longer than the
+// caller does. It reports whether done was closed. It is the only place that
+// waits.
+func (c caller) await(done <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-canceled:
-	}
-	return !ended(ctx, canceled)
-}
-
-// ended reports whether the caller has lost interest. Errors can't tell: with a
-// cause net/http returns only the cause, and its own timeouts match
-// context.DeadlineExceeded while the context is alive.
-func ended(ctx context.Context, canceled <-chan struct{}) bool {
-	select {
-	case <-canceled:
+	case <-done:
 		return true
-	default:
-		return ctx.Err() != nil
+	case <-timer.C:
+	case <-c.ctx.Done():
+	case <-c.canceled:
 	}
+	return false
 }
