@@ -31,19 +31,14 @@ import (
 // EditPolicy with Disabled set; to leave them to the transport, call fn without
 // Do.
 func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), retryIf ...func(T) bool) (T, error) {
-	return do(ctx, &p, fn, retryIf)
-}
-
-func do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
-	around := scopeOf(ctx)
-	if around != nil || p.eventful() || ctx.Err() != nil {
-		return doEventful(ctx, p, fn, retryIf, around)
+	if p.eventful() || ctx.Err() != nil || ctx.Value(scopeKey{}) != nil {
+		return doEventful(ctx, &p, fn, retryIf)
 	}
 	v, err := fn(ctx)
 	if err == nil && !reports(retryIf, v) {
 		return v, nil // the usual call: there is nothing to set up
 	}
-	return doAgain(loop{ctx: ctx, teller: teller{ctx: ctx}}, p, fn, retryIf, v, err)
+	return doAgain(&loop{ctx: ctx}, &p, fn, retryIf, v, err)
 }
 
 // eventful reports whether a call that succeeds at once is more than the call.
@@ -51,7 +46,7 @@ func (p *Policy) eventful() bool {
 	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil
 }
 
-func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, around *scope) (T, error) {
+func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
 	if p.Disabled {
 		return fn(ctx)
 	}
@@ -62,14 +57,14 @@ func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) 
 	if p.PerAttemptTimeout > 0 {
 		fn = limited(p.PerAttemptTimeout, fn)
 	}
-	l := loop{ctx: ctx, begun: now(p.MaxElapsed > 0), teller: newTeller(ctx, around, p, time.Time{})}
+	l := loop{ctx: ctx, begun: now(p.MaxElapsed > 0), teller: newTeller(ctx, scopeOf(ctx), p, time.Time{})}
 	l.teller.begin()
 	v, err := fn(ctx)
-	return doAgain(l, p, fn, retryIf, v, err)
+	return doAgain(&l, p, fn, retryIf, v, err)
 }
 
 // doAgain goes on from the first call.
-func doAgain[T any](l loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error) (T, error) {
+func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error) (T, error) {
 	l.conditioned = len(retryIf) > 0
 	for l.again(p, err, err == nil && reports(retryIf, v)) {
 		v, err = fn(l.ctx)
@@ -88,7 +83,7 @@ func reports[T any](conditions []func(T) bool, v T) bool {
 
 // Run is shorthand for Do with a function that returns only an error.
 func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
-	_, err := do(ctx, &p, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
+	_, err := Do(ctx, p, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
 	return err
 }
 
@@ -102,7 +97,7 @@ func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
 // form, or called by Do in one that captures the arguments.
 func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ...func(T) bool) func(context.Context, A) (T, error) {
 	return func(ctx context.Context, a A) (T, error) {
-		return do(ctx, &p, func(ctx context.Context) (T, error) { return fn(ctx, a) }, retryIf)
+		return Do(ctx, p, func(ctx context.Context) (T, error) { return fn(ctx, a) }, retryIf...)
 	}
 }
 
