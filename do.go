@@ -97,7 +97,16 @@ func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
 // form, or called by Do in one that captures the arguments.
 func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ...func(T) bool) func(context.Context, A) (T, error) {
 	return func(ctx context.Context, a A) (T, error) {
-		return Do(ctx, p, func(ctx context.Context) (T, error) { return fn(ctx, a) }, retryIf...)
+		// As Do, but that it doesn't copy the policy for each call.
+		bound := func(ctx context.Context) (T, error) { return fn(ctx, a) }
+		if p.eventful() || ctx.Err() != nil || ctx.Value(scopeKey{}) != nil {
+			return doEventful(ctx, &p, bound, retryIf)
+		}
+		v, err := fn(ctx, a)
+		if err == nil && !reports(retryIf, v) {
+			return v, nil
+		}
+		return doAgain(&loop{ctx: ctx}, &p, bound, retryIf, v, err)
 	}
 }
 
