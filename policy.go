@@ -129,7 +129,7 @@ type Policy struct {
 
 	// OnAttempt is told of each attempt, after it was judged and before the
 	// wait. It is called on the caller's goroutine. An attempt whose wait is
-	// cut short is told of a second time, with Retry false. Both doors.
+	// cut short is told of a second time, with Amended set. Both doors.
 	// If nil, nobody is told.
 	OnAttempt func(ctx context.Context, a Attempt)
 }

@@ -1,18 +1,29 @@
 package insist
 
 import (
+	"cmp"
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
 )
 
 // Attempt is what one attempt came to. It keeps neither request nor response
-// alive, and holds no URL, header or body, so that it is safe to log; its Err is
-// the base's or the function's own, with whatever text that has.
+// alive, and holds no path, query, header or body. Its String and Class are safe
+// to log; its Err is the base's or the function's own, with whatever text that
+// has.
 type Attempt struct {
 	// Number counts the attempts of a call from 1.
 	Number int
+
+	// Method is the request's method. Empty means that the attempt was a
+	// function's.
+	Method string
+
+	// Host is the host of the request's URL, and the port if that has one. Empty
+	// means that the attempt was a function's.
+	Host string
 
 	// Status is the status code of the response. Zero means that none came, or
 	// that the attempt was a function's.
@@ -33,6 +44,11 @@ type Attempt struct {
 
 	// Reason says why another attempt follows, or why none does.
 	Reason Reason
+
+	// Amended reports that this takes the place of what was told of the same
+	// attempt before: its wait was cut short. Zero means that this is the first
+	// that is told of it.
+	Amended bool
 }
 
 // Reason says why another attempt was made, or why none was.
@@ -165,6 +181,9 @@ func (t *teller) tell(o *outcome, r ruling) {
 		Number: o.number, Err: o.err, Duration: time.Since(t.start),
 		Wait: r.wait, Retry: r.retry, Reason: r.reason,
 	}
+	if o.req != nil {
+		t.last.Method, t.last.Host = cmp.Or(o.req.Method, http.MethodGet), o.host
+	}
 	if o.resp != nil {
 		t.last.Status = o.resp.StatusCode
 	}
@@ -174,7 +193,7 @@ func (t *teller) tell(o *outcome, r ruling) {
 // amend tells of the last attempt again, whose retry came to nothing.
 func (t *teller) amend(why Reason) {
 	if t.asked() && t.last.Number > 0 {
-		t.last.Retry, t.last.Reason = false, why
+		t.last.Retry, t.last.Reason, t.last.Amended = false, why, true
 		t.publish()
 	}
 }

@@ -132,9 +132,9 @@ func TestHookAndRecordTellEachAttempt(t *testing.T) {
 		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
 		require.NoError(t, err)
 		want := []Attempt{
-			{Number: 1, Err: errLost, Duration: 300 * time.Millisecond, Wait: 2 * time.Second, Retry: true, Reason: ReasonError},
-			{Number: 2, Status: 503, Wait: 3 * time.Second, Retry: true, Reason: ReasonStatus},
-			{Number: 3, Status: 200, Reason: ReasonSuccess},
+			{Number: 1, Method: "GET", Host: "x", Err: errLost, Duration: 300 * time.Millisecond, Wait: 2 * time.Second, Retry: true, Reason: ReasonError},
+			{Number: 2, Method: "GET", Host: "x", Status: 503, Wait: 3 * time.Second, Retry: true, Reason: ReasonStatus},
+			{Number: 3, Method: "GET", Host: "x", Status: 200, Reason: ReasonSuccess},
 		}
 		assert.Equal(t, want, told)
 		assert.Equal(t, [][]Attempt{want}, record.Calls())

@@ -121,7 +121,9 @@ func TestEndOfTheContextDuringAWait(t *testing.T) {
 			require.Len(t, calls, 1)
 			require.Len(t, calls[0], 2)
 			assert.True(t, calls[0][0].Retry)
-			assert.False(t, calls[0][1].Retry, "amended")
+			assert.False(t, calls[0][0].Amended)
+			assert.False(t, calls[0][1].Retry)
+			assert.True(t, calls[0][1].Amended)
 			assert.Equal(t, ReasonContext, calls[0][1].Reason)
 		})
 	}
