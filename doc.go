@@ -202,8 +202,10 @@
 // Policy.OnAttempt is told of each [Attempt] when it has been judged.
 // [WithRecord] puts the attempts of all calls with a context on a [Record], to be
 // read afterwards. The [Reason] says why there was another attempt or why there
-// was none. An Attempt holds no URL, header or body. [AttemptNumber] tells a
-// RoundTripper below, and Policy.Prepare, which attempt a request belongs to.
+// was none. A Record prints as a line for humans, and an Attempt as a part of it;
+// both are safe to log, having method and host, but no path, query, header or
+// body. [AttemptNumber] tells a RoundTripper below, and Policy.Prepare, which
+// attempt a request belongs to.
 //
 // [EditPolicy] changes the policy for the requests of one context.
 //
