@@ -31,7 +31,7 @@ func (a *attempt) sent(r *http.Request) bool {
 // copy returns a request for attempt n that shares headers and URL with the
 // caller's.
 func (c *call) copy(n int) *attempt {
-	a := &attempt{number: int32(n)}
+	a := &attempt{number: int32(c.teller.before + n)}
 	a.scope = scope{Context: c.req.Context(), outer: c.around, attempt: a}
 	ctx := context.Context(&a.scope)
 	if c.policy.PerAttemptTimeout > 0 {

@@ -3,6 +3,7 @@ package insist
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 )
@@ -34,12 +35,16 @@ func (c *call) run() (*http.Response, error) {
 	if c.caller.gone() {
 		return nil, c.fail(ReasonContext, nil)
 	}
-	for n := 1; ; n++ {
-		c.teller.begin()
-		if why, err := c.attempt(n); err != nil {
-			return nil, c.fail(why, err)
-		}
-		ruling := c.policy.bound(c.req.Context(), &c.last, c.opinion())
+	if err := c.attempt(1); err != nil {
+		return nil, err
+	}
+	return c.conclude(c.opinion())
+}
+
+// conclude goes on from the last attempt, of which the rules think op.
+func (c *call) conclude(op opinion) (*http.Response, error) {
+	for n := c.last.number + 1; ; n++ {
+		ruling := c.policy.bound(c.req.Context(), &c.last, op)
 		c.teller.tell(&c.last, ruling)
 		c.policy.feed(&c.last, ruling)
 		if !ruling.retry {
@@ -48,6 +53,10 @@ func (c *call) run() (*http.Response, error) {
 		if !c.wait(ruling.wait) {
 			return nil, c.fail(ReasonContext, nil)
 		}
+		if err := c.attempt(n); err != nil {
+			return nil, err
+		}
+		op = c.opinion()
 	}
 }
 
@@ -70,24 +79,25 @@ func (c *call) prepare() {
 	c.begun = now(c.policy.MaxElapsed > 0)
 }
 
-// attempt makes attempt n and leaves its outcome in c.last. It returns an error
-// if there was none, since the request could not be made.
-func (c *call) attempt(n int) (why Reason, err error) {
+// attempt makes attempt n and leaves its outcome in c.last. It returns an error,
+// the call's, if there was none, since the request could not be made.
+func (c *call) attempt(n int) error {
+	c.teller.begin()
 	if n == 1 && !c.copied {
 		resp, err := c.base.RoundTrip(c.req)
 		c.note(n, nil, resp, err)
-		return "", nil
+		return nil
 	}
 	a := c.copy(n)
 	if n > 1 {
 		c.adapt(&a.request)
 	}
 	if err := c.body.fill(a); err != nil {
-		return ReasonBody, err
+		return c.fail(ReasonBody, err)
 	}
 	if n > 1 && c.policy.Prepare != nil {
 		if err := c.policy.Prepare(&a.request); err != nil {
-			return ReasonError, err
+			return c.fail(ReasonError, err)
 		}
 	}
 	resp, err := a.send(c.base)
@@ -98,7 +108,7 @@ func (c *call) attempt(n int) (why Reason, err error) {
 		resp.Request = c.req // as without us; and the copy can go
 	}
 	c.note(n, a, resp, err)
-	return "", nil
+	return nil
 }
 
 // note makes attempt n's outcome c.last.
@@ -110,7 +120,7 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 		}
 		resp = nil
 	case resp == nil && err == nil:
-		err = &Error{Attempts: n, Reason: ReasonError, Err: errNoAnswer}
+		err = &Error{Attempts: c.teller.before + n, Reason: ReasonError, Err: errNoAnswer}
 	}
 	c.closed = false
 	c.last = outcome{
@@ -129,18 +139,29 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 }
 
 // opinion is what the rules think of the last attempt. A response that comes to
-// be kept only when the attempt's time is over is none: its body is dead.
+// be kept only when the attempt's time is over is none, unless it is there whole:
+// its body is dead.
 func (c *call) opinion() opinion {
-	op := c.policy.judge(&c.last)
-	if op.open && (op.Verdict != Retry || c.last.number < c.policy.maxAttempts()) {
+	op, more := c.policy.judge(&c.last), c.last.number < c.policy.maxAttempts()
+	if op.open && (op.Verdict != Retry || more) {
 		op = op.after(c.look(op.Verdict == Retry))
 	}
-	if resp := c.last.resp; c.limit.cancel != nil && resp != nil && !c.last.ended && c.limit.stop() {
+	var broken error
+	if op.Verdict == unknown && more && c.wantsWhole() {
+		broken = c.readWhole()
+	}
+	switch resp := c.last.resp; {
+	case broken == io.EOF || resp == nil || c.last.ended:
+		return op
+	case c.limit.cancel != nil && c.limit.stop():
 		discard(c.caller, resp, 0)
 		c.note(c.last.number, nil, nil, errAttemptTimeout)
-		op = c.policy.judge(&c.last)
+	case broken != nil: // if there is no other attempt, this is the caller's
+		c.last.err = broken
+	default:
+		return op
 	}
-	return op
+	return c.policy.judge(&c.last)
 }
 
 // look asks the condition on the last response's body. While the request's body is
@@ -176,10 +197,13 @@ func (c *call) wait(d time.Duration) bool {
 // finish hands the last attempt's result over.
 func (c *call) finish() (*http.Response, error) {
 	c.settled = true
-	if c.last.resp != nil {
+	if resp := c.last.resp; resp != nil {
 		c.body.keep()
-		c.limit.keep(c.last.resp)
-		return c.last.resp, nil
+		c.limit.keep(resp)
+		if c.policy.ResumeDownloads {
+			c.makeResumable(resp)
+		}
+		return resp, nil
 	}
 	c.limit.end()
 	c.body.end()
@@ -193,7 +217,7 @@ func (c *call) fail(why Reason, cause error) error {
 	if inFlight && c.caller.gone() {
 		why = ReasonContext
 	}
-	e := &Error{Attempts: c.last.number, Reason: why, Err: c.last.err, Cause: cause}
+	e := &Error{Attempts: c.teller.before + c.last.number, Reason: why, Err: c.last.err, Cause: cause}
 	if c.last.resp != nil {
 		e.Status = c.last.resp.StatusCode
 	}

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// outcome is what one attempt came to, as far as the rules care.
+// outcome is what one attempt came to, as far as the rules care. It has a
+// response and an error where a response's body broke off: then the error counts.
 type outcome struct {
 	number     int
 	req        *http.Request  // the caller's
-	resp       *http.Response // nil if there is an error
+	resp       *http.Response // nil if none came
 	err        error
 	host       string
 	begun      time.Time // when the call did, if MaxElapsed asks for it
@@ -49,15 +50,19 @@ func (p *Policy) judge(o *outcome) opinion {
 		return opinion{reason: ReasonContext}
 	}
 	var d Decision
+	resp := o.resp
+	if o.err != nil {
+		resp = nil
+	}
 	if p.Classify != nil && !o.ended {
-		d = p.Classify(o.req, o.resp, o.err, o.number)
+		d = p.Classify(o.req, resp, o.err, o.number)
 		if d.Verdict == Retry || d.Verdict == Stop {
 			return opinion{Decision: d, reason: ReasonDecision, sure: true}
 		}
 	}
 	var op opinion
-	if o.resp != nil {
-		op = p.judgeResponse(o.req, o.resp)
+	if resp != nil {
+		op = p.judgeResponse(o.req, resp)
 	} else {
 		op = p.judgeError(o.err)
 	}
@@ -156,7 +161,7 @@ func (p *Policy) plan(ctx context.Context, o *outcome, op opinion) ruling {
 // feed puts into the budget what an attempt that went well is worth: one whose
 // response is kept, and not for want of a better one.
 func (p *Policy) feed(o *outcome, r ruling) {
-	if p.Budget == nil || o.resp == nil {
+	if p.Budget == nil || o.resp == nil || o.err != nil {
 		return
 	}
 	if r.reason == ReasonSuccess || r.reason == ReasonDecision && !r.retry && !p.retryableStatus(o.resp.StatusCode) {
@@ -166,7 +171,7 @@ func (p *Policy) feed(o *outcome, r ruling) {
 
 // askedWait is the wait that the response or the error asks for.
 func (o *outcome) askedWait(now time.Time) time.Duration {
-	if o.resp != nil {
+	if o.resp != nil && o.err == nil {
 		d, _ := serverWait(o.resp.Header, now)
 		return d
 	}

@@ -49,7 +49,7 @@ func (p *Policy) mayResend(o *outcome) bool {
 	switch {
 	case p.NonIdempotent == ResendEvenIfLost:
 		return true
-	case o.resp == nil:
+	case o.err != nil:
 		return o.unsent
 	case p.NonIdempotent == ResendOnlyUnsent:
 		return didNothing(o.resp)

@@ -3,9 +3,9 @@ package insist
 import (
 	"compress/gzip"
 	"errors"
-	"mime"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,35 +19,47 @@ var (
 // worthLooking reports whether resp has a body that a condition may see. Streams
 // are not touched: whoever reads them waits for every single event.
 func worthLooking(req *http.Request, resp *http.Response) bool {
-	switch {
-	case req.Method == http.MethodHead || resp.Body == nil || resp.Body == http.NoBody || resp.ContentLength == 0,
-		resp.StatusCode < 200, resp.StatusCode == http.StatusNoContent, resp.StatusCode == http.StatusNotModified:
-		return false
-	}
-	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
+	switch resp.Header.Get("Content-Encoding") {
 	case "", "identity", "gzip", "x-gzip":
 	default:
 		return false
 	}
-	return !isStream(resp.Header.Get("Content-Type"))
+	return hasBody(req, resp) && !isStream(resp.Header.Get("Content-Type"))
 }
 
-func isStream(contentType string) bool {
-	if contentType == "" || strings.HasPrefix(contentType, "application/json") {
-		return false // the usual one, without parsing
+// hasBody reports whether resp has a body that ends with the exchange.
+func hasBody(req *http.Request, resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusNoContent, http.StatusNotModified:
+		return false
 	}
-	media, _, _ := mime.ParseMediaType(contentType)
+	return resp.StatusCode >= 200 && req.Method != http.MethodHead &&
+		resp.Body != nil && resp.Body != http.NoBody && resp.ContentLength != 0
+}
+
+// isStream reports whether a body of this type is read while it arrives.
+func isStream(contentType string) bool {
+	media := mediaType(contentType)
+	return isEvents(media) || startsWithAny(media, "multipart/", "audio/", "video/", "image/")
+}
+
+// isEvents reports whether a body of this type is one even if its length is known.
+func isEvents(media string) bool {
 	switch media {
 	case "text/event-stream", "application/x-ndjson", "application/ndjson", "application/jsonl",
 		"application/json-seq", "application/stream+json":
 		return true
 	}
-	for _, kind := range []string{"multipart/", "application/grpc", "application/connect+", "audio/", "video/", "image/"} {
-		if strings.HasPrefix(media, kind) {
-			return true
-		}
-	}
-	return false
+	return startsWithAny(media, "application/grpc", "application/connect+")
+}
+
+func mediaType(contentType string) string {
+	media, _, _ := strings.Cut(contentType, ";")
+	return strings.ToLower(strings.TrimSpace(media))
+}
+
+func startsWithAny(s string, starts ...string) bool {
+	return slices.ContainsFunc(starts, func(start string) bool { return strings.HasPrefix(s, start) })
 }
 
 // peek asks RetryableBody about resp, whose body is then one that gives again
@@ -57,8 +69,7 @@ func (p *Policy) peek(c caller, req *http.Request, resp *http.Response, attempt 
 	if limit < 0 {
 		return Decision{}
 	}
-	body := &peekedBody{src: resp.Body, length: resp.ContentLength}
-	body.tape.lend(body.start[:min(int64(len(body.start)), limit)])
+	body := newPeekedBody(resp, limit)
 	resp.Body = body
 	r := &body.look
 	*r = peekReader{body: body, caller: c, limit: limit, wait: most}
@@ -120,7 +131,7 @@ func (r *peekReader) more(take func(*tape) int) error {
 		case b.size >= r.limit:
 			r.err = errPeekBytes
 			return r.err
-		default:
+		case !b.pending: // by a look before
 			b.begin(r.limit - b.size)
 		}
 		if !r.await() {

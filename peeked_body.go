@@ -2,6 +2,7 @@ package insist
 
 import (
 	"io"
+	"net/http"
 	"sync"
 )
 
@@ -22,6 +23,13 @@ type peekedBody struct {
 	landed  chan struct{} // closed when it has come back, if anybody waits
 	off     int64         // the caller's place
 	at      spot
+}
+
+// newPeekedBody returns a body for resp of which as much as limit may be seen.
+func newPeekedBody(resp *http.Response, limit int64) *peekedBody {
+	b := &peekedBody{src: resp.Body, length: resp.ContentLength}
+	b.tape.lend(b.start[:min(int64(len(b.start)), limit)])
+	return b
 }
 
 // begin starts a Read of the source, of at most most bytes, that may go on after

@@ -120,6 +120,28 @@ type Policy struct {
 	// Zero means 1 second; negative means that only what has arrived is seen.
 	MaxPeekTime time.Duration
 
+	// MaxWholeBytes has responses that are no longer than this, in bytes, read
+	// before they are handed over. One that breaks off is then a failure: the
+	// request is sent again by the rules for an answer that did not come, and if
+	// it is not, the caller gets the response with what there is of it. Use it for
+	// the small answers of an API. Longer responses and streams (see
+	// RetryableBody) are handed over as ever, as soon as they show that they are
+	// that; one whose head does not say its length is held up for MaxPeekTime at
+	// most. Transport only. Zero or negative means that none is read.
+	MaxWholeBytes int64
+
+	// ResumeDownloads has the body of a response to a GET go on where it broke
+	// off, by Range and If-Range (RFC 9110, section 13.1.5), if the response has a
+	// strong ETag, or else a Last-Modified at least one second older than its
+	// Date, and Accept-Ranges: bytes, and neither it nor the base has compressed
+	// it. The caller's own request for a range goes on within that range. The
+	// requests are made in the body's Read, by this policy: MaxAttempts and
+	// Backoff count from the last byte that came. Where the resource has changed,
+	// or the server answers anything but the right piece, Read returns the error
+	// that it would have without this. Use it for large downloads. Transport only.
+	// Zero means that a body that breaks off is the caller's to handle.
+	ResumeDownloads bool
+
 	// Prepare changes each request from the second attempt on before it is
 	// sent: to sign it anew, or to refresh a token. It gets a copy of its own
 	// (headers and URL included). The body is not to be touched. An error ends
@@ -128,8 +150,9 @@ type Policy struct {
 	Prepare func(req *http.Request) error
 
 	// OnAttempt is told of each attempt, after it was judged and before the
-	// wait. It is called on the caller's goroutine. An attempt whose wait is
-	// cut short is told of a second time, with Amended set. Both doors.
+	// wait. It is called on the caller's goroutine. An attempt whose wait is cut
+	// short, or whose body breaks off and is resumed, is told of once more, with
+	// Amended set. Both doors.
 	// If nil, nobody is told.
 	OnAttempt func(ctx context.Context, a Attempt)
 }

@@ -29,7 +29,8 @@ type Attempt struct {
 	// that the attempt was a function's.
 	Status int
 
-	// Err is the attempt's error. If nil, it ended in a response or a value.
+	// Err is the attempt's error. With a Status it is the one in which the body
+	// broke off. If nil, the attempt ended in a response or a value.
 	Err error
 
 	// Duration is how long the attempt took, until its outcome was judged.
@@ -46,8 +47,8 @@ type Attempt struct {
 	Reason Reason
 
 	// Amended reports that this takes the place of what was told of the same
-	// attempt before: its wait was cut short. Zero means that this is the first
-	// that is told of it.
+	// attempt before: its wait was cut short, or its body broke off and is to be
+	// resumed. Zero means that this is the first that is told of it.
 	Amended bool
 }
 
@@ -157,6 +158,7 @@ type teller struct {
 	hook   func(context.Context, Attempt)
 	record *Record
 	call   *callRecord
+	before int // attempts that were told of before this call's first
 	last   Attempt
 	start  time.Time
 }
@@ -177,9 +179,13 @@ func (t *teller) tell(o *outcome, r ruling) {
 	if !t.asked() {
 		return
 	}
+	before := t.last
 	t.last = Attempt{
-		Number: o.number, Err: o.err, Duration: time.Since(t.start),
+		Number: t.before + o.number, Err: o.err, Duration: time.Since(t.start),
 		Wait: r.wait, Retry: r.retry, Reason: r.reason,
+	}
+	if before.Number == t.last.Number {
+		t.last.Status, t.last.Amended = before.Status, true
 	}
 	if o.req != nil {
 		t.last.Method, t.last.Host = cmp.Or(o.req.Method, http.MethodGet), o.host

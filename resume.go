@@ -1,0 +1,243 @@
+package insist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// errOtherAnswer is on record where an answer is not the piece that was asked
+// for. The caller gets the error in which the body broke off.
+var errOtherAnswer = errors.New("insist: the answer does not go on where the body broke off")
+
+// download is a response's body that goes on, by further requests, where it
+// breaks off. Read alone moves it; Close may come from anywhere.
+type download struct {
+	base      http.RoundTripper
+	policy    Policy
+	around    *scope
+	req       *http.Request // the caller's
+	ranged    bool          // it asked for a range
+	validator validator
+	begun     time.Time
+	teller    teller
+
+	span           // from the next byte to the end; the end is negative if not known
+	left     int64 // of this piece; negative for the first, whose end is the server's
+	number   int   // of the attempt that brought this piece, from the last progress on
+	progress bool  // this piece has given something
+	broken   error // that came with the last bytes
+	err      error // that Read has returned, and will again
+
+	mu     sync.Mutex
+	piece  io.ReadCloser
+	ctx    context.Context // of the further requests; nil until there is one
+	cancel context.CancelFunc
+	closed bool
+}
+
+// makeResumable gives resp a body that is resumed, if it can be.
+func (c *call) makeResumable(resp *http.Response) {
+	if !c.idempotent || c.req.Method != http.MethodGet && c.req.Method != "" ||
+		c.req.Body != nil && c.req.Body != http.NoBody || !hasBody(c.req, resp) || !isPlain(resp) {
+		return
+	}
+	at, ok := span{end: resp.ContentLength, total: resp.ContentLength}, false
+	ranged := resp.StatusCode == http.StatusPartialContent
+	if ranged {
+		at, ok = contentRange(resp.Header)
+		ok = ok && (resp.ContentLength < 0 || resp.ContentLength == at.end-at.first)
+	} else {
+		ok = resp.StatusCode == http.StatusOK && acceptsRanges(resp.Header)
+	}
+	v := validatorOf(resp.Header)
+	if !ok || v == (validator{}) {
+		return
+	}
+	d := &download{
+		base: c.base, policy: *c.policy, around: c.around, req: c.req, ranged: ranged, validator: v,
+		begun: c.begun, teller: c.teller, span: at, left: -1, number: c.last.number, piece: resp.Body,
+	}
+	d.policy.RetryableBody, d.policy.MaxWholeBytes, d.policy.ResumeDownloads = nil, 0, false
+	failed := c.policy
+	d.policy.RetryableStatus = func(code int) bool { // that it has changed won't change
+		return code != http.StatusPreconditionFailed && code != http.StatusRequestedRangeNotSatisfiable &&
+			failed.retryableStatus(code)
+	}
+	resp.Body = d
+}
+
+func (d *download) Read(p []byte) (int, error) {
+	for d.err == nil {
+		n, err := d.take(p)
+		switch {
+		case err == nil:
+			return n, nil
+		case err == io.EOF && (d.left < 0 || d.first == d.end):
+			return n, d.stop(err)
+		case n > 0:
+			d.broken = err
+			return n, nil
+		}
+		if err = d.resume(err); err != nil {
+			return 0, d.stop(err)
+		}
+	}
+	return 0, d.err
+}
+
+// take reads this piece, and nothing behind it.
+func (d *download) take(p []byte) (n int, err error) {
+	if err, d.broken = d.broken, nil; err != nil {
+		return 0, err
+	}
+	if d.left == 0 {
+		return 0, io.EOF
+	}
+	if d.left > 0 {
+		p = p[:min(int64(len(p)), d.left)]
+	}
+	n, err = d.piece.Read(p)
+	d.first += int64(n)
+	d.progress = d.progress || n > 0
+	if d.left > 0 {
+		d.left -= int64(n)
+	}
+	return n, err
+}
+
+// stop ends the download in err.
+func (d *download) stop(err error) error {
+	d.err = err
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cancel != nil {
+		d.cancel()
+	}
+	return err
+}
+
+// resume gets the next piece after this one has ended in broken. The error that it
+// returns is Read's.
+func (d *download) resume(broken error) error {
+	short := d.left == 0 // no failure: the server may send less than it is asked for
+	if broken == io.EOF {
+		broken = io.ErrUnexpectedEOF
+	}
+	req, ok := d.request()
+	if !ok {
+		return broken
+	}
+	c := call{base: d.base, policy: &d.policy, around: d.around, req: req, caller: callerOf(req)}
+	if d.progress {
+		d.teller.before += d.number - 1
+		d.number, d.progress = 1, false
+	}
+	resp, err := c.goOn(d, broken, short)
+	d.teller, d.number = c.teller, c.last.number
+	return d.splice(&c, resp, err, broken)
+}
+
+// request returns the request for what is left, if there is anything, and somebody
+// to read it.
+func (d *download) request() (*http.Request, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.end >= 0 && d.first >= d.end || callerOf(d.req).gone() {
+		return nil, false
+	}
+	if d.ctx == nil {
+		d.ctx, d.cancel = context.WithCancel(d.req.Context())
+	}
+	req := d.req.WithContext(d.ctx)
+	req.Header = req.Header.Clone()
+	if d.ranged {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.first, d.end-1))
+	} else {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.first))
+	}
+	req.Header.Set("If-Range", d.validator.ifRange())
+	return req, true
+}
+
+// goOn is run for a call whose first attempts have been made, the last of them
+// being the one that brought d's piece.
+func (c *call) goOn(d *download, broken error, short bool) (*http.Response, error) {
+	defer c.cleanUp()
+	d.swap(http.NoBody)
+	c.prepare()
+	c.teller, c.begun = d.teller, d.begun
+	c.note(d.number, nil, nil, broken)
+	op := c.policy.judge(&c.last)
+	if short {
+		op = opinion{Decision: Decision{Retry, -1}, reason: ReasonDecision}
+	}
+	return c.conclude(op)
+}
+
+// swap closes d's piece, and has next in its place, unless d has been closed.
+func (d *download) swap(next io.ReadCloser) bool {
+	d.mu.Lock()
+	last := d.piece
+	if d.closed {
+		last = next
+	} else {
+		d.piece = next
+	}
+	closed := d.closed
+	d.mu.Unlock()
+	last.Close()
+	return !closed
+}
+
+// splice puts the piece that the call has brought in its place.
+func (d *download) splice(c *call, resp *http.Response, err, broken error) error {
+	switch {
+	case err == nil && !d.fits(resp):
+		discard(c.caller, resp, 0)
+		d.teller.tell(&outcome{number: d.number, req: c.req, resp: resp, err: errOtherAnswer}, ruling{reason: ReasonError})
+		return broken
+	case err == nil && d.swap(resp.Body):
+		return nil
+	case callerOf(d.req).gone():
+		return err
+	case c.caller.gone():
+		return http.ErrBodyReadAfterClose
+	}
+	return broken
+}
+
+// fits reports whether resp is what comes next of the same representation.
+func (d *download) fits(resp *http.Response) bool {
+	s, ok := contentRange(resp.Header)
+	switch {
+	case !ok, resp.StatusCode != http.StatusPartialContent, resp.Body == nil,
+		!isPlain(resp), !d.validator.in(resp.Header), s.first != d.first,
+		resp.ContentLength >= 0 && resp.ContentLength != s.end-s.first,
+		d.total >= 0 && s.total >= 0 && s.total != d.total,
+		d.end >= 0 && s.end > d.end,
+		d.end < 0 && s.total < 0: // nothing tells where it ends
+		return false
+	case d.end < 0:
+		d.end = s.total
+	}
+	d.total = max(d.total, s.total)
+	d.left = s.end - s.first
+	return true
+}
+
+// Close ends the piece, and a request for one that is under way.
+func (d *download) Close() error {
+	d.mu.Lock()
+	d.closed = true
+	piece, cancel := d.piece, d.cancel
+	d.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	return piece.Close()
+}
