@@ -1,0 +1,169 @@
+package insisttest
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Script plays its steps in order, one for each request that arrives, and
+// repeats the last one for ever. It is an http.RoundTripper, to be the base of a
+// transport that retries, and an http.Handler, for httptest.NewServer or a
+// server on a Listener. It is safe for concurrent use.
+type Script struct {
+	steps []Step
+
+	mu       sync.Mutex
+	arrivals []*arrival
+	bodies   []*Body
+}
+
+// NewScript returns a script of these steps. Without any, each request is
+// answered by Status(200).
+func NewScript(steps ...Step) *Script {
+	if len(steps) == 0 {
+		steps = []Step{Status(http.StatusOK)}
+	}
+	return &Script{steps: steps}
+}
+
+// RoundTrip plays the next step. The request's body is read to its end before
+// the answer is returned, unless reading it fails, and closed on every path.
+func (s *Script) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		defer req.Body.Close()
+	}
+	resp, err := s.play(req, req.Body == nil || req.Body == http.NoBody)
+	if resp == nil {
+		return nil, err
+	}
+	resp.Request = req
+	if body, ok := resp.Body.(*Body); ok {
+		s.mu.Lock()
+		s.bodies = append(s.bodies, body)
+		s.mu.Unlock()
+	}
+	return resp, err
+}
+
+// play records the arrival of req, plays the next step, and reads what that has
+// left of the body.
+func (s *Script) play(req *http.Request, bodyless bool) (*http.Response, error) {
+	arrived := newArrival(req)
+	arrived.Whole = bodyless
+	s.mu.Lock()
+	step := s.steps[min(len(s.arrivals), len(s.steps)-1)]
+	s.arrivals = append(s.arrivals, arrived)
+	s.mu.Unlock()
+
+	if !bodyless {
+		body := req.Body
+		req = req.WithContext(req.Context())
+		req.Body = &recording{ReadCloser: body, mu: &s.mu, to: arrived, length: req.ContentLength}
+	}
+	resp, err := step(req)
+	if resp == nil || err != nil {
+		return resp, err
+	}
+	if err := readAll(req); err != nil {
+		if resp.Body != nil {
+			resp.Body.Close()
+		}
+		return nil, err
+	}
+	return resp, nil
+}
+
+// ServeHTTP plays the next step.
+func (s *Script) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	resp, err := s.play(req, req.ContentLength == 0)
+	if resp != nil && resp.Body != nil {
+		defer resp.Body.Close()
+	}
+	if resp == nil || err != nil {
+		reset(w)
+		return
+	}
+	for key, values := range resp.Header {
+		w.Header()[key] = values
+	}
+	if resp.ContentLength > 0 {
+		w.Header().Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
+	}
+	w.WriteHeader(resp.StatusCode)
+	if resp.ContentLength != 0 {
+		http.NewResponseController(w).Flush() // the head, before the body's first bytes
+	}
+	if resp.Body != nil && send(w, resp.Body) != nil {
+		panic(http.ErrAbortHandler) // breaks the answer off
+	}
+}
+
+// send sends each part of body as soon as it can be read. An error is body's; the
+// head has been sent by then.
+func send(w http.ResponseWriter, body io.Reader) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := body.Read(buf)
+		w.Write(buf[:n])
+		if err == io.EOF {
+			return nil
+		}
+		http.NewResponseController(w).Flush()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// reset resets the connection, or on HTTP/2, which has many requests on one, the
+// stream.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secure.NetConn()
+	}
+	if c, ok := conn.(interface{ SetLinger(int) error }); ok {
+		c.SetLinger(0)
+	}
+	conn.Close()
+}
+
+// Arrivals returns what has arrived until now, in order.
+func (s *Script) Arrivals() []Arrival {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]Arrival, len(s.arrivals))
+	for i, a := range s.arrivals {
+		all[i] = a.snapshot()
+	}
+	return all
+}
+
+// Waits returns the times between the arrivals: the waits of the client, and
+// with each of them the time that the attempt before it took, which is zero in
+// virtual time unless a step has an After.
+func (s *Script) Waits() []time.Duration {
+	var all []time.Duration
+	arrivals := s.Arrivals()
+	for i := 1; i < len(arrivals); i++ {
+		all = append(all, arrivals[i].Time.Sub(arrivals[i-1].Time))
+	}
+	return all
+}
+
+// Bodies returns the bodies of the responses that RoundTrip has returned, in
+// order, to see whether each was closed. Those of a step of your own are among
+// them if they are a *Body. It is empty for a server, whose bodies the client
+// does not get.
+func (s *Script) Bodies() []*Body {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*Body(nil), s.bodies...)
+}

@@ -1,0 +1,137 @@
+package insisttest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Step is what one attempt meets: a response, or an error in place of one. Any
+// such function is a step, also one that calls another; write your own for what
+// is not here. The request's Body may be nil. What a step leaves unread of it is
+// read after it has returned a response, and not after an error. On a server an
+// error resets the connection, and one that the response's body returns breaks
+// the answer off.
+type Step func(*http.Request) (*http.Response, error)
+
+// Status answers with a status code, its text as the body, and headers, given as
+// keys and values in turn. An odd number of them panics.
+func Status(code int, headers ...string) Step {
+	return answer(code, "text/plain; charset=utf-8", http.StatusText(code), headers)
+}
+
+// JSON answers with a status code and a JSON body, which is sent as it is, and
+// headers as Status does.
+func JSON(code int, body string, headers ...string) Step {
+	return answer(code, "application/json", body, headers)
+}
+
+func answer(code int, kind, body string, headers []string) Step {
+	if len(headers)%2 != 0 {
+		panic("insisttest: a header without a value")
+	}
+	h := http.Header{}
+	for pair := range slices.Chunk(headers, 2) {
+		h.Add(pair[0], pair[1])
+	}
+	if code < 200 || code == http.StatusNoContent || code == http.StatusNotModified {
+		body = ""
+	} else if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", kind)
+	}
+	return func(req *http.Request) (*http.Response, error) {
+		if err := readAll(req); err != nil {
+			return nil, err
+		}
+		content := body
+		if req.Method == http.MethodHead {
+			content = ""
+		}
+		return &http.Response{
+			Status: fmt.Sprint(code, " ", http.StatusText(code)), StatusCode: code,
+			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: h.Clone(), ContentLength: int64(len(body)),
+			Body: &Body{Reader: strings.NewReader(content)},
+		}, nil
+	}
+}
+
+// Reset resets the connection before any of the request's body is read.
+func Reset() Step {
+	return func(*http.Request) (*http.Response, error) { return nil, errReset }
+}
+
+// Lost reads the whole request, and resets the connection: the request may have
+// had its effect, but the answer is lost.
+func Lost() Step { return After(0, Reset()) }
+
+// As net/http returns it, but for the addresses, which a base doesn't have.
+var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+
+// After reads the whole request, lets d pass, and plays step. If the request's
+// context ends before, that is the attempt's error; so After(time.Hour, …) is a
+// server that does not answer.
+func After(d time.Duration, step Step) Step {
+	return func(req *http.Request) (*http.Response, error) {
+		if err := readAll(req); err != nil {
+			return nil, err
+		}
+		if d <= 0 {
+			return step(req)
+		}
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return step(req)
+		case <-req.Context().Done():
+			return nil, context.Cause(req.Context())
+		}
+	}
+}
+
+// CutAfter plays step, and breaks the body of its answer off after n bytes: the
+// client, which has the response by then, reads these and io.ErrUnexpectedEOF,
+// on HTTP/2 the error of a stream that was reset. A body of up to n bytes
+// arrives whole.
+func CutAfter(n int, step Step) Step {
+	return func(req *http.Request) (*http.Response, error) {
+		resp, err := step(req)
+		if resp != nil && resp.Body != nil {
+			resp.Body = &Body{Reader: &cut{resp.Body, n}}
+		}
+		return resp, err
+	}
+}
+
+type cut struct {
+	io.ReadCloser
+	left int
+}
+
+func (c *cut) Read(p []byte) (int, error) {
+	if c.left > 0 {
+		n, err := c.ReadCloser.Read(p[:min(len(p), c.left)])
+		c.left -= n
+		return n, err
+	}
+	if _, err := io.ReadFull(c.ReadCloser, make([]byte, 1)); err != nil {
+		return 0, err
+	}
+	return 0, io.ErrUnexpectedEOF
+}
+
+func readAll(req *http.Request) error {
+	if req.Body == nil {
+		return nil
+	}
+	_, err := io.Copy(io.Discard, req.Body)
+	return err
+}

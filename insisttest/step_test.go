@@ -1,0 +1,112 @@
+package insisttest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist/insisttest"
+)
+
+func TestAfterEndsWithTheContext(t *testing.T) {
+	steps := []insisttest.Step{insisttest.After(time.Hour, insisttest.Status(200))}
+	each(t, steps, func(t *testing.T, s *insisttest.Script, base http.RoundTripper, url, _ string) {
+		req := request(t, "POST", url, "hello")
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := base.RoundTrip(req.WithContext(ctx))
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.True(t, s.Arrivals()[0].Whole, "read before")
+	})
+}
+
+func TestAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		resp, err := insisttest.After(time.Minute, insisttest.Status(200))(request(t, "GET", "http://x", ""))
+		require.NoError(t, err)
+		assert.Equal(t, 200, resp.StatusCode)
+		assert.Equal(t, time.Minute, time.Since(start))
+	})
+}
+
+func TestAHeaderWithoutAValue(t *testing.T) {
+	for _, odd := range [][]string{{"Retry-After"}, {"A", "1", "B"}} {
+		assert.Panics(t, func() { insisttest.Status(200, odd...) })
+		assert.Panics(t, func() { insisttest.JSON(200, "", odd...) })
+	}
+}
+
+// A scripted base is a base to learn from: it closes what it is given.
+func TestTheBaseAndItsBodies(t *testing.T) {
+	broken := errors.New("disk on fire")
+	whole, failing := func() io.Reader { return strings.NewReader("hello") }, func() io.Reader {
+		return io.MultiReader(strings.NewReader("he"), iotest.ErrReader(broken))
+	}
+	for _, c := range []struct {
+		name   string
+		step   insisttest.Step
+		body   func() io.Reader
+		length int64
+		err    error // nil: any
+		got    string
+		whole  bool
+	}{
+		{"whole", insisttest.Status(200), whole, -1, nil, "hello", true},
+		{"whole, of known length", insisttest.Status(200), whole, 5, nil, "hello", true},
+		{"shorter than declared", insisttest.Status(200), whole, 6, nil, "hello", false},
+		{"lost", insisttest.Lost(), whole, -1, nil, "hello", true},
+		{"reset", insisttest.Reset(), whole, -1, nil, "", false},
+		{"fails", insisttest.Status(200), failing, -1, broken, "he", false},
+		{"fails where the answer was lost", insisttest.Lost(), failing, -1, broken, "he", false},
+		{"fails after an early answer", early, failing, -1, broken, "he", false},
+	} {
+		s, body := insisttest.NewScript(c.step), &insisttest.Body{Reader: c.body()}
+		req := request(t, "PUT", "http://x/", "")
+		req.Body, req.GetBody, req.ContentLength = body, nil, c.length
+		before := *req
+		resp, err := s.RoundTrip(req)
+		assert.Equal(t, before, *req, "%s: the request is not changed", c.name)
+		assert.Equal(t, 1, body.Closes(), c.name)
+		assert.Equal(t, c.got, s.Arrivals()[0].Body, c.name)
+		assert.Equal(t, c.whole, s.Arrivals()[0].Whole, c.name)
+		if c.err != nil {
+			assert.Equal(t, c.err, err, c.name)
+		}
+		if err != nil {
+			assert.Nil(t, resp, c.name)
+			continue
+		}
+		assert.Same(t, req, resp.Request, c.name)
+		assert.Zero(t, s.Bodies()[0].Closes(), c.name)
+		resp.Body.Close()
+		assert.Equal(t, 1, s.Bodies()[0].Closes(), c.name)
+	}
+}
+
+func TestBody(t *testing.T) {
+	inner := &insisttest.Body{Reader: strings.NewReader("x")}
+	outer := &insisttest.Body{Reader: inner}
+	data, err := io.ReadAll(outer)
+	require.NoError(t, err)
+	assert.Equal(t, "x", string(data))
+	outer.Close()
+	outer.Close()
+	assert.Equal(t, 2, outer.Closes())
+	assert.Equal(t, 2, inner.Closes())
+
+	var empty insisttest.Body
+	data, err = io.ReadAll(&empty)
+	assert.NoError(t, err)
+	assert.Empty(t, data)
+	assert.NoError(t, empty.Close())
+}
