@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // ask returns what a condition says of a body, whatever the body comes in.
@@ -145,9 +147,9 @@ func TestACustomCondition(t *testing.T) {
 		assert.Equal(t, 200, resp.StatusCode)
 		return Decision{Verdict: Retry, Wait: seconds(answer.Parameters.RetryAfter)}
 	}
-	runPeek(t, Policy{RetryableBody: telegram}, func(b *base) {
+	runPeek(t, Policy{RetryableBody: telegram}, func(b *insisttest.Script) {
 		assert.Equal(t, []int{1, 2}, seen)
-		assert.Equal(t, seconds(7), b.waits()[0])
+		assert.Equal(t, seconds(7), b.Waits()[0])
 	}, content(`{"ok": false, "parameters": {"retry_after": 7}}`), content(`{"ok": true}`))
 }
 
@@ -159,20 +161,20 @@ func TestAConditionSetsTheWaitOfAFailedStatus(t *testing.T) {
 		assert.Equal(t, "Too Many Requests", string(data))
 		return Decision{Wait: seconds(float64(5 * attempt))}
 	}
-	runPeek(t, Policy{RetryableBody: wait}, func(b *base) {
-		assert.Equal(t, []time.Duration{seconds(5), seconds(10)}, b.waits())
-		assert.Equal(t, 1, b.bodies[0].closed())
+	runPeek(t, Policy{RetryableBody: wait}, func(b *insisttest.Script) {
+		assert.Equal(t, []time.Duration{seconds(5), seconds(10)}, b.Waits())
+		assert.Equal(t, 1, b.Bodies()[0].Closes())
 	}, status(429))
-	runPeek(t, Policy{RetryableBody: wait, MaxRetryAfter: seconds(7)}, func(b *base) {
-		assert.Equal(t, []time.Duration{seconds(5)}, b.waits(), "bounded as a Retry-After is")
+	runPeek(t, Policy{RetryableBody: wait, MaxRetryAfter: seconds(7)}, func(b *insisttest.Script) {
+		assert.Equal(t, []time.Duration{seconds(5)}, b.Waits(), "bounded as a Retry-After is")
 	}, status(429))
 }
 
 // A failed answer that doesn't arrive holds the next attempt up no longer than
 // draining it would.
 func TestAConditionOnAFailedStatusHoldsNothingUp(t *testing.T) {
-	runPeek(t, Policy{RetryableBody: JSONFieldNot("/a", 0), Backoff: Constant(0)}, func(b *base) {
-		assert.Less(t, b.waits()[0], time.Second)
+	runPeek(t, Policy{RetryableBody: JSONFieldNot("/a", 0), Backoff: Constant(0)}, func(b *insisttest.Script) {
+		assert.Less(t, b.Waits()[0], time.Second)
 	}, func(r *http.Request) (*http.Response, error) {
 		resp, err := from(func() io.Reader { return &trickle{strings.NewReader(strings.Repeat(" ", 30))} })(r)
 		resp.StatusCode = 503

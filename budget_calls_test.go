@@ -99,10 +99,10 @@ func TestStandardsBudgetIsSharedByItsCopies(t *testing.T) {
 		{func(p *Policy) { p.Budget = nil }, 3},
 		{func(p *Policy) { p.Budget = new(Budget) }, 3},
 	} {
-		before := len(b.hits)
+		before := len(b.Arrivals())
 		ctx := EditPolicy(t.Context(), c.edit)
 		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
 		require.NoError(t, err)
-		assert.Equal(t, c.want, len(b.hits)-before)
+		assert.Equal(t, c.want, len(b.Arrivals())-before)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // frameErrors are HTTP/2's own ways to fail. streams is how many the server
@@ -87,8 +88,11 @@ var frameErrors = []struct {
 	},
 	{
 		name: "reset without an answer",
-		play: func(c *frameConn, stream uint32, n int) { c.Conn.(*memConn).reset() },
-		get:  usesUp(3), post: maybeDone, streams: [2]int{3, 1},
+		play: func(c *frameConn, stream uint32, n int) {
+			c.Conn.(interface{ SetLinger(int) error }).SetLinger(0)
+			c.Close()
+		},
+		get: usesUp(3), post: maybeDone, streams: [2]int{3, 1},
 		text: "connection reset by peer",
 	},
 }
@@ -116,7 +120,7 @@ func TestAPostIsNotRepeatedBelowUs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				li := newMemListener()
+				li := insisttest.NewListener()
 				s := &frameServer{play: func(c *frameConn, stream uint32, n int) {
 					switch {
 					case n == 1:
@@ -143,7 +147,7 @@ func TestAPostIsNotRepeatedBelowUs(t *testing.T) {
 // TestARepetitionBelowUsIsBounded: that of an idempotent request, too.
 func TestARepetitionBelowUsIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		li := newMemListener()
+		li := insisttest.NewListener()
 		s := &frameServer{play: func(c *frameConn, stream uint32, n int) {
 			if n < 500 {
 				c.reset(stream, codeProtocol)
@@ -167,7 +171,7 @@ func TestFrameErrors(t *testing.T) {
 		for i, method := range []string{"GET", "POST"} {
 			t.Run(e.name+"/"+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					li := newMemListener()
+					li := insisttest.NewListener()
 					s := &frameServer{play: e.play}
 					base := s.transport(li)
 					start := time.Now()

@@ -193,7 +193,7 @@ func headerTimeout(t *testing.T, hit func()) (http.RoundTripper, string) {
 func nameServer(code byte) func(*testing.T, func()) (http.RoundTripper, string) {
 	return func(t *testing.T, _ func()) (http.RoundTripper, string) {
 		resolver := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-			client, server := memPair()
+			client, server := net.Pipe()
 			go answerDNS(server, code)
 			return client, nil
 		}}

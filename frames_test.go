@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // frameServer is an HTTP/2 server in frames, for what net/http's server does not
@@ -26,7 +28,7 @@ func (s *frameServer) count() int {
 }
 
 // transport returns a transport whose connections s serves.
-func (s *frameServer) transport(li *memListener) *http.Transport {
+func (s *frameServer) transport(li *insisttest.Listener) *http.Transport {
 	go func() {
 		for {
 			c, err := li.Accept()
@@ -36,7 +38,7 @@ func (s *frameServer) transport(li *memListener) *http.Transport {
 			go s.serve(&frameConn{Conn: c})
 		}
 	}()
-	t := &http.Transport{DialContext: li.dial, Protocols: new(http.Protocols)}
+	t := &http.Transport{DialContext: li.Dial, Protocols: new(http.Protocols)}
 	t.Protocols.SetUnencryptedHTTP2(true)
 	return t
 }

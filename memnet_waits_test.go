@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // memEach runs a test against a real server on HTTP/1.1 and on HTTP/2, in
@@ -22,13 +23,13 @@ func memEach(t *testing.T, h http.HandlerFunc, test func(t *testing.T, base *htt
 	for _, p := range []srvProto{http11, http2raw} {
 		t.Run(p.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				li := newMemListener()
+				li := insisttest.NewListener()
 				protocols := new(http.Protocols)
 				protocols.SetHTTP1(p == http11)
 				protocols.SetUnencryptedHTTP2(p == http2raw)
 				s := &http.Server{Handler: h, Protocols: protocols}
 				go s.Serve(li)
-				base := &http.Transport{DialContext: li.dial, Protocols: protocols}
+				base := &http.Transport{DialContext: li.Dial, Protocols: protocols}
 				t.Cleanup(func() {
 					base.CloseIdleConnections()
 					s.Close()
@@ -171,13 +172,13 @@ func TestTimeoutsOfTheBase(t *testing.T) {
 		for method, want := range map[string]ends{"GET": usesUp(3), "POST": c.post} {
 			t.Run(name+"/"+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					li := newMemListener()
+					li := insisttest.NewListener()
 					go func() {
 						for conn, err := li.Accept(); err == nil; conn, err = li.Accept() {
 							go io.Copy(io.Discard, conn)
 						}
 					}()
-					base := &http.Transport{DialContext: li.dial}
+					base := &http.Transport{DialContext: li.Dial}
 					c.set(base)
 					start := time.Now()
 					got, err := call(t, base, method, c.url, method == "POST")

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
@@ -28,13 +30,13 @@ func from(body func() io.Reader, headers ...string) step {
 	return func(*http.Request) (*http.Response, error) {
 		r := answer(200, append([]string{"Content-Type", "application/json"}, headers...)...)
 		r.ProtoMajor, r.ContentLength = 1, -1
-		r.Body = &countedBody{Reader: body()}
+		r.Body = &insisttest.Body{Reader: body()}
 		return r, nil
 	}
 }
 
 // runPeek sends a GET in virtual time, then lets check look at what the base saw.
-func runPeek(t *testing.T, p Policy, check func(*base), steps ...step) {
+func runPeek(t *testing.T, p Policy, check func(*insisttest.Script), steps ...step) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := script(steps...)
@@ -55,11 +57,11 @@ func TestABusinessErrorIsRetried(t *testing.T) {
 		resp, err := (&RetryTransport{Base: b, Policy: not0}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
 		require.NoError(t, err)
 		assert.Equal(t, `{"ret_code": 0, "a": 1}`, text(t, resp))
-		assert.Equal(t, []time.Duration{time.Minute}, b.waits())
-		assert.Equal(t, 1, b.bodies[0].closed())
-		assert.Zero(t, b.bodies[1].closed())
+		assert.Equal(t, []time.Duration{time.Minute}, b.Waits())
+		assert.Equal(t, 1, b.Bodies()[0].Closes())
+		assert.Zero(t, b.Bodies()[1].Closes())
 		resp.Body.Close()
-		assert.Equal(t, 1, b.bodies[1].closed())
+		assert.Equal(t, 1, b.Bodies()[1].Closes())
 		assert.Equal(t, ReasonCondition, record.Calls()[0][0].Reason)
 		assert.Equal(t, ReasonSuccess, record.Calls()[0][1].Reason)
 	})
@@ -72,7 +74,7 @@ func TestTheLastBusinessErrorIsTheCallers(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 200, resp.StatusCode)
 		assert.Equal(t, `{"ret_code": 5000}`, text(t, resp))
-		assert.Len(t, b.hits, 3, "an answer that says it failed: any method")
+		assert.Len(t, b.Arrivals(), 3, "an answer that says it failed: any method")
 	})
 }
 
@@ -83,7 +85,7 @@ func TestTheGateHoldsForConditionsToo(t *testing.T) {
 		b := script(content(`{"ret_code": 5000}`))
 		_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "POST", "http://x/", nil))
 		require.NoError(t, err)
-		assert.Len(t, b.hits, 1)
+		assert.Len(t, b.Arrivals(), 1)
 	})
 }
 
@@ -150,7 +152,7 @@ func TestWhatIsLookedInto(t *testing.T) {
 		p.Backoff = Constant(0)
 		resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(req)
 		require.NoError(t, err, c.name)
-		assert.Len(t, b.hits, c.want, c.name)
+		assert.Len(t, b.Arrivals(), c.want, c.name)
 		if c.want == 1 {
 			want, _ := io.ReadAll(body())
 			assert.Equal(t, string(want), text(t, resp), c.name)
@@ -193,7 +195,7 @@ func TestTheBodyIsHandedOverAsItCame(t *testing.T) {
 				}
 				assert.Equal(t, end, err, "%s %s", name, kind)
 				assert.True(t, body == string(got), "%s %s: got %d bytes of %d", name, kind, len(got), len(body))
-				assert.Len(t, b.hits, 1, "%s %s", name, kind)
+				assert.Len(t, b.Arrivals(), 1, "%s %s", name, kind)
 				_, again := resp.Body.Read(make([]byte, 1))
 				assert.Error(t, again)
 			}
@@ -219,7 +221,7 @@ func TestABodyThatDoesNotArriveIsHandedOver(t *testing.T) {
 				w.Close()
 			}()
 			assert.Equal(t, `{"ret_code": 5000}`, text(t, resp), "whole, though a Read was pending")
-			assert.Len(t, b.hits, 1)
+			assert.Len(t, b.Arrivals(), 1)
 		})
 	}
 }
@@ -289,14 +291,14 @@ func TestPeekBytesAreBounded(t *testing.T) {
 	}{{0, 60_000, 3}, {0, 70_000, 1}, {100, 50, 3}, {100, 120, 1}, {-1, 0, 1}, {1 << 20, 500_000, 3}} {
 		p := not0
 		p.Backoff, p.MaxPeekBytes = Constant(0), c.bound
-		runPeek(t, p, func(b *base) { assert.Len(t, b.hits, c.want, "%v", c) },
+		runPeek(t, p, func(b *insisttest.Script) { assert.Len(t, b.Arrivals(), c.want, "%v", c) },
 			content(`{"a": "`+strings.Repeat("x", c.size)+`", "ret_code": 5000}`))
 	}
 	// A few zipped bytes may be many.
 	p := not0
 	p.Backoff = Constant(0)
 	bomb := compress(`{"a": "` + strings.Repeat("x", 10<<20) + `", "ret_code": 5000}`)
-	runPeek(t, p, func(b *base) { assert.Len(t, b.hits, 1) },
+	runPeek(t, p, func(b *insisttest.Script) { assert.Len(t, b.Arrivals(), 1) },
 		from(func() io.Reader { return bytes.NewReader(bomb) }, "Content-Encoding", "gzip"))
 }
 
@@ -312,7 +314,7 @@ func TestNoLookWhileTheRequestIsStillBeingSent(t *testing.T) {
 		req.GetBody = get
 		resp, err := quickly(b, func(p *Policy) { p.RetryableBody = not0.RetryableBody }).RoundTrip(req)
 		require.NoError(t, err, kind)
-		assert.IsType(t, &countedBody{}, resp.Body, "%s: untouched", kind)
+		assert.IsType(t, &insisttest.Body{}, resp.Body, "%s: untouched", kind)
 		pr.Close()
 	}
 }
@@ -323,5 +325,5 @@ func TestAPanicInAConditionClosesTheBody(t *testing.T) {
 	assert.PanicsWithValue(t, "boom", func() {
 		(&RetryTransport{Base: b, Policy: Policy{RetryableBody: boom}}).RoundTrip(request(t, "GET", "http://x/", nil))
 	})
-	assert.Equal(t, 1, b.bodies[0].closed())
+	assert.Equal(t, 1, b.Bodies()[0].Closes())
 }

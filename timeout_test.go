@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // hangs is a step that ends only with its request's context, as a transport does.
@@ -31,7 +33,7 @@ func TestAnAttemptThatTakesTooLongIsRetried(t *testing.T) {
 		b := script(hangs, hangs, status(200))
 		resp, err := (&RetryTransport{Base: b, Policy: within(5 * time.Second)}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
 		require.NoError(t, err)
-		assert.Equal(t, []time.Duration{seconds(6), seconds(6)}, b.waits())
+		assert.Equal(t, []time.Duration{seconds(6), seconds(6)}, b.Waits())
 		assert.Equal(t, "OK", text(t, resp))
 		assert.Equal(t, ReasonError, record.Calls()[0][0].Reason)
 		assert.Equal(t, seconds(5), record.Calls()[0][0].Duration)
@@ -75,7 +77,7 @@ func TestThePOSTThatTakesTooLong(t *testing.T) {
 			b := script(c.step)
 			_, err := (&RetryTransport{Base: b, Policy: within(time.Second)}).RoundTrip(request(t, "POST", "http://x/", strings.NewReader("x")))
 			assert.Error(t, err)
-			assert.Len(t, b.hits, c.want, name)
+			assert.Len(t, b.Arrivals(), c.want, name)
 		})
 	}
 }
@@ -118,7 +120,7 @@ func TestTheContextOfAKeptResponseEndsWithItsClose(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, endsAtOnce, ctx.Err() != nil, code)
 		if code == 101 {
-			assert.IsType(t, &countedBody{}, resp.Body, "untouched")
+			assert.IsType(t, &insisttest.Body{}, resp.Body, "untouched")
 		}
 		resp.Body.Close()
 		assert.Error(t, ctx.Err())
@@ -134,8 +136,8 @@ func TestALookCountsForTheAttempt(t *testing.T) {
 		resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
 		require.NoError(t, err)
 		assert.Equal(t, `{}`, text(t, resp))
-		assert.Len(t, b.hits, 2)
-		assert.Equal(t, 1, b.bodies[0].closed())
+		assert.Len(t, b.Arrivals(), 2)
+		assert.Equal(t, 1, b.Bodies()[0].Closes())
 		time.Sleep(time.Minute) // virtual: the trickle ignores its Close
 	})
 }
@@ -174,7 +176,7 @@ func TestMaxElapsed(t *testing.T) {
 			resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
 			require.NoError(t, err)
 			assert.Equal(t, 503, resp.StatusCode)
-			assert.Len(t, b.hits, c.want, c.name)
+			assert.Len(t, b.Arrivals(), c.want, c.name)
 			n := 0
 			Run(ctx, p, func(context.Context) error { n++; return errLost })
 			assert.Equal(t, c.want, n, c.name)
@@ -242,7 +244,7 @@ func TestAResponseThatAFunctionReturnsIsNotCut(t *testing.T) {
 	var inner context.Context
 	resp, err := Do(t.Context(), within(time.Hour), func(ctx context.Context) (*http.Response, error) {
 		inner = ctx
-		return status(200)(nil)
+		return status(200)(request(t, "GET", "http://x/", nil))
 	})
 	require.NoError(t, err)
 	assert.NoError(t, inner.Err())

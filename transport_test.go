@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 func TestZeroValueMakesThreeAttemptsTwoSecondsApart(t *testing.T) {
@@ -21,12 +23,12 @@ func TestZeroValueMakesThreeAttemptsTwoSecondsApart(t *testing.T) {
 		b := script(status(500))
 		resp, err := (&RetryTransport{Base: b}).RoundTrip(request(t, "GET", "http://x/", nil))
 		require.NoError(t, err)
-		assert.Equal(t, []time.Duration{2 * time.Second, 2 * time.Second}, b.waits())
+		assert.Equal(t, []time.Duration{2 * time.Second, 2 * time.Second}, b.Waits())
 		assert.Equal(t, 500, resp.StatusCode)
 		assert.Equal(t, "Internal Server Error", text(t, resp), "the last response, whole")
-		assert.Equal(t, 1, b.bodies[0].closed(), "discarded")
-		assert.Equal(t, 1, b.bodies[1].closed(), "discarded")
-		assert.Zero(t, b.bodies[2].closed(), "handed over")
+		assert.Equal(t, 1, b.Bodies()[0].Closes(), "discarded")
+		assert.Equal(t, 1, b.Bodies()[1].Closes(), "discarded")
+		assert.Zero(t, b.Bodies()[2].Closes(), "handed over")
 	})
 }
 
@@ -38,7 +40,7 @@ func TestSuccessEndsTheCall(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 200, resp.StatusCode)
 		assert.Same(t, req, resp.Request)
-		assert.Equal(t, []time.Duration{2 * time.Second, 7 * time.Second}, b.waits())
+		assert.Equal(t, []time.Duration{2 * time.Second, 7 * time.Second}, b.Waits())
 	})
 }
 
@@ -48,7 +50,7 @@ func TestTheLastErrorIsHandedBackAsItIs(t *testing.T) {
 		resp, err := (&RetryTransport{Base: b}).RoundTrip(request(t, "GET", "http://x/", nil))
 		assert.Nil(t, resp)
 		assert.True(t, err == errLost, "not wrapped")
-		assert.Len(t, b.hits, 3)
+		assert.Len(t, b.Arrivals(), 3)
 	})
 }
 
@@ -62,7 +64,7 @@ func TestThePolicyReplacesTheDefaults(t *testing.T) {
 		}}}
 		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
 		require.NoError(t, err)
-		assert.Equal(t, []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute}, b.waits())
+		assert.Equal(t, []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute}, b.Waits())
 		assert.Equal(t, []int{1, 2, 3}, failed)
 	})
 }
@@ -75,7 +77,7 @@ func TestDisabledAndSingleAttempts(t *testing.T) {
 		resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(req)
 		require.NoError(t, err, name)
 		assert.Equal(t, 503, resp.StatusCode, name)
-		assert.Len(t, b.hits, 1, name)
+		assert.Len(t, b.Arrivals(), 1, name)
 		assert.Same(t, req, resp.Request, name)
 	}
 }
@@ -110,11 +112,11 @@ func TestEndOfTheContextDuringAWait(t *testing.T) {
 			assert.Equal(t, 2, e.Attempts)
 			assert.Equal(t, ReasonContext, e.Reason)
 			assert.False(t, e.Timeout())
-			for _, body := range b.bodies {
-				assert.Equal(t, 1, body.closed())
+			for _, body := range b.Bodies() {
+				assert.Equal(t, 1, body.Closes())
 				assert.Equal(t, 503, e.Status)
 			}
-			if len(b.bodies) == 0 {
+			if len(b.Bodies()) == 0 {
 				assert.ErrorIs(t, err, errLost)
 			}
 			calls := record.Calls()
@@ -146,15 +148,15 @@ func TestAnEndedContextMakesNoAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, body := range map[string]io.Reader{
-		"recorded": &countedBody{Reader: strings.NewReader("x")}, "in memory": strings.NewReader("x"), "none": nil,
+		"recorded": &insisttest.Body{Reader: strings.NewReader("x")}, "in memory": strings.NewReader("x"), "none": nil,
 	} {
 		b := script(status(200))
 		resp, err := (&RetryTransport{Base: b}).RoundTrip(request(t, "POST", "http://x/", body).WithContext(ctx))
 		assert.Nil(t, resp, name)
 		assert.ErrorIs(t, err, context.Canceled, name)
-		assert.Empty(t, b.hits, name)
-		if counted, ok := body.(*countedBody); ok {
-			assert.Equal(t, 1, counted.closed(), name)
+		assert.Empty(t, b.Arrivals(), name)
+		if counted, ok := body.(*insisttest.Body); ok {
+			assert.Equal(t, 1, counted.Closes(), name)
 		}
 	}
 }
@@ -168,7 +170,7 @@ func TestCanceledByTheRequestsOwnChannel(t *testing.T) {
 		_, err := (&RetryTransport{Base: b}).RoundTrip(req)
 		assert.ErrorIs(t, err, errCanceled)
 		assert.Equal(t, time.Second, time.Since(start))
-		assert.Len(t, b.hits, 1)
+		assert.Len(t, b.Arrivals(), 1)
 	})
 }
 
@@ -208,16 +210,16 @@ func TestPrepareSignsLaterAttempts(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []int{2, 3}, numbers)
 	for i, want := range []string{"old", "new", "new"} {
-		assert.Equal(t, want, b.hits[i].header.Get("Signature"))
-		assert.Equal(t, "body", b.hits[i].body)
+		assert.Equal(t, want, b.Arrivals()[i].Header.Get("Signature"))
+		assert.Equal(t, "body", b.Arrivals()[i].Body)
 	}
-	assert.Equal(t, "http://x/?attempt=3", b.hits[2].url)
+	assert.Equal(t, "/?attempt=3", b.Arrivals()[2].URI)
 	assert.Equal(t, "old", req.Header.Get("Signature"), "the caller's request is not changed")
 	assert.Equal(t, "attempt=1", req.URL.RawQuery)
 }
 
 func TestPrepareMayEndTheCall(t *testing.T) {
-	noToken, body := errors.New("no token"), &countedBody{Reader: strings.NewReader("x")}
+	noToken, body := errors.New("no token"), &insisttest.Body{Reader: strings.NewReader("x")}
 	rt := &RetryTransport{Base: script(status(503)), Policy: Policy{
 		Backoff: Constant(0), Prepare: func(*http.Request) error { return noToken },
 	}}
@@ -226,12 +228,12 @@ func TestPrepareMayEndTheCall(t *testing.T) {
 	e, ok := errors.AsType[*Error](err)
 	require.True(t, ok)
 	assert.Equal(t, Error{Attempts: 1, Reason: ReasonError, Status: 503, Cause: noToken}, *e)
-	assert.Equal(t, 1, body.closed())
+	assert.Equal(t, 1, body.Closes())
 	assert.NotContains(t, err.Error(), "secret")
 }
 
 func TestABrokenBase(t *testing.T) {
-	torn := &countedBody{Reader: strings.NewReader("x")}
+	torn := &insisttest.Body{Reader: strings.NewReader("x")}
 	for _, c := range []struct {
 		name string
 		base step
@@ -246,15 +248,15 @@ func TestABrokenBase(t *testing.T) {
 		resp, err := (&RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0)}}).RoundTrip(request(t, "GET", "http://x/", nil))
 		assert.Nil(t, resp, c.name)
 		assert.ErrorIs(t, err, c.err, c.name)
-		assert.Len(t, b.hits, c.hits, c.name)
+		assert.Len(t, b.Arrivals(), c.hits, c.name)
 	}
-	assert.Equal(t, 3, torn.closed())
+	assert.Equal(t, 3, torn.Closes())
 
 	b := script(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 503}, nil })
 	resp, err := (&RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0)}}).RoundTrip(request(t, "GET", "http://x/", nil))
 	require.NoError(t, err, "a response without a body")
 	assert.Equal(t, 503, resp.StatusCode)
-	assert.Len(t, b.hits, 3)
+	assert.Len(t, b.Arrivals(), 3)
 }
 
 func TestAPanicLeavesNothingOpen(t *testing.T) {
@@ -267,13 +269,13 @@ func TestAPanicLeavesNothingOpen(t *testing.T) {
 		"Idempotent": {Idempotent: func(*http.Request) bool { boom(); return false }},
 		"Prepare":    {Backoff: Constant(0), Prepare: func(*http.Request) error { boom(); return nil }},
 	} {
-		b, body := script(status(503)), &countedBody{Reader: strings.NewReader("x")}
+		b, body := script(status(503)), &insisttest.Body{Reader: strings.NewReader("x")}
 		assert.PanicsWithValue(t, "boom", func() {
 			(&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "POST", "http://x/", body))
 		}, name)
-		assert.Equal(t, 1, body.closed(), name)
-		for _, response := range b.bodies {
-			assert.Equal(t, 1, response.closed(), name)
+		assert.Equal(t, 1, body.Closes(), name)
+		for _, response := range b.Bodies() {
+			assert.Equal(t, 1, response.Closes(), name)
 		}
 	}
 }
@@ -300,7 +302,7 @@ func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
 			b := script(dribble, status(200))
 			_, err := (&RetryTransport{Base: b, Policy: Policy{Backoff: Constant(wait)}}).RoundTrip(request(t, "GET", "http://x/", nil))
 			require.NoError(t, err)
-			assert.Equal(t, []time.Duration{want}, b.waits())
+			assert.Equal(t, []time.Duration{want}, b.Waits())
 			time.Sleep(time.Second) // virtual: the writer has noticed
 		})
 	}
@@ -316,7 +318,7 @@ func TestDrainingEndsWithItsTime(t *testing.T) {
 		})
 		body := readerFunc(func(p []byte) (int, error) { reads.Add(1); return trickle(p) })
 		b := script(from(func() io.Reader { return io.LimitReader(body, 1000) }), status(200))
-		p := Policy{Backoff: Constant(0), RetryableStatus: func(int) bool { return len(b.hits) == 1 }}
+		p := Policy{Backoff: Constant(0), RetryableStatus: func(int) bool { return len(b.Arrivals()) == 1 }}
 		_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
@@ -325,7 +327,7 @@ func TestDrainingEndsWithItsTime(t *testing.T) {
 }
 
 func TestCloseIdleConnectionsReachesTheBase(t *testing.T) {
-	closer := &idleCloser{base: script(status(200))}
+	closer := &idleCloser{Script: script(status(200))}
 	(&http.Client{Transport: &RetryTransport{Base: closer}}).CloseIdleConnections()
 	assert.Equal(t, 1, closer.calls)
 	(&RetryTransport{Base: script()}).CloseIdleConnections() // a base that can't
@@ -333,7 +335,7 @@ func TestCloseIdleConnectionsReachesTheBase(t *testing.T) {
 }
 
 type idleCloser struct {
-	*base
+	*insisttest.Script
 	calls int
 }
 
