@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // breaks answers 200 with a body that ends in err after body.
@@ -26,7 +28,7 @@ func sized(n int64, body func() io.Reader, headers ...string) step {
 	return func(*http.Request) (*http.Response, error) {
 		r := answer(200, headers...)
 		r.ProtoMajor, r.ContentLength = 1, n
-		r.Body = &countedBody{Reader: body()}
+		r.Body = &insisttest.Body{Reader: body()}
 		return r, nil
 	}
 }
@@ -109,12 +111,12 @@ func TestWholeAnswers(t *testing.T) {
 				assert.Equal(t, c.body, string(got))
 				assert.Equal(t, c.err, err)
 				resp.Body.Close()
-				assert.Len(t, b.hits, c.hits)
-				for _, wait := range b.waits() {
+				assert.Len(t, b.Arrivals(), c.hits)
+				for _, wait := range b.Waits() {
 					assert.Equal(t, time.Minute, wait)
 				}
-				for _, body := range b.bodies {
-					assert.Equal(t, 1, body.closed())
+				for _, body := range b.Bodies() {
+					assert.Equal(t, 1, body.Closes())
 				}
 			})
 		})
@@ -218,7 +220,7 @@ func TestTheContextEndsWhileAnAnswerIsRead(t *testing.T) {
 		resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
 		require.NoError(t, err, "the answer had come; its body tells")
 		assert.Equal(t, time.Second, time.Since(start))
-		assert.Len(t, b.hits, 1)
+		assert.Len(t, b.Arrivals(), 1)
 		resp.Body.Close()
 		time.Sleep(time.Minute)
 	})
@@ -236,6 +238,6 @@ func TestTheContextEndsAfterABrokenAnswer(t *testing.T) {
 		e, _ := errors.AsType[*Error](err)
 		require.NotNil(t, e)
 		assert.Equal(t, 200, e.Status)
-		assert.Equal(t, 1, b.bodies[0].closed())
+		assert.Equal(t, 1, b.Bodies()[0].Closes())
 	})
 }
