@@ -199,7 +199,8 @@ func (d *download) splice(c *call, resp *http.Response, err, broken error) error
 	switch {
 	case err == nil && !d.fits(resp):
 		discard(c.caller, resp, 0)
-		d.teller.tell(&outcome{number: d.number, req: c.req, resp: resp, err: errOtherAnswer}, ruling{reason: ReasonError})
+		c.last.err = errOtherAnswer
+		d.teller.tell(&c.last, ruling{reason: ReasonError})
 		return broken
 	case err == nil && d.swap(resp.Body):
 		return nil
