@@ -5,6 +5,7 @@ package insist
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -83,5 +84,15 @@ func TestColdRecording(t *testing.T) {
 		})
 		assert.Less(t, bytes, int64(11<<20/10), name)
 		t.Logf("%s: %d bytes", name, bytes)
+	}
+}
+
+// Reading an answer before it is handed over costs itself, and little more.
+func TestWholeCost(t *testing.T) {
+	for _, size := range []int{100, 1 << 10, 64 << 10} {
+		allocs, bytes := cost(jsonAnswer(t, Policy{MaxWholeBytes: 1 << 20}, strings.Repeat("x", size)))
+		assert.LessOrEqual(t, allocs, int64(4))
+		assert.LessOrEqual(t, bytes, int64(size+1100))
+		t.Logf("%5d bytes: %d allocs %d bytes", size, allocs, bytes)
 	}
 }

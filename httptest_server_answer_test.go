@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist"
 )
 
 // answers are what must reach the caller as it is, after a 503 and as the last
@@ -61,7 +63,7 @@ func TestTheLastAnswerIsAsWithoutUs(t *testing.T) {
 				var hits counter
 				s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("Date", "Thu, 01 Jan 1970 00:00:00 GMT")
-					if r.URL.Path == "/retried" && hits.next(r) == 1 {
+					if r.URL.Path != "/bare" && hits.next(r) == 1 {
 						http.Error(w, "not now", 503)
 						return
 					}
@@ -76,6 +78,10 @@ func TestTheLastAnswerIsAsWithoutUs(t *testing.T) {
 				require.NoError(t, err)
 				assert.Same(t, req, resp.Request)
 				assert.Equal(t, bare, responseText(resp))
+				req, _ = s.request(t, a.method, "/whole", nil)
+				resp, err = s.over(resumes, func(p *insist.Policy) { p.MaxWholeBytes, p.MaxAttempts = 1<<20, 4 }).RoundTrip(req)
+				require.NoError(t, err)
+				assert.Equal(t, withoutType(bare), withoutType(responseText(resp)))
 				if a.name == "truncated" && p == http11 {
 					assert.Contains(t, bare, "1234 bytes, then unexpected EOF")
 				}
@@ -83,6 +89,8 @@ func TestTheLastAnswerIsAsWithoutUs(t *testing.T) {
 		}
 	})
 }
+
+func withoutType(text string) string { return regexp.MustCompile("body .*").ReplaceAllString(text, "") }
 
 // responseText is all that a caller sees of resp.
 func responseText(resp *http.Response) string {

@@ -89,6 +89,7 @@ type peekReader struct {
 	caller caller
 	limit  int64         // in bytes
 	wait   time.Duration // that is left
+	all    bool          // it will read all that it may
 	off    int64
 	at     spot
 	err    error // why there is no more
@@ -132,7 +133,7 @@ func (r *peekReader) more(take func(*tape) int) error {
 			r.err = errPeekBytes
 			return r.err
 		case !b.pending: // by a look before
-			b.begin(r.limit - b.size)
+			b.begin(r.limit-b.size, r.all)
 		}
 		if !r.await() {
 			r.err = errPeekTime

@@ -12,7 +12,8 @@ import (
 type peekedBody struct {
 	src    io.ReadCloser
 	length int64     // as far as the head says; -1 if not known
-	start  [512]byte // the tape's first chunk: most conditions need no more
+	start  [512]byte // a chunk of the tape: most conditions need no more
+	chunks [2][]byte
 	look   peekReader
 
 	mu      sync.Mutex
@@ -28,13 +29,14 @@ type peekedBody struct {
 // newPeekedBody returns a body for resp of which as much as limit may be seen.
 func newPeekedBody(resp *http.Response, limit int64) *peekedBody {
 	b := &peekedBody{src: resp.Body, length: resp.ContentLength}
-	b.tape.lend(b.start[:min(int64(len(b.start)), limit)])
+	b.tape.lend(b.start[:min(int64(len(b.start)), limit)], b.chunks[:])
 	return b
 }
 
 // begin starts a Read of the source, of at most most bytes, that may go on after
-// the look is over: then it is the caller's first.
-func (b *peekedBody) begin(most int64) {
+// the look is over: then it is the caller's first. all means that the whole body
+// is wanted; else its start may do.
+func (b *peekedBody) begin(most int64, all bool) {
 	left := b.length - b.size
 	switch {
 	case left > 0:
@@ -43,7 +45,7 @@ func (b *peekedBody) begin(most int64) {
 		most = min(most, firstChunk) // for the end, and nothing before it
 	}
 	b.pending = true
-	go b.fill(b.tape.room(most, left > 0))
+	go b.fill(b.tape.room(most, left > 0 && (all || b.size > 0)))
 }
 
 func (b *peekedBody) fill(room []byte) {

@@ -7,6 +7,7 @@ import "sync"
 type tape struct {
 	chunks [][]byte  // what has been written; the last may have room behind it
 	first  [1][]byte // a short body needs no more
+	spare  []byte    // to be the next chunk that is no longer
 }
 
 // spot is a place on a tape.
@@ -19,10 +20,9 @@ const (
 
 var chunkPool = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 
-// lend gives an empty tape its first chunk.
-func (t *tape) lend(chunk []byte) {
-	t.chunks = append(t.first[:0], chunk[:0])
-}
+// lend gives an empty tape a chunk that needs not be made, and the list for it and
+// for others.
+func (t *tape) lend(chunk []byte, list [][]byte) { t.spare, t.chunks = chunk, list[:0] }
 
 // room returns where to write next: at least one byte, at most most. exact means
 // that most bytes are sure to come; else chunks start small and double.
@@ -44,9 +44,12 @@ func (t *tape) room(most int64, exact bool) []byte {
 		size /= 2 // lest the last byte need a Read of its own
 	}
 	var c []byte
-	if size == chunkSize {
+	switch {
+	case size <= int64(len(t.spare)):
+		c, t.spare = t.spare[:0], nil
+	case size == chunkSize:
 		c = chunkPool.Get().(*[chunkSize]byte)[:0]
-	} else {
+	default:
 		c = make([]byte, 0, size)
 	}
 	t.chunks = append(t.chunks, c)

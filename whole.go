@@ -42,7 +42,7 @@ func (c *call) readWhole() error {
 	if resp.ContentLength >= 0 {
 		wait = time.Duration(math.MaxInt64)
 	}
-	body.look = peekReader{body: body, caller: c.caller, limit: limit, wait: wait}
+	body.look = peekReader{body: body, caller: c.caller, limit: limit, wait: wait, all: true}
 	r := &body.look
 	defer r.stop()
 	for {
