@@ -21,6 +21,7 @@ type outcome struct {
 	whole      bool      // the request body can be sent again in full
 	idempotent bool
 	unsent     bool // it is proven that the server can't have acted on it
+	progress   bool // the answer broke off, and what came of it is kept
 }
 
 // ruling is what follows from an outcome.
@@ -152,7 +153,7 @@ func (p *Policy) plan(ctx context.Context, o *outcome, op opinion) ruling {
 	if deadline, ok := ctx.Deadline(); ok && wait > 0 && !now.Add(wait).Before(deadline) {
 		return ruling{reason: ReasonWait, wait: wait}
 	}
-	if !p.Budget.withdraw(o.host, now) {
+	if !o.progress && !p.Budget.withdraw(o.host, now) { // asking for the rest is no load twice
 		return ruling{reason: ReasonBudget, wait: wait}
 	}
 	return ruling{retry: true, wait: wait, reason: op.reason}

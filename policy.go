@@ -135,8 +135,8 @@ type Policy struct {
 	// strong ETag, or else a Last-Modified at least one second older than its
 	// Date, and Accept-Ranges: bytes, and neither it nor the base has compressed
 	// it. The caller's own request for a range goes on within that range. The
-	// requests are made in the body's Read, by this policy: MaxAttempts and
-	// Backoff count from the last byte that came. Where the resource has changed,
+	// requests are made in the body's Read, by this policy: MaxAttempts, Backoff
+	// and the Budget count from the last byte that came. Where the resource has changed,
 	// or the server answers anything but the right piece, Read returns the error
 	// that it would have without this. Use it for large downloads. Transport only.
 	// Zero means that a body that breaks off is the caller's to handle.

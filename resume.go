@@ -132,13 +132,13 @@ func (d *download) resume(broken error) error {
 	if !ok {
 		return broken
 	}
-	c := call{base: d.base, policy: &d.policy, around: d.around, req: req, caller: callerOf(req)}
 	if d.progress {
 		d.teller.before += d.number - 1
-		d.number, d.progress = 1, false
+		d.number = 1
 	}
+	c := call{base: d.base, policy: &d.policy, around: d.around, req: req, caller: callerOf(req)}
 	resp, err := c.goOn(d, broken, short)
-	d.teller, d.number = c.teller, c.last.number
+	d.teller, d.number, d.progress = c.teller, c.last.number, false
 	return d.splice(&c, resp, err, broken)
 }
 
@@ -172,6 +172,7 @@ func (c *call) goOn(d *download, broken error, short bool) (*http.Response, erro
 	c.prepare()
 	c.teller, c.begun = d.teller, d.begun
 	c.note(d.number, nil, nil, broken)
+	c.last.progress = d.progress
 	op := c.policy.judge(&c.last)
 	if short {
 		op = opinion{Decision: Decision{Retry, -1}, reason: ReasonDecision}

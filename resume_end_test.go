@@ -174,3 +174,25 @@ func TestAContinuationIsWithinItsTimeout(t *testing.T) {
 		body.Close()
 	})
 }
+
+// TestTheBudgetAndPieces: a piece after progress is no retry; one after a failure
+// is.
+func TestTheBudgetAndPieces(t *testing.T) {
+	for _, c := range []struct {
+		steps []step
+		want  string
+	}{
+		{[]step{piece(1)}, alphabet},
+		{[]step{piece(1), fails(errLost), piece(all)}, alphabet[:6]},
+		{[]step{piece(1), piece(0), piece(all)}, alphabet[:6]},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := script(append([]step{piece(5)}, c.steps...)...)
+			body := broken(t, t.Context(), b, func(p *Policy) { p.Budget = &Budget{Reserve: -1, PerSuccess: -1} })
+			got, err := io.ReadAll(body)
+			assert.Equal(t, c.want, alphabet[:5]+string(got))
+			assert.Equal(t, c.want == alphabet, err == nil)
+			body.Close()
+		})
+	}
+}

@@ -206,7 +206,7 @@ func TestWhatIsResumed(t *testing.T) {
 				return d
 			}
 		}, false},
-		{"no budget", get, nil, func(p *Policy) { p.Budget = &Budget{Reserve: -1, PerSuccess: -1} }, false},
+		{"no budget", get, nil, func(p *Policy) { p.Budget = &Budget{Reserve: -1, PerSuccess: -1} }, true},
 		{"no time", get, nil, func(p *Policy) { p.MaxElapsed = 59 * time.Second }, false},
 		{"time", get, nil, func(p *Policy) { p.MaxElapsed = 61 * time.Second }, true},
 	} {
