@@ -137,33 +137,31 @@ func ExampleStep() {
 	// Output: 401 Unauthorized
 }
 
-// An answer that breaks off has been handed over by then. A Do that reads it
-// whole tries again.
+// An answer that breaks off: a 200, and then half of what was to come.
 func ExampleCutAfter() {
 	done := insisttest.JSON(200, `{"state": "done"}`)
-	client := &http.Client{Transport: insisttest.NewScript(insisttest.CutAfter(10, done), done)}
+	api := insisttest.NewScript(insisttest.Status(503, "Retry-After", "0"), insisttest.CutAfter(10, done), done)
+	policy := insist.Policy{Backoff: insist.Constant(0), MaxWholeBytes: 1 << 10}
+	client := &http.Client{Transport: &insist.RetryTransport{Base: api, Policy: policy}}
 
-	fetch := func(ctx context.Context) (string, error) {
-		req, err := http.NewRequestWithContext(ctx, "GET", "http://api.test/", nil)
-		if err != nil {
-			return "", err
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			return "", err
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		fmt.Println(string(body), err)
-		return string(body), err
+	ctx, record := insist.WithRecord(context.Background())
+	req, _ := http.NewRequestWithContext(ctx, "GET", "http://api.test/", nil)
+	resp, err := client.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	policy := insist.Policy{Backoff: insist.Constant(0)}
-	body, err := insist.Do(context.Background(), policy, fetch)
-	fmt.Println(body, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	fmt.Println(string(body), err)
+	for _, a := range record.Calls()[0] {
+		fmt.Println(a.Status, a.Err, a.Reason)
+	}
 	// Output:
-	// {"state":  unexpected EOF
 	// {"state": "done"} <nil>
-	// {"state": "done"} <nil>
+	// 503 <nil> status
+	// 200 unexpected EOF error
+	// 200 <nil> success
 }
 
 // A request's body is closed however often it is sent.

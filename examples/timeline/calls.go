@@ -47,6 +47,12 @@ func script() []*call {
 			insisttest.After(150*ms, busy), insisttest.After(150*ms, busy), insisttest.After(200*ms, ok),
 		},
 	}, {
+		method: "GET", path: "/prices", about: "the answer breaks off, and with MaxWholeBytes it is asked for again",
+		edit: func(p *insist.Policy) { p.MaxWholeBytes = 1 << 10 },
+		steps: []insisttest.Step{
+			insisttest.After(200*ms, insisttest.CutAfter(5, ok)), insisttest.After(200*ms, ok),
+		},
+	}, {
 		method: "GET", path: "/search", about: "an attempt that hangs is given up after 400 ms",
 		edit: func(p *insist.Policy) { p.PerAttemptTimeout = 400 * ms },
 		steps: []insisttest.Step{

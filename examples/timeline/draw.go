@@ -55,7 +55,7 @@ text { fill: #f0f6fc; stroke: #0d1117 }
 
 // kinds are the outcomes that have a colour: the class, and what it is called.
 var kinds = [][2]string{
-	{"good", "accepted"}, {"status", "error status"}, {"body", "error in the body"}, {"lost", "no answer"},
+	{"good", "accepted"}, {"status", "error status"}, {"body", "error in the body"}, {"lost", "no answer, or half of one"},
 }
 
 func kind(a insist.Attempt) string {
@@ -102,7 +102,7 @@ func (p *picture) legend(y float64) {
 	for _, k := range kinds {
 		fmt.Fprintf(p, `<rect class="%s" x="%.1f" y="%.1f" width="14" height="12" rx="2"/>`+"\n", k[0], x, y-10)
 		p.text("", x+20, y, "start", k[1])
-		x += 52 + 5*float64(len(k[1]))
+		x += 46 + 6.2*float64(len(k[1]))
 	}
 	p.line("gap", x, y-4, x+26, y-4)
 	p.text("", x+32, y, "start", "wait")
@@ -146,10 +146,13 @@ func (c *call) attempts() []insist.Attempt {
 
 // result says what came of a in a word that fits into its bar.
 func result(a insist.Attempt) string {
-	if a.Err != nil {
-		return strings.TrimPrefix(a.Class(), "connection_")
+	switch {
+	case a.Err == nil:
+		return fmt.Sprint(a.Status)
+	case a.Status != 0:
+		return fmt.Sprintf("%d, cut", a.Status)
 	}
-	return fmt.Sprint(a.Status)
+	return strings.TrimPrefix(a.Class(), "connection_")
 }
 
 func seconds(t time.Duration) string { return fmt.Sprintf("%.3g s", t.Seconds()) }
