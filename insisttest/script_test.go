@@ -133,7 +133,11 @@ func early(*http.Request) (*http.Response, error) {
 func TestAResetIsOne(t *testing.T) {
 	for _, step := range []insisttest.Step{insisttest.Reset(), insisttest.Lost()} {
 		each(t, []insisttest.Step{step}, func(t *testing.T, s *insisttest.Script, base http.RoundTripper, url, proto string) {
-			_, err := base.RoundTrip(request(t, "GET", url, ""))
+			req := request(t, "GET", url, "")
+			req.Method = ""
+			_, err := base.RoundTrip(req)
+			assert.Equal(t, "GET", s.Arrivals()[0].Method)
+			assert.True(t, s.Arrivals()[0].Whole, "without a body")
 			if proto == http2 {
 				assert.ErrorContains(t, err, "stream error")
 			} else {

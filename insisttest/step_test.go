@@ -39,6 +39,25 @@ func TestAfter(t *testing.T) {
 	})
 }
 
+func TestAHeadComesBeforeItsBody(t *testing.T) {
+	var release chan func()
+	slow := func(*http.Request) (*http.Response, error) {
+		r, w := io.Pipe()
+		release <- func() { w.Write([]byte("x")); w.Close() }
+		return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: -1, Body: r}, nil
+	}
+	each(t, []insisttest.Step{slow}, func(t *testing.T, s *insisttest.Script, base http.RoundTripper, url, _ string) {
+		release = make(chan func(), 1)
+		resp, err := base.RoundTrip(request(t, "GET", url, ""))
+		require.NoError(t, err)
+		go (<-release)()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		assert.Equal(t, "x", string(body))
+		resp.Body.Close()
+	})
+}
+
 func TestAHeaderWithoutAValue(t *testing.T) {
 	for _, odd := range [][]string{{"Retry-After"}, {"A", "1", "B"}} {
 		assert.Panics(t, func() { insisttest.Status(200, odd...) })
