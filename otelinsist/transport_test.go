@@ -1,0 +1,243 @@
+package otelinsist_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	oteltrace "go.opentelemetry.io/otel/trace"
+
+	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/otelinsist"
+)
+
+func TestSpans(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		method string
+		steps  []int
+		want   []string
+	}{
+		{"success at once", "GET", []int{200}, []string{"GET < call status_code=200"}},
+		{"retries", "PUT", []int{503, 0, 200}, []string{
+			"PUT < call Error status_code=503 type=503",
+			"PUT < call Error resend_count=1 type=connection_reset",
+			"PUT < call resend_count=2 status_code=200",
+		}},
+		{"attempts used up", "GET", []int{404}, []string{
+			"GET < call Error status_code=404 type=404",
+			"GET < call Error resend_count=1 status_code=404 type=404",
+			"GET < call Error resend_count=2 status_code=404 type=404",
+		}},
+		{"an answer that was lost", "POST", []int{0}, []string{"POST < call Error type=connection_reset"}},
+		{"a method of its own", "BREW", []int{200}, []string{"HTTP < call method_original=BREW status_code=200"}},
+		{"redirect", "GET", []int{302}, []string{"GET < call status_code=302"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			traces := newTraces(t)
+			rt := &insist.RetryTransport{Base: &otelinsist.Transport{Base: &base{steps: c.steps}}, Policy: quick(nil)}
+			ctx, call := traces.Tracer("").Start(t.Context(), "call")
+			if resp, err := rt.RoundTrip(request(t, ctx, c.method)); err == nil {
+				resp.Body.Close()
+			}
+			call.End()
+			assert.Equal(t, append([]string{"call"}, c.want...), traces.lines(semconv.HTTPResponseStatusCodeKey,
+				semconv.HTTPRequestResendCountKey, semconv.ErrorTypeKey, semconv.HTTPRequestMethodOriginalKey))
+		})
+	}
+}
+
+// Attributes and kind of a span, and that nothing secret is in it.
+func TestSpanAttributes(t *testing.T) {
+	for _, c := range []struct{ name, url, want string }{
+		{"plain", "http://example.com/items", "address=example.com port=80 method=GET full=http://example.com/items status_code=200 version=1.1"},
+		{"port", "https://example.com:8443", "address=example.com port=8443 method=GET full=https://example.com:8443 status_code=200 version=1.1"},
+		{"IPv6, https", "https://[::1]/", "address=::1 port=443 method=GET full=https://[::1]/ status_code=200 version=1.1"},
+		{"secrets", "http://secret:secret@x/p?sig=secret&b#secret", "address=x port=80 method=GET full=http://REDACTED:REDACTED@x/p?REDACTED status_code=200 version=1.1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			traces := newTraces(t)
+			req := request(t, t.Context(), "")
+			req.URL, _ = url.Parse(c.url)
+			resp, err := (&otelinsist.Transport{Base: &base{steps: []int{200}}, TracerProvider: traces}).RoundTrip(req)
+			require.NoError(t, err)
+			resp.Body.Close()
+			span := traces.spans.GetSpans()[0]
+			assert.Equal(t, oteltrace.SpanKindClient, span.SpanKind)
+			var keys []string
+			for _, kv := range span.Attributes {
+				key := string(kv.Key)
+				keys = append(keys, key[strings.LastIndexByte(key, '.')+1:]+"="+kv.Value.String())
+			}
+			assert.Equal(t, c.want, strings.Join(keys, " "))
+		})
+	}
+}
+
+// answers makes a base of a function.
+type answers func(*http.Request) (*http.Response, error)
+
+func (f answers) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+type failingBody struct{ someBody }
+
+func (*failingBody) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+type upgradedBody struct{ someBody }
+
+func (*upgradedBody) Write(p []byte) (int, error) { return len(p), nil }
+
+// A span ends on every path, and a body that needs no look stays what it is.
+func TestEverySpanEnds(t *testing.T) {
+	with := func(status int, body io.ReadCloser) answers {
+		return func(req *http.Request) (*http.Response, error) {
+			resp := respond(req, status)
+			resp.Body = body
+			return resp, nil
+		}
+	}
+	read := func(r *http.Response) { io.Copy(io.Discard, r.Body) }
+	shut := func(r *http.Response) { r.Body.Close() }
+	for _, c := range []struct {
+		name    string
+		method  string
+		base    answers
+		end     func(*http.Response) // nil if the span ends with the head
+		wrapped bool
+		want    string
+	}{
+		{"read to the end", "GET", with(200, new(someBody)), read, true, "GET status_code=200"},
+		{"closed early", "GET", with(200, new(someBody)), shut, true, "GET status_code=200"},
+		{"body breaks off", "GET", with(200, new(failingBody)), read, true, "GET Error status_code=200 type=unexpected_eof"},
+		{"upgraded", "GET", with(101, new(upgradedBody)), nil, false, "GET status_code=101"},
+		{"NoBody", "GET", with(204, http.NoBody), nil, false, "GET status_code=204"},
+		{"no body at all", "GET", with(200, nil), nil, false, "GET status_code=200"},
+		{"HEAD", "HEAD", with(200, new(someBody)), nil, false, "HEAD status_code=200"},
+		{"error", "GET", func(*http.Request) (*http.Response, error) { return nil, errReset }, nil, false, "GET Error type=connection_reset"},
+		{"neither", "GET", func(*http.Request) (*http.Response, error) { return nil, nil }, nil, false, "GET"},
+		{"panic", "GET", func(*http.Request) (*http.Response, error) { panic(errReset) }, nil, false, "GET"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			traces := newTraces(t)
+			resp := recovered(&otelinsist.Transport{Base: c.base, TracerProvider: traces}, request(t, t.Context(), c.method))
+			if c.end != nil {
+				assert.Empty(t, traces.spans.GetSpans(), "not yet")
+				c.end(resp)
+			}
+			assert.Equal(t, []string{c.want}, traces.lines(semconv.HTTPResponseStatusCodeKey, semconv.ErrorTypeKey))
+			if resp == nil || resp.Body == nil {
+				return
+			}
+			assert.NoError(t, resp.Body.Close())
+			io.Copy(io.Discard, resp.Body) // after the end
+			assert.Len(t, traces.spans.GetSpans(), 1, "once")
+			plain, err := c.base(request(t, t.Context(), c.method))
+			require.NoError(t, err)
+			assert.Equal(t, c.wrapped, plain.Body != resp.Body)
+		})
+	}
+}
+
+func recovered(rt http.RoundTripper, req *http.Request) *http.Response {
+	defer func() { recover() }()
+	resp, _ := rt.RoundTrip(req)
+	return resp
+}
+
+// The caller's request stays as it is, and the response says that it was sent.
+func TestRequestIsNotChanged(t *testing.T) {
+	traces := newTraces(t)
+	rt := &otelinsist.Transport{
+		Base: &base{steps: []int{200}}, TracerProvider: traces, Propagator: propagation.TraceContext{},
+	}
+	req := request(t, t.Context(), "GET")
+	before := *req
+	before.Header = req.Header.Clone()
+	resp, err := rt.RoundTrip(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	assert.Same(t, req, resp.Request)
+	assert.Equal(t, before, *req)
+}
+
+// A server sees each attempt under a parent of its own.
+func TestPropagation(t *testing.T) {
+	traces := newTraces(t)
+	b := &base{steps: []int{503, 200}}
+	rt := &insist.RetryTransport{
+		Base:   &otelinsist.Transport{Base: b, TracerProvider: traces, Propagator: propagation.TraceContext{}},
+		Policy: quick(nil),
+	}
+	resp, err := rt.RoundTrip(request(t, t.Context(), "GET"))
+	require.NoError(t, err)
+	resp.Body.Close()
+	for i, span := range traces.spans.GetSpans() {
+		sent := propagation.TraceContext{}.Extract(t.Context(), propagation.HeaderCarrier(b.headers[i]))
+		assert.Equal(t, span.SpanContext.SpanID(), oteltrace.SpanContextFromContext(sent).SpanID())
+	}
+	assert.Len(t, b.headers, 2)
+}
+
+// What is not sampled costs no wrapper, but is told to the server all the same.
+func TestNotSampled(t *testing.T) {
+	provider := trace.NewTracerProvider(trace.WithSampler(trace.NeverSample()))
+	b := &base{steps: []int{200}}
+	rt := &otelinsist.Transport{Base: b, TracerProvider: provider, Propagator: propagation.TraceContext{}}
+	resp, err := rt.RoundTrip(request(t, t.Context(), "GET"))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	assert.IsType(t, new(someBody), resp.Body)
+	assert.NotEmpty(t, b.headers[0].Get("Traceparent"))
+}
+
+// idle is a base that can close its idle connections.
+type idle struct {
+	base
+	closed int
+}
+
+func (i *idle) CloseIdleConnections() { i.closed++ }
+
+func TestWrapper(t *testing.T) {
+	b := new(idle)
+	for _, rt := range []http.RoundTripper{&otelinsist.Transport{Base: b}, otelinsist.ResendCount(b)} {
+		b.closed = 0
+		client := &http.Client{Transport: &insist.RetryTransport{Base: rt}}
+		client.CloseIdleConnections()
+		assert.Equal(t, 1, b.closed)
+		assert.Same(t, b, rt.(interface{ WrappedRoundTripper() http.RoundTripper }).WrappedRoundTripper())
+	}
+	assert.Same(t, new(insist.RetryTransport).WrappedRoundTripper(), new(otelinsist.Transport).WrappedRoundTripper())
+	(&otelinsist.Transport{Base: &base{}}).CloseIdleConnections() // has none
+}
+
+// A request that net/http refuses is refused by the base.
+func TestMalformedRequest(t *testing.T) {
+	refused := errors.New("refused")
+	rt := &otelinsist.Transport{Base: answers(func(*http.Request) (*http.Response, error) { return nil, refused })}
+	for _, req := range []*http.Request{{}, {URL: new(url.URL)}, {Header: http.Header{}}} {
+		_, err := rt.RoundTrip(req)
+		assert.Equal(t, refused, err)
+	}
+}
+
+// The provider of the span in the context is used where none is given.
+func TestProviderOfTheContext(t *testing.T) {
+	traces := newTraces(t)
+	rt := &otelinsist.Transport{Base: &base{steps: []int{200}}}
+	ctx, call := traces.Tracer("").Start(context.Background(), "call")
+	resp, err := rt.RoundTrip(request(t, ctx, "GET"))
+	require.NoError(t, err)
+	resp.Body.Close()
+	call.End()
+	assert.Equal(t, []string{"call", "GET < call"}, traces.lines())
+}
