@@ -2,6 +2,8 @@ package otelinsist
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -104,6 +106,15 @@ func status(code int) codes.Code {
 // errorType names err by its class: its text may have a URL in it.
 func errorType(err error) attribute.KeyValue {
 	return semconv.ErrorTypeKey.String(insist.Attempt{Err: err}.Class())
+}
+
+// explained returns the cause where err says only that ctx was canceled, as
+// HTTP/2 does: it may be the attempt's time limit.
+func explained(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	return err
 }
 
 func fail(span trace.Span, err error) {

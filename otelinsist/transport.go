@@ -76,7 +76,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	resp, err := base.RoundTrip(out)
 	if err != nil {
-		fail(span, err)
+		fail(span, explained(ctx, err))
 	}
 	if err != nil || resp == nil {
 		return resp, err

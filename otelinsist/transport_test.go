@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -151,6 +153,46 @@ func recovered(rt http.RoundTripper, req *http.Request) *http.Response {
 	defer func() { recover() }()
 	resp, _ := rt.RoundTrip(req)
 	return resp
+}
+
+// A span names the same class as Attempt.Class, also where the base knows only
+// that the context has ended.
+func TestEndOfTheContext(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		policy insist.Policy
+		end    func(context.Context) (context.Context, context.CancelFunc)
+		want   string
+	}{
+		{"attempt's time limit", insist.Policy{PerAttemptTimeout: time.Second, MaxAttempts: 1}, context.WithCancel, "timeout"},
+		{"deadline", insist.Policy{}, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		}, "timeout"},
+		{"canceled", insist.Policy{}, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Second, cancel)
+			return ctx, cancel
+		}, "canceled"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				traces := newTraces(t)
+				ctx, cancel := c.end(t.Context())
+				defer cancel()
+				var told []string
+				c.policy.OnAttempt = func(_ context.Context, a insist.Attempt) { told = append(told, a.Class()) }
+				stuck := answers(func(req *http.Request) (*http.Response, error) {
+					<-req.Context().Done()
+					return nil, req.Context().Err()
+				})
+				rt := &insist.RetryTransport{Base: &otelinsist.Transport{Base: stuck, TracerProvider: traces}, Policy: c.policy}
+				_, err := rt.RoundTrip(request(t, ctx, "GET"))
+				assert.Error(t, err)
+				assert.Equal(t, []string{"GET Error type=" + c.want}, traces.lines(semconv.ErrorTypeKey))
+				assert.Equal(t, []string{c.want}, told)
+			})
+		})
+	}
 }
 
 // The caller's request stays as it is, and the response says that it was sent.
