@@ -107,6 +107,7 @@ func TestEverySpanEnds(t *testing.T) {
 			return resp, nil
 		}
 	}
+	empty := new(someBody)
 	read := func(r *http.Response) { io.Copy(io.Discard, r.Body) }
 	shut := func(r *http.Response) { r.Body.Close() }
 	for _, c := range []struct {
@@ -123,6 +124,11 @@ func TestEverySpanEnds(t *testing.T) {
 		{"upgraded", "GET", with(101, new(upgradedBody)), nil, false, "GET status_code=101"},
 		{"NoBody", "GET", with(204, http.NoBody), nil, false, "GET status_code=204"},
 		{"no body at all", "GET", with(200, nil), nil, false, "GET status_code=200"},
+		{"nothing in the body", "GET", func(req *http.Request) (*http.Response, error) {
+			resp, err := with(200, empty)(req)
+			resp.ContentLength = 0
+			return resp, err
+		}, nil, false, "GET status_code=200"},
 		{"HEAD", "HEAD", with(200, new(someBody)), nil, false, "HEAD status_code=200"},
 		{"error", "GET", func(*http.Request) (*http.Response, error) { return nil, errReset }, nil, false, "GET Error type=connection_reset"},
 		{"neither", "GET", func(*http.Request) (*http.Response, error) { return nil, nil }, nil, false, "GET"},
@@ -265,7 +271,10 @@ func TestWrapper(t *testing.T) {
 // A request that net/http refuses is refused by the base.
 func TestMalformedRequest(t *testing.T) {
 	refused := errors.New("refused")
-	rt := &otelinsist.Transport{Base: answers(func(*http.Request) (*http.Response, error) { return nil, refused })}
+	rt := &otelinsist.Transport{
+		Base:           answers(func(*http.Request) (*http.Response, error) { return nil, refused }),
+		TracerProvider: newTraces(t), Propagator: propagation.TraceContext{},
+	}
 	for _, req := range []*http.Request{{}, {URL: new(url.URL)}, {Header: http.Header{}}} {
 		_, err := rt.RoundTrip(req)
 		assert.Equal(t, refused, err)
