@@ -4,7 +4,9 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/insisttest"
 	"github.com/seed-552c89fc/insist/otelinsist"
 )
 
@@ -21,24 +24,21 @@ type answers func(*http.Request) (*http.Response, error)
 
 func (f answers) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-type failingBody struct{ someBody }
-
-func (*failingBody) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
-type upgradedBody struct{ someBody }
-
-func (*upgradedBody) Write(p []byte) (int, error) { return len(p), nil }
-
 // A span ends on every path, and a body that needs no look stays what it is.
 func TestEverySpanEnds(t *testing.T) {
 	with := func(status int, body io.ReadCloser) answers {
 		return func(req *http.Request) (*http.Response, error) {
-			resp := respond(req, status)
+			resp, err := insisttest.Status(status)(req)
 			resp.Body = body
-			return resp, nil
+			return resp, err
 		}
 	}
-	empty := new(someBody)
+	text := &insisttest.Body{Reader: strings.NewReader("text")}
+	broken := &insisttest.Body{Reader: iotest.ErrReader(io.ErrUnexpectedEOF)}
+	upgraded := struct {
+		io.ReadCloser
+		io.Writer
+	}{http.NoBody, io.Discard}
 	read := func(r *http.Response) { io.Copy(io.Discard, r.Body) }
 	shut := func(r *http.Response) { r.Body.Close() }
 	for _, c := range []struct {
@@ -49,18 +49,18 @@ func TestEverySpanEnds(t *testing.T) {
 		wrapped bool
 		want    string
 	}{
-		{"read to the end", "GET", with(200, new(someBody)), read, true, "GET status_code=200"},
-		{"closed early", "GET", with(200, new(someBody)), shut, true, "GET status_code=200"},
-		{"body breaks off", "GET", with(200, new(failingBody)), read, true, "GET Error status_code=200 type=unexpected_eof"},
-		{"upgraded", "GET", with(101, new(upgradedBody)), nil, false, "GET status_code=101"},
+		{"read to the end", "GET", with(200, text), read, true, "GET status_code=200"},
+		{"closed early", "GET", with(200, text), shut, true, "GET status_code=200"},
+		{"body breaks off", "GET", with(200, broken), read, true, "GET Error status_code=200 type=unexpected_eof"},
+		{"upgraded", "GET", with(101, upgraded), nil, false, "GET status_code=101"},
 		{"NoBody", "GET", with(204, http.NoBody), nil, false, "GET status_code=204"},
 		{"no body at all", "GET", with(200, nil), nil, false, "GET status_code=200"},
 		{"nothing in the body", "GET", func(req *http.Request) (*http.Response, error) {
-			resp, err := with(200, empty)(req)
+			resp, err := with(200, text)(req)
 			resp.ContentLength = 0
 			return resp, err
 		}, nil, false, "GET status_code=200"},
-		{"HEAD", "HEAD", with(200, new(someBody)), nil, false, "HEAD status_code=200"},
+		{"HEAD", "HEAD", with(200, text), nil, false, "HEAD status_code=200"},
 		{"error", "GET", func(*http.Request) (*http.Response, error) { return nil, errReset }, nil, false, "GET Error type=connection_reset"},
 		{"neither", "GET", func(*http.Request) (*http.Response, error) { return nil, nil }, nil, false, "GET"},
 		{"panic", "GET", func(*http.Request) (*http.Response, error) { panic(errReset) }, nil, false, "GET"},

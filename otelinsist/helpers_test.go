@@ -2,15 +2,12 @@ package otelinsist_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,6 +23,7 @@ import (
 	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // TestMain fails where goroutines are left. They may take a moment to end, so it
@@ -48,50 +46,19 @@ func TestMain(m *testing.M) {
 // errReset has a query in its text, which must not get out.
 var errReset = fmt.Errorf("GET http://x/?token=secret: %w", syscall.ECONNRESET)
 
-// base plays one step for each attempt and the last one for ever: a status, or 0
-// for errReset. Its answers have a body.
-type base struct {
-	steps []int
-
-	mu      sync.Mutex
-	headers []http.Header // of each attempt
+// play is a base that answers with these statuses, and goes on with the last one.
+// Status 0 is errReset.
+func play(statuses ...int) *insisttest.Script {
+	var steps []insisttest.Step
+	for _, status := range statuses {
+		step := insisttest.Status(status)
+		if status == 0 {
+			step = func(*http.Request) (*http.Response, error) { return nil, errReset }
+		}
+		steps = append(steps, step)
+	}
+	return insisttest.NewScript(steps...)
 }
-
-func (b *base) RoundTrip(req *http.Request) (*http.Response, error) {
-	b.mu.Lock()
-	status := b.steps[min(len(b.headers), len(b.steps)-1)]
-	b.headers = append(b.headers, req.Header.Clone())
-	b.mu.Unlock()
-	if req.Body != nil {
-		req.Body.Close()
-	}
-	if status == 0 {
-		return nil, errReset
-	}
-	return respond(req, status), nil
-}
-
-func respond(req *http.Request, status int) *http.Response {
-	return &http.Response{
-		StatusCode: status, Header: http.Header{}, Request: req, ProtoMajor: 1, ProtoMinor: 1,
-		Body: new(someBody), ContentLength: -1,
-	}
-}
-
-// someBody has two bytes.
-type someBody struct{ read, closed int }
-
-func (b *someBody) Read(p []byte) (int, error) {
-	if b.closed > 0 {
-		return 0, errors.New("closed")
-	}
-	if b.read++; b.read == 1 {
-		return copy(p, "ok"), nil
-	}
-	return 0, io.EOF
-}
-
-func (b *someBody) Close() error { b.closed++; return nil }
 
 // traces is a provider of spans that a test looks at.
 type traces struct {

@@ -85,12 +85,14 @@ func (i *instruments) observe(ctx context.Context, a insist.Attempt) {
 	}
 }
 
+// outcome adds what the attempt came to. Where a body broke off that is its error,
+// beside the status.
 func outcome(attrs []attribute.KeyValue, a *insist.Attempt) []attribute.KeyValue {
-	switch {
-	case a.Err != nil:
-		return append(attrs, errorType(a.Err))
-	case a.Status != 0:
-		return statusAttributes(attrs, a.Status)
+	if a.Status != 0 {
+		attrs = statusAttributes(attrs, a.Status)
+	}
+	if a.Err != nil {
+		attrs = append(attrs, errorType(a.Err))
 	}
 	return attrs
 }

@@ -3,6 +3,7 @@ package otelinsist_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -74,7 +75,7 @@ func TestMetrics(t *testing.T) {
 				if c.cancel > 0 {
 					time.AfterFunc(c.cancel, cancel)
 				}
-				rt := &insist.RetryTransport{Base: &base{steps: c.steps}, Policy: c.policy}
+				rt := &insist.RetryTransport{Base: play(c.steps...), Policy: c.policy}
 				if resp, err := rt.RoundTrip(request(t, ctx, c.method)); err == nil {
 					resp.Body.Close()
 				}
@@ -89,7 +90,7 @@ func spent() *insist.Budget {
 	budget := new(insist.Budget)
 	policy := quick(nil)
 	policy.Budget, policy.MaxAttempts = budget, 1000
-	rt := &insist.RetryTransport{Base: &base{steps: []int{503}}, Policy: policy}
+	rt := &insist.RetryTransport{Base: play(503), Policy: policy}
 	req, _ := http.NewRequest("GET", "http://x/", nil)
 	rt.RoundTrip(req)
 	return budget
@@ -126,6 +127,18 @@ func TestMetricsOfPorts(t *testing.T) {
 	}
 }
 
+// A body that breaks off has a status and an error.
+func TestMetricsOfBrokenBodies(t *testing.T) {
+	meters := newMeters(t)
+	otelinsist.Metrics(meters)(t.Context(), insist.Attempt{
+		Number: 1, Status: 503, Err: io.ErrUnexpectedEOF, Reason: insist.ReasonAttempts,
+	})
+	assert.Equal(t, []string{
+		"insist.attempts {type=unexpected_eof status_code=503} 1",
+		"insist.give_ups {reason=attempts used up} 1",
+	}, meters.lines(t, "insist."))
+}
+
 // An attempt that is told of again is counted once, and so is what follows.
 func TestMetricsOfAmended(t *testing.T) {
 	meters := newMeters(t)
@@ -141,7 +154,7 @@ func TestMetricsOfAmended(t *testing.T) {
 
 func TestMetricsInParallel(t *testing.T) {
 	meters := newMeters(t)
-	rt := &insist.RetryTransport{Base: &base{steps: []int{503}}, Policy: quick(otelinsist.Metrics(meters))}
+	rt := &insist.RetryTransport{Base: play(503), Policy: quick(otelinsist.Metrics(meters))}
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {

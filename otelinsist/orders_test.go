@@ -2,17 +2,20 @@ package otelinsist_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/insisttest"
 	"github.com/seed-552c89fc/insist/otelinsist"
 )
 
@@ -89,7 +92,7 @@ func TestOrders(t *testing.T) {
 	for _, o := range orders {
 		t.Run(o.name, func(t *testing.T) {
 			traces, meters := newTraces(t), newMeters(t)
-			b := &base{steps: []int{503, 0, 200}}
+			b := play(503, 0, 200)
 			call(t, traces, o.stack(traces, meters, b))
 			assert.Equal(t, o.spans, traces.lines(semconv.HTTPResponseStatusCodeKey,
 				semconv.HTTPRequestResendCountKey, semconv.ErrorTypeKey))
@@ -101,13 +104,36 @@ func TestOrders(t *testing.T) {
 			}
 
 			parents := map[string]bool{}
-			for _, h := range b.headers {
-				parents[h.Get("Traceparent")] = true
+			for _, a := range b.Arrivals() {
+				parents[a.Header.Get("Traceparent")] = true
 			}
 			assert.Len(t, parents, o.parents)
-			assert.Len(t, b.headers, 3)
+			assert.Len(t, b.Arrivals(), 3)
 		})
 	}
+}
+
+// A download that is resumed has a span for each piece.
+func TestResumedDownloads(t *testing.T) {
+	first := insisttest.CutAfter(1, insisttest.JSON(200, "[]", "ETag", `"1"`, "Accept-Ranges", "bytes"))
+	rest := insisttest.JSON(206, "]", "ETag", `"1"`, "Content-Range", "bytes 1-1/2")
+	policy := quick(nil)
+	policy.ResumeDownloads = true
+	traces := newTraces(t)
+	rt := &insist.RetryTransport{Base: own(insisttest.NewScript(first, rest)), Policy: policy}
+	ctx, call := traces.Tracer("").Start(t.Context(), "call")
+	resp, err := rt.RoundTrip(request(t, ctx, "GET"))
+	require.NoError(t, err)
+	got, err := io.ReadAll(resp.Body)
+	assert.NoError(t, err)
+	assert.Equal(t, "[]", string(got))
+	resp.Body.Close()
+	call.End()
+	assert.Equal(t, []string{
+		"call",
+		"GET < call Error status_code=200 type=unexpected_eof",
+		"GET < call resend_count=1 status_code=206",
+	}, traces.lines(semconv.HTTPResponseStatusCodeKey, semconv.HTTPRequestResendCountKey, semconv.ErrorTypeKey))
 }
 
 // Many calls at once end as many spans as each alone.
@@ -116,7 +142,7 @@ func TestParallelCalls(t *testing.T) {
 	for _, o := range orders {
 		t.Run(o.name, func(t *testing.T) {
 			traces, meters := newTraces(t), newMeters(t)
-			b := &base{steps: []int{200}}
+			b := play(200)
 			rt := o.stack(traces, meters, b)
 			var wg sync.WaitGroup
 			for range calls {

@@ -16,6 +16,7 @@ import (
 	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/insisttest"
 	"github.com/seed-552c89fc/insist/otelinsist"
 )
 
@@ -43,7 +44,7 @@ func TestSpans(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			traces := newTraces(t)
-			rt := &insist.RetryTransport{Base: &otelinsist.Transport{Base: &base{steps: c.steps}}, Policy: quick(nil)}
+			rt := &insist.RetryTransport{Base: &otelinsist.Transport{Base: play(c.steps...)}, Policy: quick(nil)}
 			ctx, call := traces.Tracer("").Start(t.Context(), "call")
 			if resp, err := rt.RoundTrip(request(t, ctx, c.method)); err == nil {
 				resp.Body.Close()
@@ -67,7 +68,7 @@ func TestSpanAttributes(t *testing.T) {
 			traces := newTraces(t)
 			req := request(t, t.Context(), "")
 			req.URL, _ = url.Parse(c.url)
-			resp, err := (&otelinsist.Transport{Base: &base{steps: []int{200}}, TracerProvider: traces}).RoundTrip(req)
+			resp, err := (&otelinsist.Transport{Base: play(200), TracerProvider: traces}).RoundTrip(req)
 			require.NoError(t, err)
 			resp.Body.Close()
 			span := traces.spans.GetSpans()[0]
@@ -86,7 +87,7 @@ func TestSpanAttributes(t *testing.T) {
 func TestRequestIsNotChanged(t *testing.T) {
 	traces := newTraces(t)
 	rt := &otelinsist.Transport{
-		Base: &base{steps: []int{200}}, TracerProvider: traces, Propagator: propagation.TraceContext{},
+		Base: play(200), TracerProvider: traces, Propagator: propagation.TraceContext{},
 	}
 	req := request(t, t.Context(), "GET")
 	before := *req
@@ -101,7 +102,7 @@ func TestRequestIsNotChanged(t *testing.T) {
 // A server sees each attempt under a parent of its own.
 func TestPropagation(t *testing.T) {
 	traces := newTraces(t)
-	b := &base{steps: []int{503, 200}}
+	b := play(503, 200)
 	rt := &insist.RetryTransport{
 		Base:   &otelinsist.Transport{Base: b, TracerProvider: traces, Propagator: propagation.TraceContext{}},
 		Policy: quick(nil),
@@ -110,27 +111,27 @@ func TestPropagation(t *testing.T) {
 	require.NoError(t, err)
 	resp.Body.Close()
 	for i, span := range traces.spans.GetSpans() {
-		sent := propagation.TraceContext{}.Extract(t.Context(), propagation.HeaderCarrier(b.headers[i]))
+		sent := propagation.TraceContext{}.Extract(t.Context(), propagation.HeaderCarrier(b.Arrivals()[i].Header))
 		assert.Equal(t, span.SpanContext.SpanID(), oteltrace.SpanContextFromContext(sent).SpanID())
 	}
-	assert.Len(t, b.headers, 2)
+	assert.Len(t, b.Arrivals(), 2)
 }
 
 // What is not sampled costs no wrapper, but is told to the server all the same.
 func TestNotSampled(t *testing.T) {
 	provider := trace.NewTracerProvider(trace.WithSampler(trace.NeverSample()))
-	b := &base{steps: []int{200}}
+	b := play(200)
 	rt := &otelinsist.Transport{Base: b, TracerProvider: provider, Propagator: propagation.TraceContext{}}
 	resp, err := rt.RoundTrip(request(t, t.Context(), "GET"))
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	assert.IsType(t, new(someBody), resp.Body)
-	assert.NotEmpty(t, b.headers[0].Get("Traceparent"))
+	assert.IsType(t, new(insisttest.Body), resp.Body)
+	assert.NotEmpty(t, b.Arrivals()[0].Header.Get("Traceparent"))
 }
 
 // idle is a base that can close its idle connections.
 type idle struct {
-	base
+	*insisttest.Script
 	closed int
 }
 
@@ -146,7 +147,7 @@ func TestWrapper(t *testing.T) {
 		assert.Same(t, b, rt.(interface{ WrappedRoundTripper() http.RoundTripper }).WrappedRoundTripper())
 	}
 	assert.Same(t, new(insist.RetryTransport).WrappedRoundTripper(), new(otelinsist.Transport).WrappedRoundTripper())
-	(&otelinsist.Transport{Base: &base{}}).CloseIdleConnections() // has none
+	(&otelinsist.Transport{Base: play()}).CloseIdleConnections() // has none
 }
 
 // A request that net/http refuses is refused by the base.
@@ -165,7 +166,7 @@ func TestMalformedRequest(t *testing.T) {
 // The provider of the span in the context is used where none is given.
 func TestProviderOfTheContext(t *testing.T) {
 	traces := newTraces(t)
-	rt := &otelinsist.Transport{Base: &base{steps: []int{200}}}
+	rt := &otelinsist.Transport{Base: play(200)}
 	ctx, call := traces.Tracer("").Start(context.Background(), "call")
 	resp, err := rt.RoundTrip(request(t, ctx, "GET"))
 	require.NoError(t, err)

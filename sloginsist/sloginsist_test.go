@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/insisttest"
 	"github.com/seed-552c89fc/insist/sloginsist"
 )
 
@@ -108,10 +109,10 @@ func TestLevelVar(t *testing.T) {
 // The lines of whole calls: in virtual time, so that their durations are exact.
 func TestCalls(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		timeout time.Duration
-		steps   []int // statuses; 0 is an error
-		want    []string
+		name     string
+		timeout  time.Duration
+		statuses []int // 0 is an error
+		want     []string
 	}{
 		{"success at once", 0, []int{200}, []string{}},
 		{"success after two retries", 0, []int{503, 0, 200}, []string{
@@ -135,7 +136,7 @@ func TestCalls(t *testing.T) {
 					ctx, cancel = context.WithTimeout(ctx, c.timeout)
 					defer cancel()
 				}
-				assert.Equal(t, c.want, lines(t, ctx, c.steps))
+				assert.Equal(t, c.want, lines(t, ctx, c.statuses))
 			})
 		})
 	}
@@ -154,10 +155,18 @@ func TestWaitCutShort(t *testing.T) {
 
 // lines sends a request whose attempts take a second each, and returns what was
 // logged.
-func lines(t *testing.T, ctx context.Context, steps []int) []string {
+func lines(t *testing.T, ctx context.Context, statuses []int) []string {
+	var steps []insisttest.Step
+	for _, status := range statuses {
+		step := insisttest.Status(status)
+		if status == 0 {
+			step = lost
+		}
+		steps = append(steps, insisttest.After(second, step))
+	}
 	var out bytes.Buffer
 	rt := &insist.RetryTransport{
-		Base:   &base{steps: steps},
+		Base:   insisttest.NewScript(steps...),
 		Policy: insist.Policy{OnAttempt: sloginsist.Hook{Logger: logger(&out, slog.LevelDebug)}.OnAttempt},
 	}
 	req, err := http.NewRequestWithContext(ctx, "GET", "http://x/path?token=secret", nil)
@@ -170,21 +179,7 @@ func lines(t *testing.T, ctx context.Context, steps []int) []string {
 	return strings.FieldsFunc(out.String(), func(r rune) bool { return r == '\n' })
 }
 
-// base plays one step for each attempt, and the last one for ever.
-type base struct {
-	steps []int
-	n     int
-}
-
-func (b *base) RoundTrip(req *http.Request) (*http.Response, error) {
-	status := b.steps[min(b.n, len(b.steps)-1)]
-	b.n++
-	time.Sleep(second) // virtual
-	if status == 0 {
-		return nil, errLost
-	}
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
-}
+func lost(*http.Request) (*http.Response, error) { return nil, errLost }
 
 // With the level disabled the hook costs no allocation; a line costs one
 // beside the handler's, or two under the race detector.
