@@ -2,6 +2,7 @@ package otelinsist
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"go.opentelemetry.io/otel"
@@ -57,10 +58,8 @@ func newInstruments(m metric.Meter) *instruments {
 	i.wait, errs[3] = m.Float64Histogram("insist.retry.wait", metric.WithUnit("s"),
 		metric.WithDescription("Waits before retries."),
 		metric.WithExplicitBucketBoundaries(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30))
-	for _, err := range errs {
-		if err != nil {
-			otel.Handle(err)
-		}
+	if err := errors.Join(errs[:]...); err != nil {
+		otel.Handle(err)
 	}
 	return &i
 }

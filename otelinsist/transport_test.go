@@ -150,6 +150,19 @@ func TestWrapper(t *testing.T) {
 	(&otelinsist.Transport{Base: play()}).CloseIdleConnections() // has none
 }
 
+// A RetryTransport further below stands aside, as without a wrapper.
+func TestNestedRetries(t *testing.T) {
+	b := play(503)
+	inner := &insist.RetryTransport{Base: b, Policy: quick(nil)}
+	for _, rt := range []http.RoundTripper{own(inner), otelinsist.ResendCount(inner)} {
+		before := len(b.Arrivals())
+		resp, err := (&insist.RetryTransport{Base: rt, Policy: quick(nil)}).RoundTrip(request(t, t.Context(), "GET"))
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, 3, len(b.Arrivals())-before)
+	}
+}
+
 // A request that net/http refuses is refused by the base.
 func TestMalformedRequest(t *testing.T) {
 	refused := errors.New("refused")
