@@ -1,0 +1,101 @@
+package otelinsist
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/seed-552c89fc/insist"
+)
+
+// Metrics returns a function for Policy.OnAttempt that counts:
+//
+//	insist.attempts    {attempt}  attempts that have ended
+//	insist.retries     {retry}    retries that the policy decided on
+//	insist.give_ups    {call}     calls that ended without success and without a
+//	                              further attempt
+//	insist.retry.wait  s          the waits before retries, a histogram
+//
+// All have http.request.method, server.address and, where the URL has one,
+// server.port; those of a function have none of these. insist.attempts has
+// http.response.status_code and error.type, too; insist.retries and
+// insist.give_ups have insist.reason, a text of few values, see insist.Reason.
+// What a budget refused is counted by insist.give_ups where insist.reason is
+// "budget used up".
+//
+// A retry whose wait the context cut short has been counted as a retry, and the
+// call is counted as given up as well.
+//
+// Call Metrics once and share the result. To combine it with another hook, call
+// both from a function. If provider is nil, it is the global one.
+func Metrics(provider metric.MeterProvider) func(context.Context, insist.Attempt) {
+	if provider == nil {
+		provider = otel.GetMeterProvider()
+	}
+	return newInstruments(provider.Meter(scope)).observe
+}
+
+const reasonKey = attribute.Key("insist.reason")
+
+type instruments struct {
+	attempts, retries, giveUps metric.Int64Counter
+	wait                       metric.Float64Histogram
+}
+
+func newInstruments(m metric.Meter) *instruments {
+	var i instruments
+	var errs [4]error
+	i.attempts, errs[0] = m.Int64Counter("insist.attempts", metric.WithUnit("{attempt}"),
+		metric.WithDescription("Attempts that have ended."))
+	i.retries, errs[1] = m.Int64Counter("insist.retries", metric.WithUnit("{retry}"),
+		metric.WithDescription("Retries that the policy decided on, by reason."))
+	i.giveUps, errs[2] = m.Int64Counter("insist.give_ups", metric.WithUnit("{call}"),
+		metric.WithDescription("Calls that ended without success and without a further attempt, by reason."))
+	i.wait, errs[3] = m.Float64Histogram("insist.retry.wait", metric.WithUnit("s"),
+		metric.WithDescription("Waits before retries."),
+		metric.WithExplicitBucketBoundaries(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30))
+	if err := errors.Join(errs[:]...); err != nil {
+		otel.Handle(err)
+	}
+	return &i
+}
+
+// observe is told of an attempt. What replaces an earlier tale of the same
+// attempt says anew whether the call goes on, but it is not another attempt.
+func (i *instruments) observe(ctx context.Context, a insist.Attempt) {
+	var attrs []attribute.KeyValue
+	if a.Method != "" {
+		attrs = append(server(a.Host, 0), method(a.Method))
+	}
+	if !a.Amended {
+		i.attempts.Add(ctx, 1, set(outcome(slices.Clip(attrs), &a)))
+	}
+	reason := append(slices.Clip(attrs), reasonKey.String(string(a.Reason)))
+	switch {
+	case a.Retry:
+		i.retries.Add(ctx, 1, set(reason))
+		i.wait.Record(ctx, a.Wait.Seconds(), set(attrs))
+	case a.Reason != insist.ReasonSuccess && a.Reason != insist.ReasonDecision:
+		i.giveUps.Add(ctx, 1, set(reason))
+	}
+}
+
+// outcome adds what the attempt came to. Where a body broke off that is its error,
+// beside the status.
+func outcome(attrs []attribute.KeyValue, a *insist.Attempt) []attribute.KeyValue {
+	if a.Status != 0 {
+		attrs = statusAttributes(attrs, a.Status)
+	}
+	if a.Err != nil {
+		attrs = append(attrs, errorType(a.Err))
+	}
+	return attrs
+}
+
+func set(attrs []attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(attrs...))
+}
