@@ -48,6 +48,9 @@
 //	                                       has read the body
 //	MaxPeekTime      1 s                   a body that arrives slowly holds its
 //	                                       response up for that long
+//	MaxWholeBytes    no answer is read     a body that breaks off is the caller's
+//	                 before it is kept     to handle
+//	ResumeDownloads  off                   the same
 //	Prepare          nothing to prepare    -
 //	OnAttempt        nobody is told        -
 //
@@ -130,6 +133,22 @@
 // document, as a watch of Kubernetes does, is handed over by JSONField after the
 // first JSON value, by any condition after MaxPeekTime.
 //
+// # Answers that break off
+//
+// With MaxWholeBytes an answer of up to that size is read before it is handed
+// over. One that breaks off is an error: the rules for errors and the bounds
+// above decide, so that a POST is not repeated. If there is no other attempt the
+// caller gets the response, with as much of its body as came and then the error.
+// Not read are longer answers and streams, and, where the head does not say the
+// length, what has not come within MaxPeekTime.
+//
+// With ResumeDownloads the body of a GET goes on where it broke off. What is left
+// is asked for by Range and If-Range, in the body's Read, after the policy's wait.
+// Only a 206 with the same validator and the right Content-Range is taken;
+// anything else ends the body in the error in which it broke off. An end of the
+// context during the wait is an [Error]. Close may come at any time, from any
+// goroutine. A piece that follows on progress needs none of the Budget.
+//
 // # Waiting
 //
 // The wait is the Backoff's, or the Wait of the [Decision] that Classify or
@@ -204,7 +223,8 @@
 // read afterwards. The [Reason] says why there was another attempt or why there
 // was none. A Record prints as a line for humans, and an Attempt as a part of it;
 // both are safe to log, having method and host, but no path, query, header or
-// body. [AttemptNumber] tells a RoundTripper below, and Policy.Prepare, which
+// body. Package sloginsist has an OnAttempt that logs, module otelinsist one that
+// counts, and spans. [AttemptNumber] tells a RoundTripper below, and Policy.Prepare, which
 // attempt a request belongs to.
 //
 // [EditPolicy] changes the policy for the requests of one context.
@@ -228,8 +248,8 @@
 // stream closed there, unread; the connection goes on.
 //
 // A response is judged by its head, and by as much of its body as RetryableBody
-// asks for. Once it has been handed over, a body that breaks off is the caller's
-// to handle.
+// and MaxWholeBytes ask for. Once it has been handed over, a body that breaks off
+// is the caller's to handle, but for ResumeDownloads.
 //
 // Cookies of answers that are thrown away don't reach http.Client's Jar, which
 // sees only the last response.
