@@ -10,13 +10,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-552c89fc/insist/internal/leak"
 )
 
 // TestManyAtOnce makes calls of all kinds at once over one transport, to a server
 // that fails in all ways, some of them given up by the caller.
 func TestManyAtOnce(t *testing.T) {
 	const workers, calls = 64, 3
-	checkLeaks(t)
+	leak.Check(t)
 	srvEach(t, func(t *testing.T, p srvProto) {
 		var hits counter
 		s := p.start(t, func(w http.ResponseWriter, r *http.Request) {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/internal/leak"
 )
 
 // cutFile is a file on a server that cuts the line at certain places, once each.
@@ -83,7 +84,7 @@ func TestALargeDownloadIsResumed(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	content := srvPattern(int(size))
 	srvEach(t, func(t *testing.T, p srvProto) {
-		checkLeaks(t)
+		leak.Check(t)
 		file := &cutFile{content: content, tag: `"1"`}
 		for range 20 {
 			file.cuts = append(file.cuts, random.Int64N(size))
@@ -130,7 +131,7 @@ func TestAFileThatIsReplacedIsNotResumed(t *testing.T) {
 // A client that closes in the middle, while another goroutine reads, ends it all.
 func TestClosingAResumedDownload(t *testing.T) {
 	srvEach(t, func(t *testing.T, p srvProto) {
-		checkLeaks(t)
+		leak.Check(t)
 		file := &cutFile{content: srvPattern(1 << 20), tag: `"1"`, cuts: []int64{100_000}}
 		s := p.start(t, file.ServeHTTP)
 		waits := make(chan struct{})

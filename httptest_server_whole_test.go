@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/internal/leak"
 )
 
 // TestASmallAnswerArrivesWhole: the first one breaks off, in each of the ways in
@@ -41,7 +42,7 @@ func TestASmallAnswerArrivesWhole(t *testing.T) {
 		for name, breakOff := range breaks {
 			for _, reset := range []bool{false, true} {
 				t.Run(name, func(t *testing.T) {
-					checkLeaks(t)
+					leak.Check(t)
 					var hits counter
 					s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
 						if hits.next(r) > 1 {

@@ -9,28 +9,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/seed-552c89fc/insist/internal/leak"
 )
 
-// TestMain fails where goroutines are left. They may take a moment to end, so it
-// looks again for a while; nothing is lost where there are none.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			fmt.Printf("goroutines left:\n%s\n", stacks[:runtime.Stack(stacks, true)])
-			code = 1
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // quickstart runs the program and returns its exit status and output.
 func quickstart(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {

@@ -1,23 +1,24 @@
-package insist_test
+// Package leak finds goroutines that tests leave behind. It is for this project's
+// own tests.
+package leak
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/seed-552c89fc/insist"
 )
 
-// TestMain fails the run if a goroutine has outlived the tests.
-func TestMain(m *testing.M) {
+// Main is a TestMain that fails the run if a goroutine has outlived the tests.
+// The ends are called before it looks.
+func Main(m *testing.M, ends ...func()) {
 	before := goroutines()
 	code := m.Run()
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	new(insist.RetryTransport).CloseIdleConnections()
+	for _, end := range ends {
+		end()
+	}
 	if left := leaked(before); len(left) > 0 && code == 0 {
 		fmt.Fprintf(os.Stderr, "FAIL: %d goroutines outlived the tests:\n\n%s\n", len(left), strings.Join(left, "\n\n"))
 		code = 1
@@ -25,9 +26,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// checkLeaks fails t if a goroutine that the test started is there at its end.
-// Such a test can't be parallel.
-func checkLeaks(t *testing.T) {
+// Check fails t if a goroutine that the test started is there at its end. Such a
+// test can't be parallel.
+func Check(t *testing.T) {
 	t.Helper()
 	before := goroutines()
 	t.Cleanup(func() {
@@ -85,16 +86,4 @@ func goroutines() map[string]string {
 		}
 	}
 	return all
-}
-
-func TestALeakIsFound(t *testing.T) {
-	before, stop := goroutines(), make(chan struct{})
-	go func() { <-stop }()
-	if len(newSince(before)) == 0 {
-		t.Error("a goroutine that waits was not found")
-	}
-	close(stop)
-	if left := leaked(before); len(left) > 0 {
-		t.Errorf("goroutines that have ended were found: %s", left)
-	}
 }
