@@ -52,6 +52,12 @@ type Attempt struct {
 	Amended bool
 }
 
+// GaveUp reports whether the call ended with this attempt although it failed: not
+// with a success, nor because a rule decided to keep its result.
+func (a Attempt) GaveUp() bool {
+	return !a.Retry && a.Reason != ReasonSuccess && a.Reason != ReasonDecision
+}
+
 // Reason says why another attempt was made, or why none was.
 type Reason string
 

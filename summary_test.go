@@ -53,3 +53,19 @@ func TestRecordString(t *testing.T) {
 			" | 1 attempt in 0s: eof after 0s (attempts used up)", record.String())
 	})
 }
+
+func TestGaveUp(t *testing.T) {
+	for _, c := range []struct {
+		a    Attempt
+		want bool
+	}{
+		{Attempt{Status: 200, Reason: ReasonSuccess}, false},
+		{Attempt{Status: 403, Reason: ReasonDecision}, false},
+		{Attempt{Status: 503, Reason: ReasonStatus, Retry: true}, false},
+		{Attempt{Status: 503, Reason: ReasonAttempts}, true},
+		{Attempt{Err: io.EOF, Reason: ReasonError}, true},
+		{Attempt{Err: io.EOF, Reason: ReasonContext, Amended: true}, true},
+	} {
+		assert.Equal(t, c.want, c.a.GaveUp(), "%v", c.a)
+	}
+}

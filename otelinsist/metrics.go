@@ -79,7 +79,7 @@ func (i *instruments) observe(ctx context.Context, a insist.Attempt) {
 	case a.Retry:
 		i.retries.Add(ctx, 1, set(reason))
 		i.wait.Record(ctx, a.Wait.Seconds(), set(attrs))
-	case a.Reason != insist.ReasonSuccess && a.Reason != insist.ReasonDecision:
+	case a.GaveUp():
 		i.giveUps.Add(ctx, 1, set(reason))
 	}
 }

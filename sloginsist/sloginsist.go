@@ -88,7 +88,7 @@ func (h *Hook) line(a *insist.Attempt) (slog.Leveler, string) {
 	switch {
 	case a.Retry:
 		return cmp.Or(h.Retry, slog.Leveler(slog.LevelInfo)), "insist: retrying"
-	case a.Reason != insist.ReasonSuccess && a.Reason != insist.ReasonDecision:
+	case a.GaveUp():
 		return cmp.Or(h.GiveUp, slog.Leveler(slog.LevelWarn)), "insist: gave up"
 	case a.Number > 1:
 		return h.Done, "insist: done"
