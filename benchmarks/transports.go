@@ -27,6 +27,10 @@ type library struct {
 
 	// judging is over with a condition on the response, where it may see one.
 	judging func(base http.RoundTripper, failed func(*http.Response) bool) http.RoundTripper
+
+	// whole is over with the settings for answers that break off, where there are
+	// any.
+	whole func(base http.RoundTripper) http.RoundTripper
 }
 
 var libraries = []library{
@@ -38,6 +42,11 @@ var libraries = []library{
 		judging: func(base http.RoundTripper, _ func(*http.Response) bool) http.RoundTripper {
 			return &insist.RetryTransport{Base: base, Policy: insist.Policy{
 				Backoff: insist.Constant(0), RetryableBody: insist.JSONFieldNot("/ret_code", 0),
+			}}
+		},
+		whole: func(base http.RoundTripper) http.RoundTripper {
+			return &insist.RetryTransport{Base: base, Policy: insist.Policy{
+				Backoff: insist.Constant(0), MaxWholeBytes: 64 << 10, ResumeDownloads: true,
 			}}
 		},
 	},
