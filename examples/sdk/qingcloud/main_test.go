@@ -48,7 +48,7 @@ func TestRun(t *testing.T) {
 
 func TestRetryAfterIsObeyed(t *testing.T) {
 	inMemory(t, policyFor(keys), func(t *testing.T, w *world) {
-		w.faults.Plan(sabotage.Early(503, "7"))
+		w.faults.Plan(sabotage.Early(0, 503, "7"))
 		start := time.Now()
 		if _, err := create.make(w); err != nil {
 			t.Fatal(err)
@@ -95,7 +95,7 @@ func TestSignatureExpiresDuringRetries(t *testing.T) {
 			inMemory(t, tt.policy, func(t *testing.T, w *world) {
 				slow := func(rw http.ResponseWriter, req *http.Request, next http.Handler) {
 					time.Sleep(2 * time.Second)
-					sabotage.Early(503, "30")(rw, req, next)
+					sabotage.Early(0, 503, "30")(rw, req, next)
 				}
 				s := step{tt.call, "", faults(slow, slow), "503 503 200", tt.fails, tt.created}
 				if _, err := s.take(w); err != nil {

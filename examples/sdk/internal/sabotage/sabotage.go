@@ -66,14 +66,22 @@ func Reset(after int64) Fault {
 	}
 }
 
-// Early answers with this status at once, before the request's body is read.
-// Without a retryAfter there is no such header.
-func Early(status int, retryAfter string) Fault {
-	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+// Early answers with this status when so many bytes of the request's body have
+// been read. With an empty retryAfter there is no such header. The rest of the
+// body is thrown away, as proxies do: were the connection closed at once, its
+// reset could overtake the answer.
+func Early(after int64, status int, retryAfter string) Fault {
+	return func(w http.ResponseWriter, req *http.Request, _ http.Handler) {
+		answer := http.NewResponseController(w)
+		answer.EnableFullDuplex()
+		io.CopyN(io.Discard, req.Body, after)
 		if retryAfter != "" {
 			w.Header().Set("Retry-After", retryAfter)
 		}
+		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(status)
+		answer.Flush()
+		io.Copy(io.Discard, req.Body)
 	}
 }
 

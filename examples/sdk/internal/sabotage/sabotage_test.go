@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 )
 
-// anyError stands for what a client sees that is writing when it is reset.
-var anyError = errors.New("any error")
+// errAny stands for what a client sees that is writing when it is reset.
+var errAny = errors.New("any error")
 
 // exchange sends a POST of 1 MiB to a service that answers "carried out", and
 // returns what came back, and how many bytes the service has got.
@@ -46,9 +46,10 @@ func TestFaults(t *testing.T) {
 		err    error
 	}{
 		{"none", nil, 200, "carried out", 1 << 20, nil},
-		{"reset before the body", Reset(0), 0, "", 0, anyError},
-		{"reset in the body", Reset(1 << 19), 0, "", 0, anyError},
-		{"answer before the body", Early(503, ""), 503, "", 0, nil},
+		{"reset before the body", Reset(0), 0, "", 0, errAny},
+		{"reset in the body", Reset(1 << 19), 0, "", 0, errAny},
+		{"answer before the body", Early(0, 503, ""), 503, "", 0, nil},
+		{"answer in the body", Early(1<<19, 503, ""), 503, "", 0, nil},
 		{"answer in place of the service", Answer("text/plain", "no"), 200, "no", 0, nil},
 		{"lost answer", Lose, 0, "", 1 << 20, syscall.ECONNRESET},
 		{"truncated answer", Truncate, 200, "carri", 1 << 20, io.ErrUnexpectedEOF},
@@ -64,7 +65,7 @@ func TestFaults(t *testing.T) {
 			t.Run("TCP", func(t *testing.T) {
 				status, body, got, err := exchange(httptest.NewServer, tt.fault)
 				check(t, err, status, body, got)
-				if tt.err != anyError && !errors.Is(err, tt.err) {
+				if tt.err != errAny && !errors.Is(err, tt.err) {
 					t.Errorf("got %v, want %v", err, tt.err)
 				}
 			})
@@ -85,7 +86,7 @@ func TestFaults(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	for retryAfter, want := range map[string]int{"": 0, "7": 1} {
 		w := httptest.NewRecorder()
-		Early(429, retryAfter)(w, httptest.NewRequest("GET", "/", nil), nil)
+		Early(0, 429, retryAfter)(w, httptest.NewRequest("GET", "/", nil), nil)
 		if got := w.Result().Header["Retry-After"]; len(got) != want || w.Code != 429 {
 			t.Errorf("%q: got %d %q", retryAfter, w.Code, got)
 		}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
+)
+
+// inMemory runs f with a world in virtual time, so that the policy is the very
+// one that programs have.
+func inMemory(t *testing.T, c call, policy insist.Policy, f func(t *testing.T, w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w, err := newWorld(c.serve.inMemory, policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.close()
+		f(t, w)
+	})
+}
+
+func TestSteps(t *testing.T) {
+	for _, s := range steps {
+		t.Run(s.call.name+"/"+s.fault, func(t *testing.T) {
+			inMemory(t, s.call, newPolicy(), func(t *testing.T, w *world) {
+				if _, err := s.take(w); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestRun(t *testing.T) {
+	var out strings.Builder
+	if err := run(&out); err != nil {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	if got := strings.Count(out.String(), "\n"); got != len(steps)+1 {
+		t.Errorf("got %d lines:\n%s", got, &out)
+	}
+}
+
+func TestRetryAfterIsObeyed(t *testing.T) {
+	inMemory(t, uploadStream, newPolicy(), func(t *testing.T, w *world) {
+		w.faults.Plan(sabotage.Early(0, 503, "7"))
+		start := time.Now()
+		if _, err := uploadStream.make(w); err != nil {
+			t.Fatal(err)
+		}
+		if got := time.Since(start); got < 7*time.Second {
+			t.Errorf("another attempt after %v, want at least 7s", got)
+		}
+	})
+}
+
+// What each line of the policy is for: the same without it.
+func TestWithout(t *testing.T) {
+	late := func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+		time.Sleep(15*time.Minute + time.Second)
+		sabotage.Early(0, 503, "")(w, req, next)
+	}
+	for _, tt := range []struct {
+		name string
+		edit func(*insist.Policy)
+		step step
+	}{
+		{"a late attempt", func(p *insist.Policy) {}, step{upload, "", faults(late), "503", "ServiceUnavailable", false}},
+		{"a late attempt without MaxElapsed", func(p *insist.Policy) { p.MaxElapsed = 0 },
+			step{upload, "", faults(late), "503 403", "RequestTimeTooSkewed", false}},
+		{"RetryableBody", func(p *insist.Policy) { p.RetryableBody = nil },
+			step{uploadParts, "", faults(nil, nil, nil, failure("InternalError")), "200, 200, 200, 200", "InternalError", false}},
+		{"NonIdempotent", func(p *insist.Policy) { p.NonIdempotent = insist.ResendOnlyUnsent },
+			step{uploadParts, "", faults(nil, nil, nil, failure("InternalError")), "200, 200, 200, 200", "InternalError", false}},
+		{"Idempotent", func(p *insist.Policy) { p.Idempotent = nil },
+			step{uploadOnce, "", faults(sabotage.Lose), "error 412", "PreconditionFailed", true}},
+		{"bytes to replay from", func(p *insist.Policy) { p.MaxReplayBytes = 1 << 20 },
+			step{uploadStream, "", faults(sabotage.Reset(2 << 20)), "error", "PutObject", false}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			policy := newPolicy()
+			tt.edit(&policy)
+			inMemory(t, tt.step.call, policy, func(t *testing.T, w *world) {
+				if _, err := tt.step.take(w); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// S3 may take minutes over a CompleteMultipartUpload, and keeps the connection
+// open with blanks until it knows.
+func TestASlowCompleteIsWaitedFor(t *testing.T) {
+	inMemory(t, uploadParts, newPolicy(), func(t *testing.T, w *world) {
+		w.faults.Plan(nil, nil, nil, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+			for range 30 {
+				w.Write([]byte(" "))
+				http.NewResponseController(w).Flush()
+				time.Sleep(10 * time.Second)
+			}
+			w.Write([]byte("<Error><Code>InternalError</Code></Error>"))
+		})
+		if _, err := uploadParts.make(w); err != nil {
+			t.Error(err)
+		}
+		if got, want := attempts(w.record), "200, 200, 200, 200 200"; got != want {
+			t.Errorf("got attempts %s, want %s", got, want)
+		}
+	})
+}
