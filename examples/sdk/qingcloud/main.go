@@ -4,14 +4,11 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
-	"text/tabwriter"
 
 	qc "github.com/yunify/qingcloud-sdk-go/service"
 
@@ -26,25 +23,9 @@ func main() {
 	}
 }
 
-// run goes through the steps over TCP.
+// run takes the steps over TCP.
 func run(out io.Writer) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer table.Flush()
-	fmt.Fprintln(table, "call\tfault\tattempts\toutcome")
-	var errs []error
-	for _, s := range steps {
-		w, err := newWorld(httptest.NewServer, policyFor(keys))
-		if err != nil {
-			return err
-		}
-		outcome, err := s.take(w)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s, %s: %w", s.call.name, s.fault, err))
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.call.name, s.fault, w.attempts(), outcome)
-		w.close()
-	}
-	return errors.Join(errs...)
+	return sabotage.Run(out, steps, func() (*world, error) { return newWorld(sabotage.TCP, policyFor(keys)) })
 }
 
 var keys = account{"ACCESS_KEY_ID_EXAMPLE", "SECRET_ACCESS_KEY_EXAMPLE"}
@@ -55,28 +36,42 @@ type world struct {
 	faults   *sabotage.Handler
 	server   *httptest.Server
 	service  *qc.QingCloudService
-	timeline []string
+	attempts []insist.Attempt
 }
 
 // newWorld makes one, with a connection that has been used before.
-func newWorld(serve func(http.Handler) *httptest.Server, policy insist.Policy) (*world, error) {
+func newWorld(n sabotage.Network, policy insist.Policy) (*world, error) {
 	w := &world{api: &fakeAPI{account: keys}}
 	w.faults = &sabotage.Handler{Next: w.api}
-	w.server = serve(w.faults)
-	policy.OnAttempt = w.note // the SDK takes no context, so there can be no Record
+	w.server = n.Serve(w.faults)
+	policy.OnAttempt = func(_ context.Context, a insist.Attempt) { // no Record: the SDK takes no context
+		w.attempts = append(w.attempts[:a.Number-1], a)
+	}
 	var err error
 	w.service, err = connect(w.server.URL+"/iaas", keys, policy, w.server.Client().Transport)
 	if err == nil {
-		_, err = describe.make(w)
+		_, err = describe.Make(w)
 	}
 	if err != nil {
-		w.close()
+		w.Close()
 		return nil, err
 	}
-	w.timeline = nil
 	return w, nil
 }
 
-func (w *world) close() { w.server.Close() }
+func (w *world) Faults() *sabotage.Handler { return w.faults }
 
-func (w *world) attempts() string { return strings.Join(w.timeline, " ") }
+func (w *world) Attempts() string { return sabotage.Timeline(w.attempts) }
+
+func (w *world) Close() { w.server.Close() }
+
+// Effects returns how many machines and attachments have been created.
+func (w *world) Effects() (int, error) {
+	instances, attachments := w.api.ledger()
+	for _, a := range attachments {
+		if a != attachment {
+			return 0, fmt.Errorf("an attachment arrived with %d bytes, not whole", len(a))
+		}
+	}
+	return len(instances) + len(attachments), nil
+}

@@ -15,20 +15,20 @@ import (
 // after an error, and the policy is the very one that programs have.
 func inMemory(t *testing.T, policy insist.Policy, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w, err := newWorld(sabotage.NewMemoryServer, policy)
+		w, err := newWorld(sabotage.Memory, policy)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer w.close()
+		defer w.Close()
 		f(t, w)
 	})
 }
 
 func TestSteps(t *testing.T) {
 	for _, s := range steps {
-		t.Run(s.call.name+"/"+s.fault, func(t *testing.T) {
+		t.Run(s.Call.Name+"/"+s.Fault, func(t *testing.T) {
 			inMemory(t, policyFor(keys), func(t *testing.T, w *world) {
-				if _, err := s.take(w); err != nil {
+				if _, err := s.Take(w); err != nil {
 					t.Error(err)
 				}
 			})
@@ -50,7 +50,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	inMemory(t, policyFor(keys), func(t *testing.T, w *world) {
 		w.faults.Plan(sabotage.Early(0, 503, "7"))
 		start := time.Now()
-		if _, err := create.make(w); err != nil {
+		if _, err := create.Make(w); err != nil {
 			t.Fatal(err)
 		}
 		if got := time.Since(start); got < 7*time.Second {
@@ -65,7 +65,7 @@ func TestWithoutIdempotentALostAnswerCreatesTwice(t *testing.T) {
 	policy.Idempotent = nil
 	inMemory(t, policy, func(t *testing.T, w *world) {
 		w.faults.Plan(sabotage.Lose)
-		if _, err := create.make(w); err != nil {
+		if _, err := create.Make(w); err != nil {
 			t.Fatal(err)
 		}
 		if instances, _ := w.api.ledger(); len(instances) != 2 {
@@ -97,8 +97,8 @@ func TestSignatureExpiresDuringRetries(t *testing.T) {
 					time.Sleep(2 * time.Second)
 					sabotage.Early(0, 503, "30")(rw, req, next)
 				}
-				s := step{tt.call, "", faults(slow, slow), "503 503 200", tt.fails, tt.created}
-				if _, err := s.take(w); err != nil {
+				s := tt.call.When("", "503 503 200", tt.fails, tt.created, slow, slow)
+				if _, err := s.Take(w); err != nil {
 					t.Error(err)
 				}
 			})
@@ -109,7 +109,7 @@ func TestSignatureExpiresDuringRetries(t *testing.T) {
 func TestAForgedSignatureIsRefused(t *testing.T) {
 	inMemory(t, policyFor(keys), func(t *testing.T, w *world) {
 		w.api.account.secret = "another"
-		if _, err := describe.make(w); err == nil || !strings.Contains(err.Error(), "Code (1200)") {
+		if _, err := describe.Make(w); err == nil || !strings.Contains(err.Error(), "Code (1200)") {
 			t.Errorf("got %v, want Code (1200)", err)
 		}
 	})

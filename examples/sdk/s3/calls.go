@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
 )
 
 const (
@@ -27,23 +29,21 @@ var content = func() string {
 	return b.String()
 }()
 
-// call is a use of the SDK as a program has it.
-type call struct {
-	name  string
-	serve transport
-	make  func(w *world) (outcome string, err error)
-}
+type (
+	call = sabotage.Call[*world]
+	step = sabotage.Step[*world]
+)
 
-var upload = call{"PutObject, seekable", plain, func(w *world) (string, error) {
-	_, err := w.client.PutObject(w.ctx, &s3.PutObjectInput{
+var upload = call{Name: "PutObject, seekable", Make: func(w *world) (string, error) {
+	_, err := w.plain.PutObject(w.ctx, &s3.PutObjectInput{
 		Bucket: aws.String(bucket), Key: aws.String(newKey), Body: strings.NewReader(content),
 	})
 	return "stored", err
 }}
 
 // uploadOnce writes only what is not there yet.
-var uploadOnce = call{"PutObject, If-None-Match", plain, func(w *world) (string, error) {
-	_, err := w.client.PutObject(w.ctx, &s3.PutObjectInput{
+var uploadOnce = call{Name: "PutObject, If-None-Match", Make: func(w *world) (string, error) {
+	_, err := w.plain.PutObject(w.ctx, &s3.PutObjectInput{
 		Bucket: aws.String(bucket), Key: aws.String(newKey), Body: strings.NewReader(content),
 		IfNoneMatch: aws.String("*"),
 	})
@@ -52,21 +52,21 @@ var uploadOnce = call{"PutObject, If-None-Match", plain, func(w *world) (string,
 
 // uploadStream sends what somebody else writes meanwhile. The SDK takes that over
 // TLS alone, where it computes the checksum as it sends, and S3 wants its length.
-var uploadStream = call{"PutObject, stream", secured, func(w *world) (string, error) {
+var uploadStream = call{Name: "PutObject, stream", Make: func(w *world) (string, error) {
 	r, pipe := io.Pipe()
 	defer r.Close()
 	go func() {
 		_, err := io.Copy(pipe, strings.NewReader(content))
 		pipe.CloseWithError(err)
 	}()
-	_, err := w.client.PutObject(w.ctx, &s3.PutObjectInput{
+	_, err := w.secured.PutObject(w.ctx, &s3.PutObjectInput{
 		Bucket: aws.String(bucket), Key: aws.String(newKey), Body: r, ContentLength: aws.Int64(size),
 	})
 	return "stored", err
 }}
 
-var download = call{"GetObject", secured, func(w *world) (string, error) {
-	object, err := w.client.GetObject(w.ctx, &s3.GetObjectInput{
+var download = call{Name: "GetObject", Make: func(w *world) (string, error) {
+	object, err := w.secured.GetObject(w.ctx, &s3.GetObjectInput{
 		Bucket: aws.String(bucket), Key: aws.String(oldKey),
 	})
 	if err != nil {
@@ -80,8 +80,8 @@ var download = call{"GetObject", secured, func(w *world) (string, error) {
 	return fmt.Sprintf("%d bytes", len(got)), err
 }}
 
-var uploadParts = call{"multipart upload", secured, func(w *world) (string, error) {
-	upload, err := w.client.CreateMultipartUpload(w.ctx, &s3.CreateMultipartUploadInput{
+var uploadParts = call{Name: "multipart upload", Make: func(w *world) (string, error) {
+	upload, err := w.secured.CreateMultipartUpload(w.ctx, &s3.CreateMultipartUploadInput{
 		Bucket: aws.String(bucket), Key: aws.String(newKey),
 	})
 	if err != nil {
@@ -90,7 +90,7 @@ var uploadParts = call{"multipart upload", secured, func(w *world) (string, erro
 	var parts []types.CompletedPart
 	for n, part := range []string{content[:size-100_000], content[size-100_000:]} {
 		number := aws.Int32(int32(n + 1))
-		done, err := w.client.UploadPart(w.ctx, &s3.UploadPartInput{
+		done, err := w.secured.UploadPart(w.ctx, &s3.UploadPartInput{
 			Bucket: aws.String(bucket), Key: aws.String(newKey),
 			UploadId: upload.UploadId, PartNumber: number, Body: strings.NewReader(part),
 		})
@@ -99,15 +99,15 @@ var uploadParts = call{"multipart upload", secured, func(w *world) (string, erro
 		}
 		parts = append(parts, types.CompletedPart{ETag: done.ETag, PartNumber: number})
 	}
-	_, err = w.client.CompleteMultipartUpload(w.ctx, &s3.CompleteMultipartUploadInput{
+	_, err = w.secured.CompleteMultipartUpload(w.ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: aws.String(bucket), Key: aws.String(newKey),
 		UploadId: upload.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	})
 	return "stored", err
 }}
 
-var copyObject = call{"CopyObject", plain, func(w *world) (string, error) {
-	_, err := w.client.CopyObject(w.ctx, &s3.CopyObjectInput{
+var copyObject = call{Name: "CopyObject", Make: func(w *world) (string, error) {
+	_, err := w.plain.CopyObject(w.ctx, &s3.CopyObjectInput{
 		Bucket: aws.String(bucket), Key: aws.String(newKey),
 		CopySource: aws.String(bucket + "/is%20there%20already"),
 	})

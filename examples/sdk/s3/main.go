@@ -5,15 +5,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/http/httptest"
 	"os"
-	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -33,101 +29,81 @@ func main() {
 	}
 }
 
-// run goes through the steps over TCP.
+// run takes the steps over TCP.
 func run(out io.Writer) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer table.Flush()
-	fmt.Fprintln(table, "call\tfault\tattempts\toutcome")
-	var errs []error
-	for _, s := range steps {
-		w, err := newWorld(s.call.serve.onTCP, newPolicy())
-		if err != nil {
-			return err
-		}
-		outcome, err := s.take(w)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s, %s: %w", s.call.name, s.fault, err))
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", s.call.name, s.fault, attempts(w.record), outcome)
-		w.close()
-	}
-	return errors.Join(errs...)
+	return sabotage.Run(out, steps, func() (*world, error) { return newWorld(sabotage.TCP, newPolicy()) })
 }
-
-// transport is how a call reaches the service.
-type transport struct {
-	onTCP, inMemory func(http.Handler) *httptest.Server
-}
-
-var (
-	plain   = transport{httptest.NewServer, sabotage.NewMemoryServer}
-	secured = transport{httptest.NewTLSServer, sabotage.NewMemoryTLSServer}
-)
 
 // world is a fake S3 with one object in its bucket, and a program that uses it.
 type world struct {
-	backend *s3mem.Backend
-	faults  *sabotage.Handler
-	server  *httptest.Server
-	client  *s3.Client
-	ctx     context.Context
-	record  *insist.Record
+	backend        *s3mem.Backend
+	faults         *sabotage.Handler
+	servers        [2]*httptest.Server
+	plain, secured *s3.Client
+	ctx            context.Context
+	record         *insist.Record
 }
 
-func newWorld(serve func(http.Handler) *httptest.Server, policy insist.Policy) (*world, error) {
+func newWorld(n sabotage.Network, policy insist.Policy) (*world, error) {
 	w := &world{backend: s3mem.New()}
 	w.faults = &sabotage.Handler{Next: checkBodies(gofakes3.New(w.backend).Server())}
-	w.server = serve(w.faults)
+	w.servers = [2]*httptest.Server{n.Serve(w.faults), n.ServeTLS(w.faults)}
 	w.ctx, w.record = insist.WithRecord(context.Background())
-	var err error
-	w.client, err = connect(w.ctx, policy, w.server.Client().Transport,
-		config.WithBaseEndpoint(w.server.URL),
-		config.WithLogger(logging.Nop{}),
-		config.WithRegion("us-east-1"),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("ID", "SECRET", "")),
-		config.WithSharedConfigFiles([]string{}), config.WithSharedCredentialsFiles([]string{}))
-	if err == nil {
-		err = w.backend.CreateBucket(bucket)
-	}
-	if err == nil {
-		_, err = w.backend.PutObject(bucket, oldKey, nil, strings.NewReader(content), size, nil)
-	}
-	if err != nil {
-		w.close()
+	if err := w.fill(policy); err != nil {
+		w.Close()
 		return nil, err
 	}
 	return w, nil
 }
 
-func (w *world) close() { w.server.Close() }
-
-// stored returns the object that the calls write, or "" if there is none.
-func (w *world) stored() (string, error) {
-	object, err := w.backend.GetObject(bucket, newKey, nil)
-	if gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey) {
-		return "", nil
+func (w *world) fill(policy insist.Policy) (err error) {
+	if w.plain, err = connect(w.ctx, policy, w.servers[0].Client().Transport, at(w.servers[0].URL)); err != nil {
+		return err
 	}
-	if err != nil {
-		return "", err
+	if w.secured, err = connect(w.ctx, policy, w.servers[1].Client().Transport, at(w.servers[1].URL)); err != nil {
+		return err
 	}
-	defer object.Contents.Close()
-	b, err := io.ReadAll(object.Contents)
-	return string(b), err
+	if err = w.backend.CreateBucket(bucket); err != nil {
+		return err
+	}
+	_, err = w.backend.PutObject(bucket, oldKey, nil, strings.NewReader(content), size, nil)
+	return err
 }
 
-// attempts writes down what each attempt of each call came to.
-func attempts(r *insist.Record) string {
-	var calls []string
-	for _, call := range r.Calls() {
-		var how []string
-		for _, a := range call {
-			if a.Err != nil {
-				how = append(how, "error")
-			} else {
-				how = append(how, strconv.Itoa(a.Status))
-			}
-		}
-		calls = append(calls, strings.Join(how, " "))
+// at is the configuration that the fake takes, wherever the program runs.
+func at(url string) func(*config.LoadOptions) error {
+	return func(o *config.LoadOptions) error {
+		o.BaseEndpoint, o.Region = url, "us-east-1"
+		o.Credentials = credentials.NewStaticCredentialsProvider("ID", "SECRET", "")
+		o.SharedConfigFiles, o.SharedCredentialsFiles = []string{}, []string{}
+		o.Logger = logging.Nop{}
+		return nil
 	}
-	return strings.Join(calls, ", ")
+}
+
+func (w *world) Faults() *sabotage.Handler { return w.faults }
+
+func (w *world) Attempts() string { return sabotage.Timeline(w.record.Calls()...) }
+
+func (w *world) Close() {
+	for _, s := range w.servers {
+		s.Close()
+	}
+}
+
+// Effects returns 1 if the object is there that the calls write.
+func (w *world) Effects() (int, error) {
+	object, err := w.backend.GetObject(bucket, newKey, nil)
+	if gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchKey) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer object.Contents.Close()
+	got, err := io.ReadAll(object.Contents)
+	if err == nil && string(got) != content {
+		err = fmt.Errorf("another object is stored, of %d bytes", len(got))
+	}
+	return 1, err
 }

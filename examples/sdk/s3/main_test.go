@@ -13,22 +13,22 @@ import (
 
 // inMemory runs f with a world in virtual time, so that the policy is the very
 // one that programs have.
-func inMemory(t *testing.T, c call, policy insist.Policy, f func(t *testing.T, w *world)) {
+func inMemory(t *testing.T, policy insist.Policy, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w, err := newWorld(c.serve.inMemory, policy)
+		w, err := newWorld(sabotage.Memory, policy)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer w.close()
+		defer w.Close()
 		f(t, w)
 	})
 }
 
 func TestSteps(t *testing.T) {
 	for _, s := range steps {
-		t.Run(s.call.name+"/"+s.fault, func(t *testing.T) {
-			inMemory(t, s.call, newPolicy(), func(t *testing.T, w *world) {
-				if _, err := s.take(w); err != nil {
+		t.Run(s.Call.Name+"/"+s.Fault, func(t *testing.T) {
+			inMemory(t, newPolicy(), func(t *testing.T, w *world) {
+				if _, err := s.Take(w); err != nil {
 					t.Error(err)
 				}
 			})
@@ -47,10 +47,10 @@ func TestRun(t *testing.T) {
 }
 
 func TestRetryAfterIsObeyed(t *testing.T) {
-	inMemory(t, uploadStream, newPolicy(), func(t *testing.T, w *world) {
+	inMemory(t, newPolicy(), func(t *testing.T, w *world) {
 		w.faults.Plan(sabotage.Early(0, 503, "7"))
 		start := time.Now()
-		if _, err := uploadStream.make(w); err != nil {
+		if _, err := uploadStream.Make(w); err != nil {
 			t.Fatal(err)
 		}
 		if got := time.Since(start); got < 7*time.Second {
@@ -70,23 +70,23 @@ func TestWithout(t *testing.T) {
 		edit func(*insist.Policy)
 		step step
 	}{
-		{"a late attempt", func(p *insist.Policy) {}, step{upload, "", faults(late), "503", "ServiceUnavailable", false}},
+		{"a late attempt", func(p *insist.Policy) {}, upload.When("", "503", "ServiceUnavailable", 0, late)},
 		{"a late attempt without MaxElapsed", func(p *insist.Policy) { p.MaxElapsed = 0 },
-			step{upload, "", faults(late), "503 403", "RequestTimeTooSkewed", false}},
+			upload.When("", "503 403", "RequestTimeTooSkewed", 0, late)},
 		{"RetryableBody", func(p *insist.Policy) { p.RetryableBody = nil },
-			step{uploadParts, "", faults(nil, nil, nil, failure("InternalError")), "200, 200, 200, 200", "InternalError", false}},
+			uploadParts.When("", "200, 200, 200, 200", "InternalError", 0, nil, nil, nil, failure("InternalError"))},
 		{"NonIdempotent", func(p *insist.Policy) { p.NonIdempotent = insist.ResendOnlyUnsent },
-			step{uploadParts, "", faults(nil, nil, nil, failure("InternalError")), "200, 200, 200, 200", "InternalError", false}},
+			uploadParts.When("", "200, 200, 200, 200", "InternalError", 0, nil, nil, nil, failure("InternalError"))},
 		{"Idempotent", func(p *insist.Policy) { p.Idempotent = nil },
-			step{uploadOnce, "", faults(sabotage.Lose), "error 412", "PreconditionFailed", true}},
+			uploadOnce.When("", "error 412", "PreconditionFailed", 1, sabotage.Lose)},
 		{"bytes to replay from", func(p *insist.Policy) { p.MaxReplayBytes = 1 << 20 },
-			step{uploadStream, "", faults(sabotage.Reset(2 << 20)), "error", "PutObject", false}},
+			uploadStream.When("", "error", "PutObject", 0, sabotage.Reset(2<<20))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			policy := newPolicy()
 			tt.edit(&policy)
-			inMemory(t, tt.step.call, policy, func(t *testing.T, w *world) {
-				if _, err := tt.step.take(w); err != nil {
+			inMemory(t, policy, func(t *testing.T, w *world) {
+				if _, err := tt.step.Take(w); err != nil {
 					t.Error(err)
 				}
 			})
@@ -97,7 +97,7 @@ func TestWithout(t *testing.T) {
 // S3 may take minutes over a CompleteMultipartUpload, and keeps the connection
 // open with blanks until it knows.
 func TestASlowCompleteIsWaitedFor(t *testing.T) {
-	inMemory(t, uploadParts, newPolicy(), func(t *testing.T, w *world) {
+	inMemory(t, newPolicy(), func(t *testing.T, w *world) {
 		w.faults.Plan(nil, nil, nil, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 			for range 30 {
 				w.Write([]byte(" "))
@@ -106,10 +106,10 @@ func TestASlowCompleteIsWaitedFor(t *testing.T) {
 			}
 			w.Write([]byte("<Error><Code>InternalError</Code></Error>"))
 		})
-		if _, err := uploadParts.make(w); err != nil {
+		if _, err := uploadParts.Make(w); err != nil {
 			t.Error(err)
 		}
-		if got, want := attempts(w.record), "200, 200, 200, 200 200"; got != want {
+		if got, want := w.Attempts(), "200, 200, 200, 200 200"; got != want {
 			t.Errorf("got attempts %s, want %s", got, want)
 		}
 	})

@@ -1,23 +1,8 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
 )
-
-// step is a fault that a call meets, and how that should end.
-type step struct {
-	call     call
-	fault    string
-	planned  []sabotage.Fault
-	attempts string // the status of each, or error; commas between requests
-	fails    string // what the error says; empty if there is none
-	stored   bool   // is the object written that the call should write?
-}
-
-func faults(f ...sabotage.Fault) []sabotage.Fault { return f }
 
 // failure is an error in a 200, behind what keeps the connection open meanwhile.
 func failure(code string) sabotage.Fault {
@@ -26,68 +11,45 @@ func failure(code string) sabotage.Fault {
 }
 
 var steps = append(uploads(upload, uploadStream), []step{
-	{uploadOnce, "503", faults(sabotage.Early(0, 503, "")), "503 200", "", true},
-	{uploadOnce, "lost answer", faults(sabotage.Lose), "error", "PutObject", true},
+	uploadOnce.When("503", "503 200", "", 1, sabotage.Early(0, 503, "")),
+	uploadOnce.When("lost answer", "error", "PutObject", 1, sabotage.Lose),
 
-	{download, "none", nil, "200", "", false},
-	{download, "reset", faults(sabotage.Reset(0)), "error 200", "", false},
-	{download, "503", faults(sabotage.Early(0, 503, "")), "503 200", "", false},
-	{download, "503 with Retry-After", faults(sabotage.Early(0, 503, "1")), "503 200", "", false},
-	{download, "429", faults(sabotage.Early(0, 429, "")), "429 200", "", false},
-	{download, "lost answer", faults(sabotage.Lose), "error 200", "", false},
-	{download, "truncated answer", faults(sabotage.Truncate), "200", "unexpected EOF", false},
+	download.When("none", "200", "", 0),
+	download.When("reset", "error 200", "", 0, sabotage.Reset(0)),
+	download.When("503", "503 200", "", 0, sabotage.Early(0, 503, "")),
+	download.When("503 with Retry-After", "503 200", "", 0, sabotage.Early(0, 503, "1")),
+	download.When("429", "429 200", "", 0, sabotage.Early(0, 429, "")),
+	download.When("lost answer", "error 200", "", 0, sabotage.Lose),
+	download.When("truncated answer", "200", "unexpected EOF", 0, sabotage.Truncate),
 
-	{uploadParts, "none", nil, "200, 200, 200, 200", "", true},
-	{uploadParts, "reset in the first part", faults(nil, sabotage.Reset(1<<20)), "200, error 200, 200, 200", "", true},
-	{uploadParts, "lost answer to a part", faults(nil, nil, sabotage.Lose), "200, 200, error 200, 200", "", true},
-	{uploadParts, "InternalError in a 200, at the end", faults(nil, nil, nil, failure("InternalError")), "200, 200, 200, 200 200", "", true},
-	{uploadParts, "InvalidPart in a 200, at the end", faults(nil, nil, nil, failure("InvalidPart")), "200, 200, 200, 200", "InvalidPart", false},
-	{uploadParts, "503 at the end", faults(nil, nil, nil, sabotage.Early(0, 503, "")), "200, 200, 200, 503 200", "", true},
-	{uploadParts, "truncated answer to the end", faults(nil, nil, nil, sabotage.Truncate), "200, 200, 200, 200", "CompleteMultipartUpload", true},
-	{uploadParts, "lost answer to the end", faults(nil, nil, nil, sabotage.Lose), "200, 200, 200, error", "CompleteMultipartUpload", true},
-	{uploadParts, "lost answer to the beginning", faults(sabotage.Lose), "error", "CreateMultipartUpload", false},
+	uploadParts.When("none", "200, 200, 200, 200", "", 1),
+	uploadParts.When("reset in the first part", "200, error 200, 200, 200", "", 1, nil, sabotage.Reset(1<<20)),
+	uploadParts.When("lost answer to a part", "200, 200, error 200, 200", "", 1, nil, nil, sabotage.Lose),
+	uploadParts.When("InternalError in a 200, at the end", "200, 200, 200, 200 200", "", 1, nil, nil, nil, failure("InternalError")),
+	uploadParts.When("InvalidPart in a 200, at the end", "200, 200, 200, 200", "InvalidPart", 0, nil, nil, nil, failure("InvalidPart")),
+	uploadParts.When("503 at the end", "200, 200, 200, 503 200", "", 1, nil, nil, nil, sabotage.Early(0, 503, "")),
+	uploadParts.When("truncated answer to the end", "200, 200, 200, 200", "CompleteMultipartUpload", 1, nil, nil, nil, sabotage.Truncate),
+	uploadParts.When("lost answer to the end", "200, 200, 200, error", "CompleteMultipartUpload", 1, nil, nil, nil, sabotage.Lose),
+	uploadParts.When("lost answer to the beginning", "error", "CreateMultipartUpload", 0, sabotage.Lose),
 
-	{copyObject, "SlowDown in a 200", faults(failure("SlowDown")), "200 200", "", true},
+	copyObject.When("SlowDown in a 200", "200 200", "", 1, failure("SlowDown")),
 }...)
 
 // uploads are the faults that an upload in one request meets.
 func uploads(calls ...call) (all []step) {
 	for _, c := range calls {
 		all = append(all,
-			step{c, "none", nil, "200", "", true},
-			step{c, "reset before the body", faults(sabotage.Reset(0)), "error 200", "", true},
-			step{c, "reset in mid-upload", faults(sabotage.Reset(2 << 20)), "error 200", "", true},
-			step{c, "reset in mid-upload, twice", faults(sabotage.Reset(3<<20), sabotage.Reset(1<<20)), "error error 200", "", true},
-			step{c, "503 before the body", faults(sabotage.Early(0, 503, "")), "503 200", "", true},
-			step{c, "503 in mid-upload", faults(sabotage.Early(1<<20, 503, "")), "503 200", "", true},
-			step{c, "503 in mid-upload, for good", faults(sabotage.Early(1<<20, 503, ""), sabotage.Early(1<<20, 503, ""), sabotage.Early(1<<20, 503, "")), "503 503 503", "503", false},
-			step{c, "503 with Retry-After", faults(sabotage.Early(0, 503, "1")), "503 200", "", true},
-			step{c, "429", faults(sabotage.Early(0, 429, "")), "429 200", "", true},
-			step{c, "lost answer", faults(sabotage.Lose), "error 200", "", true},
+			c.When("none", "200", "", 1),
+			c.When("reset before the body", "error 200", "", 1, sabotage.Reset(0)),
+			c.When("reset in mid-upload", "error 200", "", 1, sabotage.Reset(2<<20)),
+			c.When("reset in mid-upload, twice", "error error 200", "", 1, sabotage.Reset(3<<20), sabotage.Reset(1<<20)),
+			c.When("503 before the body", "503 200", "", 1, sabotage.Early(0, 503, "")),
+			c.When("503 in mid-upload", "503 200", "", 1, sabotage.Early(1<<20, 503, "")),
+			c.When("503 in mid-upload, for good", "503 503 503", "503", 0, sabotage.Early(1<<20, 503, ""), sabotage.Early(1<<20, 503, ""), sabotage.Early(1<<20, 503, "")),
+			c.When("503 with Retry-After", "503 200", "", 1, sabotage.Early(0, 503, "1")),
+			c.When("429", "429 200", "", 1, sabotage.Early(0, 429, "")),
+			c.When("lost answer", "error 200", "", 1, sabotage.Lose),
 		)
 	}
 	return all
-}
-
-// take makes the call, and holds what happened against what should have.
-func (s step) take(w *world) (outcome string, err error) {
-	w.faults.Plan(s.planned...)
-	outcome, failed := s.call.make(w)
-	if failed != nil {
-		outcome = "error: " + failed.Error()
-	}
-	stored, err := w.stored()
-	switch {
-	case err != nil:
-		return outcome, err
-	case s.fails == "" && failed != nil, s.fails != "" && (failed == nil || !strings.Contains(failed.Error(), s.fails)):
-		return outcome, fmt.Errorf("got error %v, want %q", failed, s.fails)
-	case attempts(w.record) != s.attempts:
-		return outcome, fmt.Errorf("got attempts %s, want %s", attempts(w.record), s.attempts)
-	case s.stored && stored != content, !s.stored && stored != "":
-		return outcome, fmt.Errorf("%d bytes are stored, or others than were sent", len(stored))
-	case w.faults.Left() != 0:
-		return outcome, fmt.Errorf("%d faults are left", w.faults.Left())
-	}
-	return outcome, nil
 }

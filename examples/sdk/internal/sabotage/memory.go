@@ -8,17 +8,22 @@ import (
 	"sync"
 )
 
-// NewMemoryServer starts a server on a network in memory, that its Client alone
-// can reach: for bubbles of testing/synctest, where waiting for a real socket
-// keeps the clock from moving. There, a reset is a connection that is closed.
-func NewMemoryServer(h http.Handler) *httptest.Server {
-	return startInMemory(h, (*httptest.Server).Start)
+// Network starts servers that their own Client can reach.
+type Network struct {
+	Serve, ServeTLS func(http.Handler) *httptest.Server
 }
 
-// NewMemoryTLSServer is NewMemoryServer with TLS.
-func NewMemoryTLSServer(h http.Handler) *httptest.Server {
-	return startInMemory(h, (*httptest.Server).StartTLS)
-}
+var (
+	// TCP is for programs, on this machine.
+	TCP = Network{httptest.NewServer, httptest.NewTLSServer}
+
+	// Memory is for bubbles of testing/synctest, where waiting for a real socket
+	// keeps the clock from moving. There, a reset is a connection that is closed.
+	Memory = Network{
+		func(h http.Handler) *httptest.Server { return startInMemory(h, (*httptest.Server).Start) },
+		func(h http.Handler) *httptest.Server { return startInMemory(h, (*httptest.Server).StartTLS) },
+	}
+)
 
 func startInMemory(h http.Handler, start func(*httptest.Server)) *httptest.Server {
 	l := &listener{conns: make(chan net.Conn), done: make(chan struct{})}

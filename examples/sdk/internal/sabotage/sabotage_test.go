@@ -63,14 +63,14 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			t.Run("TCP", func(t *testing.T) {
-				status, body, got, err := exchange(httptest.NewServer, tt.fault)
+				status, body, got, err := exchange(TCP.Serve, tt.fault)
 				check(t, err, status, body, got)
 				if tt.err != errAny && !errors.Is(err, tt.err) {
 					t.Errorf("got %v, want %v", err, tt.err)
 				}
 			})
 			for name, server := range map[string]func(http.Handler) *httptest.Server{
-				"memory": NewMemoryServer, "memory with TLS": NewMemoryTLSServer,
+				"memory": Memory.Serve, "memory with TLS": Memory.ServeTLS,
 			} {
 				t.Run(name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
