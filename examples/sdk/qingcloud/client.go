@@ -33,6 +33,7 @@ func policyFor(a account) insist.Policy {
 	policy := insist.Standard()
 	policy.RetryableBody = insist.JSONField("/ret_code", mayPass)
 	policy.Idempotent = changesNothing
+	policy.MaxWholeBytes = 1 << 20 // so that an answer that breaks off is one that failed
 	policy.Prepare = a.sign
 	return policy
 }

@@ -59,19 +59,31 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	})
 }
 
-// What happens without Idempotent: a GET is taken for one that changes nothing.
-func TestWithoutIdempotentALostAnswerCreatesTwice(t *testing.T) {
-	policy := policyFor(keys)
-	policy.Idempotent = nil
-	inMemory(t, policy, func(t *testing.T, w *world) {
-		w.faults.Plan(sabotage.Lose)
-		if _, err := create.Make(w); err != nil {
-			t.Fatal(err)
-		}
-		if instances, _ := w.api.ledger(); len(instances) != 2 {
-			t.Errorf("%d instances, want 2", len(instances))
-		}
-	})
+// What each line of the policy is for: the same without it.
+func TestWithout(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		edit func(*insist.Policy)
+		step step
+	}{
+		{"RetryableBody", func(p *insist.Policy) { p.RetryableBody = nil },
+			describe.When("", "200", "Code (5100)", 0, answers(5100))},
+		{"MaxWholeBytes", func(p *insist.Policy) { p.MaxWholeBytes = 0 },
+			describe.When("", "200", "unexpected end of JSON input", 0, sabotage.Truncate)},
+		// A GET is taken for one that changes nothing, by net/http already.
+		{"Idempotent", func(p *insist.Policy) { p.Idempotent = nil },
+			create.When("", "200", "", 2, sabotage.Lose)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			policy := policyFor(keys)
+			tt.edit(&policy)
+			inMemory(t, policy, func(t *testing.T, w *world) {
+				if _, err := tt.step.Take(w); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 // Three attempts of which two are told to come back in 30 seconds, the longest

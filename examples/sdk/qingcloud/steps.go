@@ -21,7 +21,8 @@ var steps = []step{
 	describe.When("ret_code 5000, 5100", "200 200 200", "", 0, answers(5000), answers(5100)),
 	describe.When("ret_code 5100 for good", "200 200 200", "Code (5100)", 0, answers(5100), answers(5100), answers(5100)),
 	describe.When("ret_code 2500", "200", "Code (2500)", 0, answers(2500)),
-	describe.When("truncated answer", "200", "unexpected end of JSON input", 0, sabotage.Truncate),
+	describe.When("truncated answer", "error 200", "", 0, sabotage.Truncate),
+	describe.When("truncated answer, for good", "error error 200", "unexpected end of JSON input", 0, sabotage.Truncate, sabotage.Truncate, sabotage.Truncate),
 
 	create.When("none", "200", "", 1),
 	create.When("reset", "error", "Get: ", 0, sabotage.Reset(0)),

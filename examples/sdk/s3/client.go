@@ -38,7 +38,10 @@ func newPolicy() insist.Policy {
 	policy.MaxPeekTime = 10 * time.Minute          // for failedLate: S3 sends blanks until it knows
 	policy.NonIdempotent = insist.ResendUnlessLost // an error, also one in a 200, means that nothing was done
 	policy.Idempotent = mayBeRepeated
-	policy.MaxElapsed = 14 * time.Minute // the signature, which the attempts share, is good for 15
+	policy.ResumeDownloads = true
+	// The attempts share a signature that is good for 15 minutes. Where that is too
+	// short, sign anew by Prepare, with the SDK's aws/signer/v4.
+	policy.MaxElapsed = 14 * time.Minute
 	return policy
 }
 

@@ -73,12 +73,19 @@ func TestWithout(t *testing.T) {
 		{"a late attempt", func(p *insist.Policy) {}, upload.When("", "503", "ServiceUnavailable", 0, late)},
 		{"a late attempt without MaxElapsed", func(p *insist.Policy) { p.MaxElapsed = 0 },
 			upload.When("", "503 403", "RequestTimeTooSkewed", 0, late)},
+		{"a late break", func(p *insist.Policy) {},
+			download.When("", "error", "unexpected EOF", 0, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+				defer time.Sleep(15*time.Minute + time.Second)
+				sabotage.Truncate(w, req, next)
+			})},
 		{"RetryableBody", func(p *insist.Policy) { p.RetryableBody = nil },
 			uploadParts.When("", "200, 200, 200, 200", "InternalError", 0, nil, nil, nil, failure("InternalError"))},
 		{"NonIdempotent", func(p *insist.Policy) { p.NonIdempotent = insist.ResendOnlyUnsent },
 			uploadParts.When("", "200, 200, 200, 200", "InternalError", 0, nil, nil, nil, failure("InternalError"))},
 		{"Idempotent", func(p *insist.Policy) { p.Idempotent = nil },
 			uploadOnce.When("", "error 412", "PreconditionFailed", 1, sabotage.Lose)},
+		{"ResumeDownloads", func(p *insist.Policy) { p.ResumeDownloads = false },
+			download.When("", "200", "unexpected EOF", 0, sabotage.Truncate)},
 		{"bytes to replay from", func(p *insist.Policy) { p.MaxReplayBytes = 1 << 20 },
 			uploadStream.When("", "error", "PutObject", 0, sabotage.Reset(2<<20))},
 	} {

@@ -20,7 +20,8 @@ var steps = append(uploads(upload, uploadStream), []step{
 	download.When("503 with Retry-After", "503 200", "", 0, sabotage.Early(0, 503, "1")),
 	download.When("429", "429 200", "", 0, sabotage.Early(0, 429, "")),
 	download.When("lost answer", "error 200", "", 0, sabotage.Lose),
-	download.When("truncated answer", "200", "unexpected EOF", 0, sabotage.Truncate),
+	download.When("truncated answer", "error 206", "", 0, sabotage.Truncate),
+	download.When("truncated answer, lost rest", "error error 206", "", 0, sabotage.Truncate, sabotage.Lose),
 
 	uploadParts.When("none", "200, 200, 200, 200", "", 1),
 	uploadParts.When("reset in the first part", "200, error 200, 200, 200", "", 1, nil, sabotage.Reset(1<<20)),
