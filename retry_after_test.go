@@ -66,19 +66,6 @@ func TestServerWait(t *testing.T) {
 	}
 }
 
-func FuzzServerWait(f *testing.F) {
-	for _, c := range serverWaits {
-		f.Add(c.header.Get("Retry-After"), c.header.Get("Retry-After-Ms"), c.header.Get("Date"))
-	}
-	f.Fuzz(func(t *testing.T, after, ms, date string) {
-		h := http.Header{"Retry-After": {after}, "Retry-After-Ms": {ms}, "Date": {date}}
-		got, ok := serverWait(h, testNow)
-		if got < 0 || !ok && got != 0 {
-			t.Fatalf("serverWait(%q) = %v, %v", h, got, ok)
-		}
-	})
-}
-
 func TestShouldRetryHeader(t *testing.T) {
 	for value, want := range map[string]Verdict{
 		"": unknown, "true": Retry, "TRUE": Retry, "false": Stop, "False": Stop, "yes": unknown, "1": unknown,

@@ -1,10 +1,16 @@
 package faults
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"log"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,17 +33,52 @@ var toxics = map[string]string{
 	"timeout":   `{"type": "timeout", "toxicity": 0.2, "attributes": {"timeout": 50}}`,
 }
 
-// startToxics starts a proxy for each of toxics and returns their addresses. They
-// end with the process: stopping one waits for its connections, some of which a
-// toxic keeps for ever.
-func startToxics(t *testing.T, upstream string) (addresses []string) {
+// TestMain makes the program the child that startToxics starts, or runs the tests.
+func TestMain(m *testing.M) {
+	if upstream := os.Getenv(toxicsOf); upstream != "" {
+		for _, address := range toxicProxies(upstream) {
+			fmt.Println(address)
+		}
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+const toxicsOf = "TOXICS_OF"
+
+// startToxics starts a process with a proxy for each of toxics, and returns their
+// addresses. It is another process since some toxics keep connections, memory and
+// goroutines for ever.
+func startToxics(t *testing.T, upstream string) (addresses []string, stop func()) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), toxicsOf+"="+upstream)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	for lines := bufio.NewScanner(out); len(addresses) < len(toxics); addresses = append(addresses, lines.Text()) {
+		require.True(t, lines.Scan(), "the proxies did not start")
+	}
+	return addresses, func() {
+		in.Close()
+		cmd.Wait()
+	}
+}
+
+func toxicProxies(upstream string) (addresses []string) {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	for name, toxic := range toxics {
+	for _, name := range slices.Sorted(maps.Keys(toxics)) {
 		p := toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)
-		require.NoError(t, p.Start())
-		if toxic != "" {
-			_, err := p.Toxics.AddToxicJson(strings.NewReader(toxic))
-			require.NoError(t, err)
+		if err := p.Start(); err != nil {
+			log.Fatal(err)
+		}
+		if toxics[name] != "" {
+			if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxics[name])); err != nil {
+				log.Fatal(err)
+			}
 		}
 		addresses = append(addresses, p.Listen)
 	}
@@ -70,8 +111,10 @@ func startReal(t *testing.T, program, config string, args ...string) (address st
 	cmd.WaitDelay = time.Second
 	require.NoError(t, cmd.Start())
 	stop = func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Process.Signal(syscall.SIGTERM) // nginx sees to its second process
+		kill := time.AfterFunc(5*time.Second, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 		cmd.Wait()
+		kill.Stop()
 	}
 	require.Eventually(t, func() bool {
 		c, err := net.Dial("tcp", address)
@@ -116,11 +159,17 @@ backend out
 
 // startAll returns the addresses of all ways to the upstream.
 func startAll(t *testing.T, upstream string) (addresses []string, stop func()) {
-	addresses = startToxics(t, upstream)
-	var stops []func()
-	for program, args := range map[string][]string{"nginx": {"-c", "CONFIG"}, "haproxy": {"-db", "-f", "CONFIG"}} {
-		config := strings.ReplaceAll(map[string]string{"nginx": nginx, "haproxy": haproxy}[program], "UPSTREAM", upstream)
-		address, stop := startReal(t, program, config, args...)
+	addresses, stopToxics := startToxics(t, upstream)
+	stops := []func(){stopToxics}
+	for _, real := range []struct {
+		program, config string
+		args            []string
+	}{
+		{"nginx", nginx, []string{"-c", "CONFIG"}},
+		{"haproxy", haproxy, []string{"-db", "-f", "CONFIG"}},
+	} {
+		config := strings.ReplaceAll(real.config, "UPSTREAM", upstream)
+		address, stop := startReal(t, real.program, config, real.args...)
 		if stops = append(stops, stop); address != "" {
 			addresses = append(addresses, address)
 		}

@@ -65,7 +65,7 @@ func (s *service) carryOut(w http.ResponseWriter, r *http.Request, id string, lo
 	h := sha256.New()
 	n, err := io.Copy(h, r.Body)
 	if err != nil {
-		return
+		panic(http.ErrAbortHandler)
 	}
 	s.mu.Lock()
 	s.done[id]++
@@ -82,6 +82,13 @@ func (s *service) carriedOut(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.done[id]
+}
+
+// forget gives the ledger's memory back.
+func (s *service) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.arrivals, s.done = nil, nil
 }
 
 // text is the n letters that n stands for.
