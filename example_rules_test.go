@@ -9,38 +9,25 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/seed-552c89fc/insist"
 )
 
-// GitHub says by a 403 that the rate limit is used up, and in a header when
-// there is a new one. Every other 403 is an ordinary answer to Standard.
+// A Twirp service says 408 where the caller's deadline has passed or the call was
+// canceled. To Standard a 408 is a failure that may pass; here it is an answer.
+// (For rate limits, as GitHub's by 403, there is the package ratelimit.)
 func ExamplePolicy_classify() {
-	requests := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if requests++; requests == 1 {
-			w.Header().Set("X-Ratelimit-Remaining", "0")
-			w.Header().Set("X-Ratelimit-Reset", strconv.FormatInt(time.Now().Unix(), 10))
-			w.WriteHeader(http.StatusForbidden)
-		}
-	}))
+	server := exampleServer(408, 200)
 	defer server.Close()
 
 	policy := insist.Standard()
-	policy.MaxRetryAfter = 2 * time.Minute // where it takes longer, the 403 is the result
-	policy.Classify = func(_ *http.Request, resp *http.Response, _ error, _ int) insist.Decision {
-		if resp == nil || resp.StatusCode != http.StatusForbidden ||
-			resp.Header.Get("X-Ratelimit-Remaining") != "0" {
-			return insist.Decision{} // the other rules decide
+	policy.Classify = func(_ *http.Request, resp *http.Response, _ error, _ int) (d insist.Decision) {
+		if resp != nil && resp.StatusCode == http.StatusRequestTimeout {
+			d.Verdict = insist.Stop
 		}
-		reset, err := strconv.ParseInt(resp.Header.Get("X-Ratelimit-Reset"), 10, 64)
-		if err != nil {
-			return insist.Decision{}
-		}
-		return insist.Decision{Verdict: insist.Retry, Wait: time.Until(time.Unix(reset, 0))}
+		return d // else the other rules decide
 	}
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
@@ -50,8 +37,8 @@ func ExamplePolicy_classify() {
 		return
 	}
 	resp.Body.Close()
-	fmt.Println(resp.Status, "after", requests, "requests")
-	// Output: 200 OK after 2 requests
+	fmt.Println(resp.Status)
+	// Output: 408 Request Timeout
 }
 
 // A search by POST changes nothing, so that it may be sent again also where the
