@@ -151,6 +151,9 @@ func isUnprocessed(err error) bool {
 		return true
 	}
 	text := err.Error()
+	if strings.HasPrefix(text, "stream error: stream ID ") && strings.Contains(text, "; REFUSED_STREAM") {
+		return true // by golang.org/x/net/http2, whose type is not net/http's
+	}
 	if strings.HasPrefix(text, "http2: Transport: cannot retry err [") {
 		// net/http counts a PROTOCOL_ERROR among these; it proves nothing.
 		return !strings.Contains(text, "PROTOCOL_ERROR")

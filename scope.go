@@ -3,6 +3,7 @@ package insist
 import (
 	"cmp"
 	"context"
+	"iter"
 	"net/http"
 )
 
@@ -117,17 +118,29 @@ func (s *scope) covers(req *http.Request) bool {
 }
 
 // wraps reports whether there is a RetryTransport beneath rt, as far as the
-// wrappers tell (WrappedRoundTripper is Kubernetes' convention).
+// wrappers tell.
 func wraps(rt http.RoundTripper) bool {
-	for range 32 { // a wrapper that wraps itself is not ours to hang on
-		switch w := rt.(type) {
-		case *RetryTransport:
+	for rt := range unwrap(rt) {
+		if _, ok := rt.(*RetryTransport); ok {
 			return true
-		case interface{ WrappedRoundTripper() http.RoundTripper }:
-			rt = w.WrappedRoundTripper()
-		default:
-			return false
 		}
 	}
 	return false
+}
+
+// unwrap yields rt and what it wraps (WrappedRoundTripper is Kubernetes'
+// convention).
+func unwrap(rt http.RoundTripper) iter.Seq[http.RoundTripper] {
+	return func(yield func(http.RoundTripper) bool) {
+		for range 32 { // a wrapper that wraps itself is not ours to hang on
+			if !yield(rt) {
+				return
+			}
+			w, ok := rt.(interface{ WrappedRoundTripper() http.RoundTripper })
+			if !ok {
+				return
+			}
+			rt = w.WrappedRoundTripper()
+		}
+	}
 }

@@ -48,11 +48,14 @@ func (t *RetryTransport) WrappedRoundTripper() http.RoundTripper {
 	return t.Base
 }
 
-// CloseIdleConnections closes the base's idle connections, if it can. With a nil
-// Base those are shared.
+// CloseIdleConnections closes the base's idle connections, if it can, or what it
+// wraps. With a nil Base those are shared.
 func (t *RetryTransport) CloseIdleConnections() {
-	if c, ok := t.WrappedRoundTripper().(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
+	for rt := range unwrap(t.WrappedRoundTripper()) {
+		if c, ok := rt.(interface{ CloseIdleConnections() }); ok {
+			c.CloseIdleConnections()
+			return
+		}
 	}
 }
 

@@ -330,6 +330,9 @@ func TestCloseIdleConnectionsReachesTheBase(t *testing.T) {
 	closer := &idleCloser{Script: script(status(200))}
 	(&http.Client{Transport: &RetryTransport{Base: closer}}).CloseIdleConnections()
 	assert.Equal(t, 1, closer.calls)
+	(&RetryTransport{Base: seeThrough{layer{seeThrough{layer{closer, nil}}, nil}}}).CloseIdleConnections()
+	assert.Equal(t, 2, closer.calls, "through wrappers that can't, as Kubernetes has")
+	(&RetryTransport{Base: new(selfWrapper)}).CloseIdleConnections()
 	(&RetryTransport{Base: script()}).CloseIdleConnections() // a base that can't
 	assert.Same(t, (&RetryTransport{}).WrappedRoundTripper(), (&RetryTransport{}).WrappedRoundTripper(), "one for all")
 }
