@@ -80,8 +80,9 @@ func Early(after int64, status int, retryAfter string) Fault {
 		}
 		w.Header().Set("Content-Length", "0")
 		w.WriteHeader(status)
-		answer.Flush()
-		io.Copy(io.Discard, req.Body)
+		if answer.Flush(); req.ProtoMajor == 1 {
+			io.Copy(io.Discard, req.Body)
+		}
 	}
 }
 
