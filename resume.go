@@ -137,9 +137,11 @@ func (d *download) resume(broken error) error {
 		d.number = 1
 	}
 	c := call{base: d.base, policy: &d.policy, around: d.around, req: req, caller: callerOf(req)}
+	d.err = broken // to stay, should a hook panic: there is no piece to read
 	resp, err := c.goOn(d, broken, short)
 	d.teller, d.number, d.progress = c.teller, c.last.number, false
-	return d.splice(&c, resp, err, broken)
+	d.err = d.splice(&c, resp, err, broken)
+	return d.err
 }
 
 // request returns the request for what is left, if there is anything, and somebody
