@@ -2,6 +2,7 @@ package insist
 
 import (
 	"io"
+	"net/http"
 	"testing"
 	"testing/synctest"
 
@@ -37,5 +38,25 @@ func TestABodyOfEmptyReadsIsHandedOver(t *testing.T) {
 				resp.Body.Close()
 			})
 		}
+	}
+}
+
+// TestWhatStandsBetweenMayRead: a body that has been read whole already, and then
+// by somebody else, is not the same any more.
+func TestWhatStandsBetweenMayRead(t *testing.T) {
+	for _, n := range []int64{0, 1, 12} {
+		synctest.Test(t, func(t *testing.T) {
+			p := Policy{MaxWholeBytes: 100}
+			inner := &RetryTransport{Base: script(plain("hello, world")), Policy: p}
+			between := roundTripper(func(req *http.Request) (*http.Response, error) {
+				resp, err := inner.RoundTrip(req)
+				io.CopyN(io.Discard, resp.Body, n)
+				return resp, err
+			})
+			resp, err := (&RetryTransport{Base: between, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			assert.Equal(t, "hello, world"[n:], text(t, resp))
+			resp.Body.Close()
+		})
 	}
 }
