@@ -87,6 +87,7 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 		n := b.tape.read(p, &b.at)
 		if b.off += int64(n); b.off == b.size && !b.pending {
 			b.tape.free()
+			b.chunks = [2][]byte{} // or the response would keep them
 		}
 		return n, nil
 	}

@@ -3,8 +3,11 @@ package insist
 import (
 	"io"
 	"net/http"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -59,4 +62,28 @@ func TestWhatStandsBetweenMayRead(t *testing.T) {
 			resp.Body.Close()
 		})
 	}
+}
+
+// TestAResponseDoesNotKeepWhatWasRead: of its body, which the caller may be done
+// with long before the response.
+func TestAResponseDoesNotKeepWhatWasRead(t *testing.T) {
+	b := script(plain(strings.Repeat("x", 3*chunkSize)))
+	rt := &RetryTransport{Base: b, Policy: Policy{MaxWholeBytes: 1 << 20}}
+	resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+	require.NoError(t, err)
+	var chunks []weak.Pointer[byte]
+	for _, c := range resp.Body.(*peekedBody).tape.chunks {
+		if cap(c) > firstChunk { // which is the body's own
+			chunks = append(chunks, weak.Make(&c[0]))
+		}
+	}
+	assert.Greater(t, len(chunks), 2)
+	assert.Len(t, text(t, resp), 3*chunkSize)
+	for range 2 { // the first leaves a pool's victims
+		runtime.GC()
+	}
+	for i, c := range chunks {
+		assert.Nil(t, c.Value(), i)
+	}
+	resp.Body.Close()
 }
