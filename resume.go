@@ -43,7 +43,7 @@ type download struct {
 // makeResumable gives resp a body that is resumed, if it can be.
 func (c *call) makeResumable(resp *http.Response) {
 	if !c.idempotent || c.req.Method != http.MethodGet && c.req.Method != "" ||
-		c.req.Body != nil && c.req.Body != http.NoBody || !hasBody(c.req, resp) || !isPlain(resp) {
+		c.req.Body != nil && c.req.Body != http.NoBody || !hasBody(c.req, resp) || !isPlain(resp) || len(resp.Trailer) > 0 {
 		return
 	}
 	at, ok := span{end: resp.ContentLength, total: resp.ContentLength}, false
