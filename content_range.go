@@ -71,10 +71,10 @@ func (v validator) ifRange() string { return v.etag + v.modified }
 
 // in reports whether an answer of which a piece is to be taken has this validator.
 func (v validator) in(h http.Header) bool {
-	if v.etag != "" || len(h["Etag"]) > 0 {
+	if v.etag != "" {
 		return slices.Equal(h["Etag"], []string{v.etag})
 	}
-	return v.modified != "" && slices.Equal(h["Last-Modified"], []string{v.modified})
+	return v.modified != "" && len(h["Etag"]) == 0 && slices.Equal(h["Last-Modified"], []string{v.modified})
 }
 
 func acceptsRanges(h http.Header) bool {
