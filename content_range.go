@@ -96,3 +96,9 @@ func isPlain(resp *http.Response) bool {
 	}
 	return false
 }
+
+// redirected reports whether the base has followed a redirect, as http.Client does.
+// The answer's validator is then that of another resource.
+func redirected(req *http.Request, resp *http.Response) bool {
+	return resp.Request != nil && resp.Request.Response != req.Response
+}
