@@ -71,10 +71,10 @@ func (v validator) ifRange() string { return v.etag + v.modified }
 
 // in reports whether an answer of which a piece is to be taken has this validator.
 func (v validator) in(h http.Header) bool {
-	if v.etag != "" || len(h["Etag"]) > 0 {
+	if v.etag != "" {
 		return slices.Equal(h["Etag"], []string{v.etag})
 	}
-	return v.modified != "" && slices.Equal(h["Last-Modified"], []string{v.modified})
+	return v.modified != "" && len(h["Etag"]) == 0 && slices.Equal(h["Last-Modified"], []string{v.modified})
 }
 
 func acceptsRanges(h http.Header) bool {
@@ -95,4 +95,10 @@ func isPlain(resp *http.Response) bool {
 		return !resp.Uncompressed
 	}
 	return false
+}
+
+// redirected reports whether the base has followed a redirect, as http.Client does.
+// The answer's validator is then that of another resource.
+func redirected(req *http.Request, resp *http.Response) bool {
+	return resp.Request != nil && resp.Request.Response != req.Response
 }

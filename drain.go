@@ -37,7 +37,10 @@ func discard(c caller, resp *http.Response, wait time.Duration) {
 			io.CopyN(io.Discard, &until{resp.Body, &over}, drainBytes+1)
 		}
 	}()
-	if !c.await(discarded, min(max(wait, drainAtLeast), drainAtMost)) && drain {
+	switch late := !c.await(discarded, min(max(wait, drainAtLeast), drainAtMost)); {
+	case late && drain && resp.Uncompressed:
+		go shut() // see peekedBody.Close
+	case late && drain:
 		shut() // ends the goroutine's Read
 	}
 }

@@ -83,6 +83,9 @@ func (p *Policy) peek(c caller, req *http.Request, resp *http.Response, attempt 
 	return p.RetryableBody(req, resp, attempt, r)
 }
 
+// maxReads bounds the Reads of a body that come to nothing, as in package bufio.
+const maxReads = 100
+
 // peekReader is what a condition reads: the body, within bounds.
 type peekReader struct {
 	body   *peekedBody
@@ -115,12 +118,13 @@ func (r *peekReader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// more has take take what there is, when there is something.
+// more has take take what there is, when there is something. A body that gives
+// nothing again and again is one that does not arrive.
 func (r *peekReader) more(take func(*tape) int) error {
 	b := r.body
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for {
+	for range maxReads {
 		switch {
 		case r.err != nil:
 			return r.err
@@ -139,6 +143,8 @@ func (r *peekReader) more(take func(*tape) int) error {
 			r.err = errPeekTime
 		}
 	}
+	r.err = errPeekTime
+	return r.err
 }
 
 // await waits, with the body unlocked meanwhile, until the Read under way has

@@ -10,11 +10,12 @@ import (
 // has been seen once more, then goes on with the source: every byte, and every
 // error, at the same place as without us.
 type peekedBody struct {
-	src    io.ReadCloser
-	length int64     // as far as the head says; -1 if not known
-	start  [512]byte // a chunk of the tape: most conditions need no more
-	chunks [2][]byte
-	look   peekReader
+	src     io.ReadCloser
+	length  int64     // as far as the head says; -1 if not known
+	unpacks bool      // src is net/http's, for a body that came compressed
+	start   [512]byte // a chunk of the tape: most conditions need no more
+	chunks  [2][]byte
+	look    peekReader
 
 	mu      sync.Mutex
 	tape    tape
@@ -28,7 +29,7 @@ type peekedBody struct {
 
 // newPeekedBody returns a body for resp of which as much as limit may be seen.
 func newPeekedBody(resp *http.Response, limit int64) *peekedBody {
-	b := &peekedBody{src: resp.Body, length: resp.ContentLength}
+	b := &peekedBody{src: resp.Body, length: resp.ContentLength, unpacks: resp.Uncompressed}
 	b.tape.lend(b.start[:min(int64(len(b.start)), limit)], b.chunks[:])
 	return b
 }
@@ -87,6 +88,7 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 		n := b.tape.read(p, &b.at)
 		if b.off += int64(n); b.off == b.size && !b.pending {
 			b.tape.free()
+			b.chunks = [2][]byte{} // or the response would keep them
 		}
 		return n, nil
 	}
@@ -98,5 +100,16 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 	return b.src.Read(p)
 }
 
-// Close closes the source, which ends a Read under way.
-func (b *peekedBody) Close() error { return b.src.Close() }
+// Close closes the source, which ends a Read under way. Where net/http unpacks the
+// body it does not: until gzip's header has come, Close waits for that Read. Then
+// nobody waits for Close.
+func (b *peekedBody) Close() error {
+	b.mu.Lock()
+	stuck := b.unpacks && b.pending && b.size == 0
+	b.mu.Unlock()
+	if stuck {
+		go b.src.Close()
+		return nil
+	}
+	return b.src.Close()
+}

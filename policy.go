@@ -134,7 +134,7 @@ type Policy struct {
 	// off, by Range and If-Range (RFC 9110, section 13.1.5), if the response has a
 	// strong ETag, or else a Last-Modified at least one second older than its
 	// Date, and Accept-Ranges: bytes, and neither it nor the base has compressed
-	// it. The caller's own request for a range goes on within that range. The
+	// it, and it announces no trailers. The caller's own request for a range goes on within that range. The
 	// requests are made in the body's Read, by this policy: MaxAttempts, Backoff
 	// and the Budget count from the last byte that came. Where the resource has changed,
 	// or the server answers anything but the right piece, Read returns the error

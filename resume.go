@@ -43,7 +43,8 @@ type download struct {
 // makeResumable gives resp a body that is resumed, if it can be.
 func (c *call) makeResumable(resp *http.Response) {
 	if !c.idempotent || c.req.Method != http.MethodGet && c.req.Method != "" ||
-		c.req.Body != nil && c.req.Body != http.NoBody || !hasBody(c.req, resp) || !isPlain(resp) {
+		c.req.Body != nil && c.req.Body != http.NoBody || !hasBody(c.req, resp) || !isPlain(resp) ||
+		len(resp.Trailer) > 0 || redirected(c.req, resp) {
 		return
 	}
 	at, ok := span{end: resp.ContentLength, total: resp.ContentLength}, false
@@ -137,9 +138,11 @@ func (d *download) resume(broken error) error {
 		d.number = 1
 	}
 	c := call{base: d.base, policy: &d.policy, around: d.around, req: req, caller: callerOf(req)}
+	d.err = broken // to stay, should a hook panic: there is no piece to read
 	resp, err := c.goOn(d, broken, short)
 	d.teller, d.number, d.progress = c.teller, c.last.number, false
-	return d.splice(&c, resp, err, broken)
+	d.err = d.splice(&c, resp, err, broken)
+	return d.err
 }
 
 // request returns the request for what is left, if there is anything, and somebody
@@ -218,7 +221,7 @@ func (d *download) fits(resp *http.Response) bool {
 	s, ok := contentRange(resp.Header)
 	switch {
 	case !ok, resp.StatusCode != http.StatusPartialContent, resp.Body == nil,
-		!isPlain(resp), !d.validator.in(resp.Header), s.first != d.first,
+		!isPlain(resp), redirected(d.req, resp), !d.validator.in(resp.Header), s.first != d.first,
 		resp.ContentLength >= 0 && resp.ContentLength != s.end-s.first,
 		d.total >= 0 && s.total >= 0 && s.total != d.total,
 		d.end >= 0 && s.end > d.end,

@@ -196,3 +196,51 @@ func TestTheBudgetAndPieces(t *testing.T) {
 		})
 	}
 }
+
+// TestAHookPanicsInTheReadOfADownload: what was read is not all, so that the end
+// is an error for whoever recovers and reads on.
+func TestAHookPanicsInTheReadOfADownload(t *testing.T) {
+	for name, c := range map[string]struct {
+		next step
+		hook func(*Policy)
+	}{
+		"Prepare":         {piece(all), func(p *Policy) { p.Prepare = func(*http.Request) error { panic("") } }},
+		"Backoff":         {piece(all), func(p *Policy) { p.Backoff = func(int) time.Duration { panic("") } }},
+		"RetryableError":  {piece(all), func(p *Policy) { p.RetryableError = func(error) bool { panic("") } }},
+		"RetryableStatus": {piece(all), func(p *Policy) { p.RetryableStatus = func(code int) bool { return code == 206 && panics() } }},
+		"Classify": {piece(all), func(p *Policy) {
+			p.Classify = func(_ *http.Request, resp *http.Response, _ error, _ int) (d Decision) {
+				if resp == nil || resp.StatusCode != 200 {
+					panic("")
+				}
+				return d
+			}
+		}},
+		"OnAttempt, before": {piece(all), func(p *Policy) {
+			p.OnAttempt = func(_ context.Context, a Attempt) { _ = a.Amended && panics() }
+		}},
+		"OnAttempt, after": {piece(all), func(p *Policy) {
+			p.OnAttempt = func(_ context.Context, a Attempt) { _ = a.Number == 2 && panics() }
+		}},
+		"OnAttempt, after a wrong piece": {piece(all, code(200)), func(p *Policy) {
+			p.OnAttempt = func(_ context.Context, a Attempt) { _ = a.Number == 2 && a.Amended && panics() }
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := script(piece(5), c.next)
+				body := broken(t, t.Context(), b, c.hook)
+				assert.Panics(t, func() { body.Read(make([]byte, 1)) })
+				n, err := body.Read(make([]byte, 1))
+				assert.Zero(t, n)
+				assert.Equal(t, io.ErrUnexpectedEOF, err)
+				assert.NoError(t, body.Close())
+				for i, body := range b.Bodies() {
+					assert.NotZero(t, body.Closes(), i)
+				}
+			})
+		})
+	}
+}
+
+func panics() bool { panic("") }

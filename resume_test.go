@@ -191,6 +191,7 @@ func TestWhatIsResumed(t *testing.T) {
 		{"ranges not named", get, []edit{header("Accept-Ranges")}, nil, false},
 		{"compressed", get, []edit{header("Content-Encoding", "gzip")}, nil, false},
 		{"unpacked", get, []edit{func(r *http.Response) { r.Uncompressed = true }}, nil, false},
+		{"trailers, which would be the last piece's", get, []edit{func(r *http.Response) { r.Trailer = http.Header{"X-Sum": nil} }}, nil, false},
 		{"not authoritative", get, []edit{code(203)}, nil, false},
 		{"PUT", func(r *http.Request) { r.Method = "PUT" }, nil, nil, false},
 		{"POST", func(r *http.Request) { r.Method = "POST" }, nil, nil, false},

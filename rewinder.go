@@ -73,12 +73,11 @@ func (r *rewinder) settle() {
 
 func (r *rewinder) revoke(err error) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.dead = err
-	alive := r.reader != nil
-	r.reader = nil
-	r.mu.Unlock()
-	if alive {
-		r.end()
+	if r.reader != nil {
+		r.reader = nil
+		r.close()
 	}
 }
 
@@ -100,12 +99,22 @@ func (r *rewinder) keep() {}
 
 func (r *rewinder) end() {
 	r.mu.Lock()
-	src, first := r.src, !r.closed
-	r.closed = true
-	r.mu.Unlock()
-	if first {
-		src.Close()
+	defer r.mu.Unlock()
+	r.close()
+}
+
+// close closes src, once, with mu unlocked meanwhile. Who has found out with mu
+// locked that src is to be closed must not unlock it before: src may be the next
+// attempt's by then.
+func (r *rewinder) close() {
+	if r.closed {
+		return
 	}
+	r.closed = true
+	src := r.src
+	r.mu.Unlock()
+	defer r.mu.Lock()
+	src.Close()
 }
 
 // rewound is one attempt's reader.
@@ -168,11 +177,11 @@ func (b *rewound) gone() error {
 func (b *rewound) Close() error {
 	r := b.from
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	mine := r.reader == b && !b.closed
 	b.closed = true
-	r.mu.Unlock()
 	if mine {
-		r.end()
+		r.close()
 	}
 	return nil
 }

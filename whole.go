@@ -33,7 +33,7 @@ func (c *call) readWhole() error {
 		limit++ // to see the end of a body that just fits
 	}
 	body, looked := resp.Body.(*peekedBody)
-	if !looked {
+	if !looked || body.off > 0 { // one further in has, and somebody has read
 		body = newPeekedBody(resp, limit)
 		body.look.wait = c.policy.maxPeekTime()
 		resp.Body = body

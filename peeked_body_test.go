@@ -1,0 +1,89 @@
+package insist
+
+import (
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"weak"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// empty gives nothing, and no error, for a long time.
+type empty struct{ reads int }
+
+func (e *empty) Read([]byte) (int, error) {
+	if e.reads++; e.reads > 10_000 {
+		return 0, io.EOF
+	}
+	return 0, nil
+}
+
+func TestABodyOfEmptyReadsIsHandedOver(t *testing.T) {
+	for name, p := range map[string]Policy{
+		"condition": {RetryableBody: JSONFieldNot("/ok", true)},
+		"whole":     {MaxWholeBytes: 100},
+		"both":      {MaxWholeBytes: 100, RetryableBody: JSONFieldNot("/ok", true)},
+	} {
+		for _, n := range []int64{5, -1} {
+			synctest.Test(t, func(t *testing.T) {
+				src := new(empty)
+				b := script(sized(n, func() io.Reader { return src }))
+				resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+				require.NoError(t, err)
+				assert.LessOrEqual(t, src.reads, 2*maxReads, name)
+				assert.Empty(t, text(t, resp))
+				assert.Len(t, b.Arrivals(), 1)
+				resp.Body.Close()
+			})
+		}
+	}
+}
+
+// TestWhatStandsBetweenMayRead: a body that has been read whole already, and then
+// by somebody else, is not the same any more.
+func TestWhatStandsBetweenMayRead(t *testing.T) {
+	for _, n := range []int64{0, 1, 12} {
+		synctest.Test(t, func(t *testing.T) {
+			p := Policy{MaxWholeBytes: 100}
+			inner := &RetryTransport{Base: script(plain("hello, world")), Policy: p}
+			between := roundTripper(func(req *http.Request) (*http.Response, error) {
+				resp, err := inner.RoundTrip(req)
+				io.CopyN(io.Discard, resp.Body, n)
+				return resp, err
+			})
+			resp, err := (&RetryTransport{Base: between, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			assert.Equal(t, "hello, world"[n:], text(t, resp))
+			resp.Body.Close()
+		})
+	}
+}
+
+// TestAResponseDoesNotKeepWhatWasRead: of its body, which the caller may be done
+// with long before the response.
+func TestAResponseDoesNotKeepWhatWasRead(t *testing.T) {
+	b := script(plain(strings.Repeat("x", 3*chunkSize)))
+	rt := &RetryTransport{Base: b, Policy: Policy{MaxWholeBytes: 1 << 20}}
+	resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+	require.NoError(t, err)
+	var chunks []weak.Pointer[byte]
+	for _, c := range resp.Body.(*peekedBody).tape.chunks {
+		if cap(c) > firstChunk { // which is the body's own
+			chunks = append(chunks, weak.Make(&c[0]))
+		}
+	}
+	assert.Greater(t, len(chunks), 2)
+	assert.Len(t, text(t, resp), 3*chunkSize)
+	for range 2 { // the first leaves a pool's victims
+		runtime.GC()
+	}
+	for i, c := range chunks {
+		assert.Nil(t, c.Value(), i)
+	}
+	resp.Body.Close()
+}
