@@ -102,7 +102,7 @@ var (
 	errInFlight    = errors.New("insist: the request body is still being read")
 	errNotRecorded = errors.New("insist: the request body was too large to keep")
 	errTooOften    = errors.New("insist: the base transport asked for the request body too often")
-	errBadRead     = errors.New("insist: the request body returned an invalid count from Read")
+	errBadRead     = errors.New("insist: a body returned an invalid count from Read")
 	errCanceled    = errors.New("insist: request canceled")
 	errNoAnswer    = errors.New("insist: the base RoundTripper returned neither a response nor an error")
 )

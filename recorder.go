@@ -41,7 +41,7 @@ func newRecorder(req *http.Request, limit int64) *recorder {
 	return r
 }
 
-func (r *recorder) open(trailer http.Header) (io.ReadCloser, error) {
+func (r *recorder) open(a *attempt) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -50,14 +50,17 @@ func (r *recorder) open(trailer http.Header) (io.ReadCloser, error) {
 	case r.caller: // it failed since the last attempt
 		return nil, r.err
 	}
-	r.reader, r.dead = &recorded{from: r, trailer: trailer}, errRevoked
+	r.reader, r.dead = &recorded{from: r, of: a}, errRevoked
 	r.wake.Broadcast()
 	return r.reader, nil
 }
 
-func (r *recorder) revoke(err error) {
+func (r *recorder) revoke(a *attempt, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if a != nil && (r.reader == nil || r.reader.of != a) {
+		return
+	}
 	r.reader, r.dead = nil, err
 	r.wake.Broadcast()
 }
@@ -177,11 +180,11 @@ func (r *recorder) read(p []byte) (n int) {
 
 // recorded is one attempt's reader.
 type recorded struct {
-	from    *recorder
-	trailer http.Header
-	off     int64 // bytes given
-	at      spot  // the same place on the tape
-	closed  bool
+	from   *recorder
+	of     *attempt
+	off    int64 // bytes given
+	at     spot  // the same place on the tape
+	closed bool
 }
 
 func (b *recorded) Read(p []byte) (n int, err error) {
@@ -228,7 +231,7 @@ func (b *recorded) last() error {
 	case r.err != io.EOF:
 		return &bodyError{r.err}
 	}
-	r.length.copyTrailer(b.trailer)
+	r.length.copyTrailer(b.of.request.Trailer)
 	r.close()
 	return io.EOF
 }

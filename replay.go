@@ -28,15 +28,17 @@ type body struct {
 
 // source is where the attempts' bodies come from.
 type source interface {
-	// open returns the body from its start. All readers from before are dead.
-	open(trailer http.Header) (io.ReadCloser, error)
+	// open returns the body from its start, for this attempt's request, which has
+	// the trailers to be filled. All readers from before are dead.
+	open(a *attempt) (io.ReadCloser, error)
 }
 
 // stream is a body that reaches the base only through readers of our own.
 type stream interface {
 	source
-	// revoke ends the attempt: its reader gives err from now on.
-	revoke(err error)
+	// revoke ends the attempt, or whichever there is if a is nil: its reader gives
+	// err from now on. It may come late, when the reader is another attempt's.
+	revoke(a *attempt, err error)
 	// whole reports whether open can give the whole body once more.
 	whole() bool
 	// sent reports whether the last reader has given all there is.
@@ -79,7 +81,7 @@ func (b *body) fill(a *attempt) (err error) {
 	if !b.once {
 		out.GetBody = a.getBody
 	}
-	out.Body, err = a.source.open(out.Trailer)
+	out.Body, err = a.source.open(a)
 	return err
 }
 
@@ -92,7 +94,7 @@ func (a *attempt) getBody() (io.ReadCloser, error) {
 	if a.replays.Add(1) > maxInnerReplays {
 		return nil, errTooOften
 	}
-	return a.source.open(a.request.Trailer)
+	return a.source.open(a)
 }
 
 // send lets base make the attempt. The end of the context ends a read of a body
@@ -106,7 +108,7 @@ func (a *attempt) send(base http.RoundTripper) (*http.Response, error) {
 
 func (a *attempt) abort() {
 	s := a.source.(stream)
-	s.revoke(context.Cause(a.request.Context()))
+	s.revoke(a, context.Cause(a.request.Context()))
 	if a.scope.Err() != nil { // not only this attempt has ended
 		s.end()
 	}
@@ -128,7 +130,7 @@ func (b *body) failure() error {
 
 func (b *body) revoke() {
 	if b.stream != nil {
-		b.stream.revoke(errRevoked)
+		b.stream.revoke(nil, errRevoked)
 	}
 }
 
@@ -140,7 +142,7 @@ func (b *body) keep() {
 
 func (b *body) end() {
 	if b.stream != nil {
-		b.stream.revoke(errRevoked)
+		b.stream.revoke(nil, errRevoked)
 		b.stream.end()
 	}
 }
@@ -197,7 +199,7 @@ func (s *snapshot) size() int64 {
 	return int64(s.bytes.Len())
 }
 
-func (s *snapshot) open(http.Header) (io.ReadCloser, error) {
+func (s *snapshot) open(*attempt) (io.ReadCloser, error) {
 	if s.kind == inText {
 		r := s.text
 		return io.NopCloser(&r), nil

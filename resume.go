@@ -65,9 +65,14 @@ func (c *call) makeResumable(resp *http.Response) {
 	}
 	d.policy.RetryableBody, d.policy.MaxWholeBytes, d.policy.ResumeDownloads = nil, 0, false
 	failed := c.policy
-	d.policy.RetryableStatus = func(code int) bool { // that it has changed won't change
-		return code != http.StatusPreconditionFailed && code != http.StatusRequestedRangeNotSatisfiable &&
-			failed.retryableStatus(code)
+	d.policy.RetryableStatus = func(code int) bool {
+		switch code {
+		case http.StatusPartialContent: // what is asked for
+		case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable: // it will stay changed
+		default:
+			return failed.retryableStatus(code)
+		}
+		return false
 	}
 	resp.Body = d
 }

@@ -116,6 +116,7 @@ func TestPieces(t *testing.T) {
 		{"unpacked", []step{piece(all, func(r *http.Response) { r.Uncompressed = true })}, "", []string{"bytes=5-"}},
 		{"412", []step{status(412), piece(all)}, "", []string{"bytes=5-"}},
 		{"416", []step{status(416, "Content-Range", "bytes */26"), piece(all)}, "", []string{"bytes=5-"}},
+		{"a rule that takes all but a 200 for a failure", []step{piece(all)}, alphabet, []string{"bytes=5-"}},
 		{"204", []step{status(204), piece(all)}, "", []string{"bytes=5-"}},
 		{"an error that is not retried", []step{fails(Permanent(errLost)), piece(all)}, "", []string{"bytes=5-"}},
 		{"unasked", nil, "", none},
@@ -123,8 +124,11 @@ func TestPieces(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, p := insisttest.NewScript(append([]step{piece(5)}, c.steps...)...), resuming()
-				if c.name == "unasked" {
+				switch c.name {
+				case "unasked":
 					p = Policy{}
+				case "a rule that takes all but a 200 for a failure":
+					p.RetryableStatus = func(code int) bool { return code != 200 }
 				}
 				resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
 				require.NoError(t, err)

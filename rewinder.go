@@ -16,28 +16,28 @@ type rewinder struct {
 	length  length
 	caller  caller
 
-	mu      sync.Mutex
-	src     io.ReadCloser // what the last attempt reads
-	used    bool          // an attempt has been given src
-	closed  bool          // src has been closed
-	reading bool          // a Read of src is under way
-	idle    chan struct{} // if somebody waits for that Read: closed after it
-	reader  *rewound      // the reader that is alive, if any
-	dead    error         // what dead readers give
-	err     error         // of the caller's own making
+	mu     sync.Mutex
+	src    io.ReadCloser // what the last attempt reads
+	used   bool          // an attempt has been given src
+	closed bool          // src has been closed
+	busy   int           // Reads and Closes of a src that are under way
+	idle   chan struct{} // if somebody waits for them: closed after the last
+	reader *rewound      // the reader that is alive, if any
+	dead   error         // what dead readers give
+	err    error         // of the caller's own making
 }
 
 func newRewinder(req *http.Request) *rewinder {
 	return &rewinder{getBody: req.GetBody, length: lengthOf(req), caller: callerOf(req), src: req.Body}
 }
 
-func (r *rewinder) open(trailer http.Header) (io.ReadCloser, error) {
-	r.revoke(errRevoked)
+func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
+	r.revoke(nil, errRevoked)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.settle()
 	switch {
-	case r.reading:
+	case r.busy > 0:
 		return nil, errInFlight
 	case r.err != nil: // it failed since the last attempt
 		return nil, r.err
@@ -49,17 +49,17 @@ func (r *rewinder) open(trailer http.Header) (io.ReadCloser, error) {
 		r.src, r.closed = src, false
 	}
 	r.used = true
-	r.reader = &rewound{from: r, trailer: trailer}
+	r.reader = &rewound{from: r, of: a}
 	return r.reader, nil
 }
 
-// readGrace is how long the next attempt waits for a Read of the last one's body
-// to end. Most do at once; one that ignores its Close may never.
+// readGrace is how long the next attempt waits for a Read, or Close, of the last
+// one's body to end. Most do at once; a Read that ignores its Close may never.
 const readGrace = 2 * time.Second
 
-// settle waits, with mu unlocked, for a Read that is under way.
+// settle waits, with mu unlocked, for what is under way.
 func (r *rewinder) settle() {
-	if !r.reading {
+	if r.busy == 0 {
 		return
 	}
 	if r.idle == nil {
@@ -71,11 +71,13 @@ func (r *rewinder) settle() {
 	r.caller.await(idle, readGrace)
 }
 
-func (r *rewinder) revoke(err error) {
+func (r *rewinder) revoke(a *attempt, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dead = err
-	if r.reader != nil {
+	if a != nil && (r.reader == nil || r.reader.of != a) {
+		return
+	}
+	if r.dead = err; r.reader != nil {
 		r.reader = nil
 		r.close()
 	}
@@ -112,18 +114,31 @@ func (r *rewinder) close() {
 	}
 	r.closed = true
 	src := r.src
-	r.mu.Unlock()
-	defer r.mu.Lock()
+	defer r.begin()()
 	src.Close()
+}
+
+// begin unlocks mu for as long as a Read or Close takes, and returns what locks it
+// again, also when that panics or ends the goroutine.
+func (r *rewinder) begin() (end func()) {
+	r.busy++
+	r.mu.Unlock()
+	return func() {
+		r.mu.Lock()
+		if r.busy--; r.busy == 0 && r.idle != nil {
+			close(r.idle)
+			r.idle = nil
+		}
+	}
 }
 
 // rewound is one attempt's reader.
 type rewound struct {
-	from    *rewinder
-	trailer http.Header
-	n       int64
-	ended   bool // the source has
-	closed  bool
+	from   *rewinder
+	of     *attempt
+	n      int64
+	ended  bool // the source has
+	closed bool
 }
 
 func (b *rewound) Read(p []byte) (n int, err error) {
@@ -140,26 +155,17 @@ func (b *rewound) Read(p []byte) (n int, err error) {
 	b.n += int64(n)
 	b.ended = b.ended || err != nil
 	if err = r.length.check(b.n, err); err == io.EOF {
-		r.length.copyTrailer(b.trailer)
+		r.length.copyTrailer(b.of.request.Trailer)
 	} else if err != nil && !r.closed {
 		r.err, err = err, &bodyError{err}
 	}
 	return n, err
 }
 
-// read is src.Read with mu unlocked for as long as it takes, and locked again
-// also when it panics or ends the goroutine.
+// read is src.Read, with mu unlocked for as long as it takes.
 func (r *rewinder) read(p []byte) (int, error) {
-	r.reading = true
 	src := r.src
-	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		if r.reading = false; r.idle != nil {
-			close(r.idle)
-			r.idle = nil
-		}
-	}()
+	defer r.begin()()
 	return src.Read(p)
 }
 

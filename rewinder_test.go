@@ -3,9 +3,12 @@ package insist
 import (
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -36,11 +39,11 @@ func TestALateCloseIsOfItsOwnAttempt(t *testing.T) {
 	for range 20_000 {
 		req.Body, _ = req.GetBody()
 		r := newRewinder(req)
-		first, err := r.open(http.Header{})
+		first, err := r.open(new(attempt))
 		require.NoError(t, err)
 		var closing sync.WaitGroup
 		closing.Go(func() { first.Close() })
-		next, err := r.open(http.Header{})
+		next, err := r.open(new(attempt))
 		require.NoError(t, err)
 		closing.Wait()
 		data, err := io.ReadAll(next)
@@ -50,4 +53,62 @@ func TestALateCloseIsOfItsOwnAttempt(t *testing.T) {
 		}
 		next.Close()
 	}
+}
+
+// What ends an attempt may come when the next one is under way, whose reader goes
+// on.
+func TestALateEndIsOfItsOwnAttempt(t *testing.T) {
+	put := func() *http.Request {
+		return request(t, "PUT", "http://x/", io.MultiReader(strings.NewReader("hello")))
+	}
+	rewinds := put()
+	rewinds.GetBody = func() (io.ReadCloser, error) { return put().Body, nil }
+	for _, s := range []stream{newRewinder(rewinds), newRecorder(put(), 10)} {
+		first, second := new(attempt), new(attempt)
+		_, err := s.open(first)
+		require.NoError(t, err)
+		body, err := s.open(second)
+		require.NoError(t, err)
+		s.revoke(first, errLost)
+		data, err := io.ReadAll(body)
+		assert.NoError(t, err)
+		assert.Equal(t, "hello", string(data))
+		s.revoke(second, errLost)
+		_, err = body.Read(make([]byte, 1))
+		assert.Equal(t, errLost, err)
+		s.end()
+	}
+}
+
+// slowCloser takes a second to close, by which it would end the body that GetBody
+// rewinds meanwhile.
+type slowCloser struct {
+	io.Reader
+	closed bool
+}
+
+func (c *slowCloser) Close() error {
+	time.Sleep(time.Second)
+	c.closed = true
+	return nil
+}
+
+func TestGetBodyIsNotCalledDuringAClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := &slowCloser{Reader: strings.NewReader("hello")}
+		req := request(t, "PUT", "http://x/", nil)
+		req.Body = body
+		req.GetBody = func() (io.ReadCloser, error) {
+			assert.True(t, body.closed)
+			return body, nil
+		}
+		r := newRewinder(req)
+		first, err := r.open(new(attempt))
+		require.NoError(t, err)
+		go first.Close()
+		synctest.Wait()
+		_, err = r.open(new(attempt))
+		require.NoError(t, err)
+		r.end()
+	})
 }
