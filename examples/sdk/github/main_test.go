@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
+	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage/sabotagetest"
 	"github.com/seed-552c89fc/insist/internal/leak"
 )
 
@@ -37,27 +37,7 @@ func inMemory(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
-func TestSteps(t *testing.T) {
-	for _, s := range steps {
-		t.Run(s.Call.Name+"/"+s.Fault, func(t *testing.T) {
-			inMemory(t, func(t *testing.T, w *world) {
-				if _, err := s.Take(w); err != nil {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-func TestRun(t *testing.T) {
-	var out strings.Builder
-	if err := run(&out); err != nil {
-		t.Errorf("%v\n%s", err, &out)
-	}
-	if got := strings.Count(out.String(), "\n"); got != len(steps)+1 {
-		t.Errorf("got %d lines:\n%s", got, &out)
-	}
-}
+func TestSteps(t *testing.T) { sabotagetest.Test(t, steps, run, inMemory) }
 
 func TestWaits(t *testing.T) {
 	for _, tt := range []struct {

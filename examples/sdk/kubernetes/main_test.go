@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
+	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage/sabotagetest"
 	"github.com/seed-552c89fc/insist/internal/leak"
 )
 
@@ -38,17 +39,7 @@ func begin(t *testing.T, serve func(http.Handler) *httptest.Server) *world {
 	return w
 }
 
-func TestSteps(t *testing.T) {
-	for _, s := range steps {
-		t.Run(s.Call.Name+"/"+s.Fault, func(t *testing.T) {
-			inMemory(t, func(t *testing.T, w *world) {
-				if _, err := s.Take(w); err != nil {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
+func TestSteps(t *testing.T) { sabotagetest.Test(t, steps, run, inMemory) }
 
 // Clusters are spoken to by HTTP/2.
 func TestStepsHTTP2(t *testing.T) {
@@ -68,20 +59,8 @@ func TestStepsHTTP2(t *testing.T) {
 		followLog.When("breaks off", "200", "INTERNAL_ERROR", 0, lineBreaksOff),
 	) {
 		t.Run(s.Call.Name+"/"+s.Fault, func(t *testing.T) {
-			if _, err := s.Take(begin(t, serve)); err != nil {
-				t.Error(err)
-			}
+			sabotagetest.Take(t, s, begin(t, serve))
 		})
-	}
-}
-
-func TestRun(t *testing.T) {
-	var out strings.Builder
-	if err := run(&out); err != nil {
-		t.Errorf("%v\n%s", err, &out)
-	}
-	if got := strings.Count(out.String(), "\n"); got != len(steps)+len(executing)+1 {
-		t.Errorf("got %d lines:\n%s", got, &out)
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
+	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage/sabotagetest"
 	"github.com/seed-552c89fc/insist/internal/leak"
 )
 
@@ -28,27 +28,7 @@ func inMemory(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
-func TestSteps(t *testing.T) {
-	for _, s := range steps {
-		t.Run(s.Call.Name+"/"+s.Fault, func(t *testing.T) {
-			inMemory(t, func(t *testing.T, w *world) {
-				if _, err := s.Take(w); err != nil {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-func TestRun(t *testing.T) {
-	var out strings.Builder
-	if err := run(&out); err != nil {
-		t.Errorf("%v\n%s", err, &out)
-	}
-	if got := strings.Count(out.String(), "\n"); got != len(steps)+1 {
-		t.Errorf("got %d lines:\n%s", got, &out)
-	}
-}
+func TestSteps(t *testing.T) { sabotagetest.Test(t, steps, run, inMemory) }
 
 // The stream must not wait for the look of RetryableBody either: it is begun and
 // ended without any time passing.

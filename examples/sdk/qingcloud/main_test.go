@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
+	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage/sabotagetest"
 )
 
 // inMemory runs f with a world in virtual time: the SDK sleeps for a second
@@ -25,25 +26,7 @@ func inMemory(t *testing.T, policy insist.Policy, f func(t *testing.T, w *world)
 }
 
 func TestSteps(t *testing.T) {
-	for _, s := range steps {
-		t.Run(s.Call.Name+"/"+s.Fault, func(t *testing.T) {
-			inMemory(t, policyFor(keys), func(t *testing.T, w *world) {
-				if _, err := s.Take(w); err != nil {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-func TestRun(t *testing.T) {
-	var out strings.Builder
-	if err := run(&out); err != nil {
-		t.Errorf("%v\n%s", err, &out)
-	}
-	if got := strings.Count(out.String(), "\n"); got != len(steps)+1 {
-		t.Errorf("got %d lines:\n%s", got, &out)
-	}
+	sabotagetest.Test(t, steps, run, func(t *testing.T, f func(*testing.T, *world)) { inMemory(t, policyFor(keys), f) })
 }
 
 func TestRetryAfterIsObeyed(t *testing.T) {
@@ -78,9 +61,7 @@ func TestWithout(t *testing.T) {
 			policy := policyFor(keys)
 			tt.edit(&policy)
 			inMemory(t, policy, func(t *testing.T, w *world) {
-				if _, err := tt.step.Take(w); err != nil {
-					t.Error(err)
-				}
+				sabotagetest.Take(t, tt.step, w)
 			})
 		})
 	}
@@ -110,9 +91,7 @@ func TestSignatureExpiresDuringRetries(t *testing.T) {
 					sabotage.Early(0, 503, "30")(rw, req, next)
 				}
 				s := tt.call.When("", "503 503 200", tt.fails, tt.created, slow, slow)
-				if _, err := s.Take(w); err != nil {
-					t.Error(err)
-				}
+				sabotagetest.Take(t, s, w)
 			})
 		})
 	}

@@ -2,13 +2,13 @@ package main
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
+	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage/sabotagetest"
 )
 
 // inMemory runs f with a world in virtual time, so that the policy is the very
@@ -25,25 +25,7 @@ func inMemory(t *testing.T, policy insist.Policy, f func(t *testing.T, w *world)
 }
 
 func TestSteps(t *testing.T) {
-	for _, s := range steps {
-		t.Run(s.Call.Name+"/"+s.Fault, func(t *testing.T) {
-			inMemory(t, newPolicy(), func(t *testing.T, w *world) {
-				if _, err := s.Take(w); err != nil {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-func TestRun(t *testing.T) {
-	var out strings.Builder
-	if err := run(&out); err != nil {
-		t.Errorf("%v\n%s", err, &out)
-	}
-	if got := strings.Count(out.String(), "\n"); got != len(steps)+1 {
-		t.Errorf("got %d lines:\n%s", got, &out)
-	}
+	sabotagetest.Test(t, steps, run, func(t *testing.T, f func(*testing.T, *world)) { inMemory(t, newPolicy(), f) })
 }
 
 func TestRetryAfterIsObeyed(t *testing.T) {
@@ -93,9 +75,7 @@ func TestWithout(t *testing.T) {
 			policy := newPolicy()
 			tt.edit(&policy)
 			inMemory(t, policy, func(t *testing.T, w *world) {
-				if _, err := tt.step.Take(w); err != nil {
-					t.Error(err)
-				}
+				sabotagetest.Take(t, tt.step, w)
 			})
 		})
 	}
