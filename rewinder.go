@@ -114,21 +114,23 @@ func (r *rewinder) close() {
 	}
 	r.closed = true
 	src := r.src
-	defer r.begin()()
+	r.begin()
+	defer r.ended()
 	src.Close()
 }
 
-// begin unlocks mu for as long as a Read or Close takes, and returns what locks it
-// again, also when that panics or ends the goroutine.
-func (r *rewinder) begin() (end func()) {
+// begin unlocks mu for as long as a Read or Close takes. ended locks it again; it is
+// deferred, since those may panic or end the goroutine.
+func (r *rewinder) begin() {
 	r.busy++
 	r.mu.Unlock()
-	return func() {
-		r.mu.Lock()
-		if r.busy--; r.busy == 0 && r.idle != nil {
-			close(r.idle)
-			r.idle = nil
-		}
+}
+
+func (r *rewinder) ended() {
+	r.mu.Lock()
+	if r.busy--; r.busy == 0 && r.idle != nil {
+		close(r.idle)
+		r.idle = nil
 	}
 }
 
@@ -165,7 +167,8 @@ func (b *rewound) Read(p []byte) (n int, err error) {
 // read is src.Read, with mu unlocked for as long as it takes.
 func (r *rewinder) read(p []byte) (int, error) {
 	src := r.src
-	defer r.begin()()
+	r.begin()
+	defer r.ended()
 	return src.Read(p)
 }
 
