@@ -20,7 +20,7 @@ type rewinder struct {
 	src    io.ReadCloser // what the last attempt reads
 	used   bool          // an attempt has been given src
 	closed bool          // src has been closed
-	busy   int           // Reads and Closes of a src that are under way
+	busy   int32         // Reads and Closes of a src that are under way
 	idle   chan struct{} // if somebody waits for them: closed after the last
 	reader *rewound      // the reader that is alive, if any
 	dead   error         // what dead readers give
