@@ -1,4 +1,4 @@
-// Package sloginsist logs what a [insist.Policy] does, by log/slog: one line for
+// Package sloginsist logs what an [insist.Policy] does, by log/slog: one line for
 // a retry and one for a call that is given up.
 //
 //	policy := insist.Standard()
