@@ -163,14 +163,14 @@ type Policy struct {
 
 // Standard returns the policy to start from in production, the rules on which
 // the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503
-// and 504; waits by Exponential(200 ms, 10 s), with full jitter; a request that is not idempotent is
-// sent again only if it was not sent, or if the server says that it did nothing
-// (ResendOnlyUnsent); and a Budget.
+// and 504; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
+// not idempotent is sent again only if nothing of it was sent, or if the server
+// says that it did nothing (ResendOnlyUnsent); and a Budget.
 //
 // The Budget is new with each call of Standard, and shared by all that is given
-// the same returned value: call Standard once, and copy that. An edit of one
-// request's policy to Standard (EditPolicy) leaves the transport the budget that
-// it had, or none.
+// the same returned value: call Standard once, and copy that. Where EditPolicy
+// sets one request's policy to Standard(), the transport's own budget stays in
+// use, or none if it has none.
 func Standard() Policy {
 	return Policy{
 		Backoff:         Exponential(200*time.Millisecond, 10*time.Second),

@@ -20,7 +20,7 @@
 //	reason     why there is another attempt, or why there is none: insist.Reason
 //
 // No line has a path, query, header or body in it, nor the text of an error,
-// which may have an URL.
+// which may have a URL.
 package sloginsist
 
 import (
