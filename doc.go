@@ -211,9 +211,9 @@
 //	context has ended
 //
 // The last value and the error come back together. After one call the error is
-// the function's own; after more, and for a value that retryIf reported, it is
-// an [Error] that matches the last error and, where the context ended the call,
-// the context's error and its cause.
+// the function's own. After more, for a value that retryIf reported, and where the
+// context has ended, it is an [Error] that matches the last error and, in the last
+// case, the context's error and its cause.
 //
 // Of Policy's fields those count whose comments say so. EditPolicy is for
 // transports alone.
