@@ -118,7 +118,8 @@ type Policy struct {
 	MaxPeekBytes int64
 
 	// MaxPeekTime bounds for how long RetryableBody holds up a response whose
-	// body does not arrive; then the response is the caller's. Transport only.
+	// body does not arrive; then the response is the caller's. Where the status
+	// is a failure already, half a second is the most. Transport only.
 	// Zero means 1 second; negative means that only what has arrived is seen.
 	MaxPeekTime time.Duration
 
