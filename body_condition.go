@@ -13,13 +13,12 @@ import (
 
 // BodyCondition decides by the body of a response: Retry means that it reports a
 // failure; anything else leaves the response to the other rules. It is the type of
-// Policy.RetryableBody. resp is the response's head, its Body is not to be
-// touched: body has the same bytes, without gzip. A condition should stop reading
-// when it knows, since the response waits for it; what it reads is bounded by
-// MaxPeekBytes and MaxPeekTime, after which body returns an error. It then
-// returns the zero Decision, by which the response is the caller's. A Wait in
-// the Decision is a wait that the server asks for in the body. attempt counts
-// from 1.
+// Policy.RetryableBody. resp is the response's head; its Body must not be touched.
+// body has the same bytes, unzipped. A condition should stop reading when it
+// knows, since the response waits for it. Beyond MaxPeekBytes and MaxPeekTime body
+// returns an error: then return the zero Decision, and the response is the
+// caller's. A Wait in the Decision is a wait that the server asks for in the body.
+// attempt counts from 1.
 type BodyCondition func(req *http.Request, resp *http.Response, attempt int, body io.Reader) Decision
 
 // JSONField returns a condition that reports a failure if the JSON body has a

@@ -19,21 +19,21 @@ import (
 // Each host, by its name and port, has a token bucket, and all functions
 // together have one. First attempts are always made. A retry costs one token,
 // each call that ends well puts back PerSuccess, and a retry that is refused
-// costs half of that. So a service from which nothing good comes gets nothing
-// but first attempts as soon as what was saved is spent: were the budget fed by
-// requests instead, its retries would go on through an outage, and keep a
-// service down that has no capacity to spare. What is saved for a busy host is
-// measured in time, so that a blip of a second is ridden out, however many calls
-// are made in it.
+// costs half of that. So a service where every call fails gets nothing but first
+// attempts as soon as what was saved is spent. If the budget were fed by requests
+// instead, its retries would go on through an outage, and keep a service down
+// that has no capacity to spare. What is saved for a busy host is measured in
+// time, so that it lasts for a failure of about a second, however many calls are
+// made in it.
 //
 // The defaults are found by simulation (directory simulation, with its limits).
-// With them, 99 % of calls end well in 3 attempts where 15 % of all attempts fail
-// at random; and in the first 30 seconds of an outage the load is at most 1.2
-// times that of the first attempts, for clients that each make at least one call
-// per second. Of clients that make fewer, each has its Reserve all the same.
+// With them, at least 99 % of calls end well in 3 attempts where 15 % of all
+// attempts fail at random; and in the first 30 seconds of an outage the load is at
+// most 1.2 times that of the first attempts, for clients that each make at least
+// one call per second. A client that makes fewer has its Reserve all the same.
 //
-// A Budget knows the last thousand hosts; those that are not called for a minute
-// make room. Where there is no room, further hosts share one bucket.
+// A Budget knows up to 1024 hosts; those that are not called for a minute make
+// room. Where there is no room, further hosts share one bucket.
 type Budget struct {
 	// PerSuccess is how many retries a call that ends well pays for. In the long
 	// run there are no more retries than this share of the good calls.

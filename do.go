@@ -20,11 +20,11 @@ import (
 // An error with a method RetryAfter() time.Duration sets the wait, as a server's
 // Retry-After does.
 //
-// After one call its error is returned as it is. After more the error is an
-// *Error that wraps the last one; so it is for a value that retryIf reported,
-// also the first, and where ctx has ended: then it matches ctx.Err(), the
-// context's cause and the last call's error. Where ctx had ended before, fn is
-// not called. A panic passes through.
+// After one call, its error is returned as it is. After more calls, for a value
+// that retryIf reported, and where ctx has ended, the error is an *Error. It
+// matches the last call's error and, where ctx has ended, ctx.Err() and the
+// context's cause. If ctx has ended before the first call, fn is not called. A
+// panic passes through.
 //
 // The retries of a RetryTransport inside fn multiply with these: 3 attempts of 3
 // make 9 requests. To leave them to Do, give fn's requests a context from
@@ -93,8 +93,8 @@ func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
 //
 //	get := insist.Func(policy, store.Get)
 //
-// A function with more arguments, or without, is wrapped in a literal of this
-// form, or called by Do in one that captures the arguments.
+// Put a function with more arguments, or none, into a literal of this form; or
+// call it by Do, in a literal that captures the arguments.
 func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ...func(T) bool) func(context.Context, A) (T, error) {
 	return func(ctx context.Context, a A) (T, error) {
 		// As Do, but that it doesn't copy the policy for each call.

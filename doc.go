@@ -1,6 +1,6 @@
-// Package insist sends HTTP requests again when they fail. Its door is
-// [RetryTransport], an [http.RoundTripper] that goes into any [http.Client],
-// also into the one inside an SDK, with no other code changed:
+// Package insist sends HTTP requests again when they fail. [RetryTransport] is an
+// [http.RoundTripper] that goes into any [http.Client], also into the one inside
+// an SDK, with no other code changed:
 //
 //	client := &http.Client{Transport: &insist.RetryTransport{Policy: insist.Standard()}}
 //
@@ -21,8 +21,8 @@
 //	                 included              the requests
 //	Backoff          Constant(2s)          4 s in all; clients that failed together
 //	                                       come back together
-//	MaxRetryAfter    30 s                  up to 30 s before each attempt, where the
-//	                                       server asks for it
+//	MaxRetryAfter    30 s                  up to 30 s before each further attempt,
+//	                                       where the server asks for it
 //	MaxElapsed       no bound              a call may take all its attempts and
 //	                                       waits
 //	PerAttempt-      no bound              an attempt may take as long as the base
@@ -32,7 +32,8 @@
 //	                                       for three times, in 4 s; so are 401,
 //	                                       403, 409 and 422, which seldom change
 //	RetryableError   all but those that    -
-//	                 come again
+//	                 another attempt
+//	                 would meet again
 //	RetryableBody    bodies are not        -
 //	                 looked into
 //	NonIdempotent    ResendUnlessLost      a POST answered by an error status is sent
@@ -49,15 +50,15 @@
 //	MaxPeekTime      1 s                   a body that arrives slowly holds its
 //	                                       response up for that long
 //	MaxWholeBytes    no answer is read     a body that breaks off is the caller's
-//	                 before it is kept     to handle
+//	                 before it is          to handle
+//	                 handed over
 //	ResumeDownloads  off                   the same
 //	Prepare          nothing to prepare    -
 //	OnAttempt        nobody is told        -
 //
-// Standard has the same zero values but for four fields: RetryableStatus is
-// 408, 425, 429, 500, 502, 503 and 504; Backoff is exponential with full jitter,
-// from 200 milliseconds up to 10 seconds; NonIdempotent is ResendOnlyUnsent; and
-// there is a Budget, shared by the copies of the returned value.
+// Standard sets four fields: RetryableStatus to 408, 425, 429, 500, 502, 503 and
+// 504; Backoff to Exponential(200 ms, 10 s), which has full jitter; NonIdempotent
+// to ResendOnlyUnsent; and a Budget, shared by the copies of the returned value.
 //
 // The request's context and http.Client.Timeout bound the call with all its
 // attempts and waits. PerAttemptTimeout bounds an attempt up to the decision to
@@ -74,7 +75,8 @@
 //	a response or an error    Classify says Retry or Stop (it is     what it says
 //	                          not asked when the context has ended)
 //	a response                its status is 101                      stop
-//	a response                x-should-retry: true or false          what it says
+//	a response                x-should-retry: true or false, as      what it says
+//	                          OpenAI and Anthropic send it
 //	a response                417, and the request has Expect        retry at once,
 //	                                                                 without Expect
 //	a response                RetryableStatus reports true           retry
@@ -115,10 +117,10 @@
 //
 // RetryableBody looks into the body of a response that no other rule takes for a
 // failure, whatever its Content-Type; and into one that RetryableStatus does, but
-// only for the wait. [JSONField] and [JSONFieldNot] decide by a
-// value in JSON; a [BodyCondition] of another kind reads the body as it likes,
-// and may set the wait. The examples have one for each usual shape of an error,
-// and say when repeating is wrong.
+// only for the wait. [JSONField] and [JSONFieldNot] decide by a value in JSON; a
+// [BodyCondition] of another kind reads the body as it likes, and may set the
+// wait. The examples have one for each usual shape of an error, and say when
+// repeating is wrong.
 //
 // The condition decides as soon as it can. Then the next attempt begins, or the
 // response is the caller's, with every byte, and every error, where it would be
@@ -144,24 +146,27 @@
 //
 // With ResumeDownloads the body of a GET goes on where it broke off. What is left
 // is asked for by Range and If-Range, in the body's Read, after the policy's wait.
-// Only a 206 with the same validator and the right Content-Range is taken;
-// anything else ends the body in the error in which it broke off. An end of the
-// context during the wait is an [Error]. Close may come at any time, from any
-// goroutine. A piece that follows on progress needs none of the Budget.
+// Only a 206 with the same validator and the right Content-Range is taken. What
+// the rules take for a failure is followed by another attempt; anything else ends
+// the body in the error in which it broke off. If the context ends during the
+// wait, Read returns an [Error]. Close may be called at any time, from any
+// goroutine. The first request after a piece that brought something takes nothing
+// from the Budget.
 //
 // # Waiting
 //
 // The wait is the Backoff's, or the Wait of the [Decision] that Classify or
-// RetryableBody made. It is never shorter than what was asked for: by the response's retry-after-ms
-// or Retry-After header, in seconds or as a date, which counts from the
-// response's own Date, or by an error with a method RetryAfter() time.Duration.
-// Values that can't be parsed are ignored.
+// RetryableBody made. It is never shorter than what was asked for: by the
+// response's Retry-After header (RFC 9110, section 10.2.3), in seconds or as a
+// date, which counts from the response's own Date; by retry-after-ms, which Azure
+// and OpenAI send and which goes first; or by an error with a method RetryAfter()
+// time.Duration. Values that can't be parsed are ignored.
 //
 // The answer that is thrown away is closed before the wait. On HTTP/1 one of up
 // to 64 KiB is read to its end first, within half a second, so that its
 // connection can be used again.
 //
-// The end of the context ends a wait at once. The error is then an [Error] that
+// When the context ends, a wait ends at once. The error is then an [Error] that
 // matches the context's error, its cause, and the last attempt's error, if there
 // was one. A wait that would not end before the context's deadline is not begun:
 // the last response or error is returned at once.
@@ -206,9 +211,9 @@
 //	context has ended
 //
 // The last value and the error come back together. After one call the error is
-// the function's own; after more, and for a value that retryIf reported, it is
-// an [Error] that matches the last error and, where the context ended the call,
-// the context's error and its cause.
+// the function's own. After more, for a value that retryIf reported, and where the
+// context has ended, it is an [Error] that matches the last error and, in the last
+// case, the context's error and its cause.
 //
 // Of Policy's fields those count whose comments say so. EditPolicy is for
 // transports alone.
@@ -224,8 +229,8 @@
 // was none. A Record prints as a line for humans, and an Attempt as a part of it;
 // both are safe to log, having method and host, but no path, query, header or
 // body. Package sloginsist has an OnAttempt that logs, module otelinsist one that
-// counts, and spans. [AttemptNumber] tells a RoundTripper below, and Policy.Prepare, which
-// attempt a request belongs to.
+// counts, and spans. [AttemptNumber] tells a RoundTripper below, and
+// Policy.Prepare, which attempt a request belongs to.
 //
 // [EditPolicy] changes the policy for the requests of one context.
 //

@@ -8,12 +8,13 @@ import (
 	"strings"
 )
 
-// Error is an end that insist itself brought about. RoundTrip returns one only
-// where there is no response and no error of the base to hand back: the context
-// ended a wait, GetBody or Prepare failed, the base broke its contract.
-// Do, Run, Func and Attempts return one after more than one attempt, and for a
-// value that the condition rejects. errors.Is and errors.As find the last
-// attempt's error and what ended the call. It holds no URL, header or body.
+// Error reports that insist itself ended a call. RoundTrip returns one only where
+// there is no response and no error of the base to hand back: the context ended
+// before an attempt, GetBody or Prepare failed, the base broke its contract.
+// Do, Run, Func and Attempts return one after more than one attempt, for a value
+// that the condition rejects, and where the context has ended. errors.Is and
+// errors.As find the last attempt's error and what ended the call. Beside their
+// texts it holds no URL, header or body.
 type Error struct {
 	// Attempts is the number of attempts that were made. Zero means that the
 	// context had ended before the first.

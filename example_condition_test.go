@@ -13,9 +13,8 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// Telegram says in the body of a 429 how long to wait. The body is asked only
-// about an answer that no status rule takes for a failure, so the 429 is taken
-// out of those. Whatever the body is, the status alone asks for another attempt.
+// Telegram says in the body of a 429 how long to wait. The status alone asks for
+// another attempt, whatever the body is; the condition reads the wait from it.
 //
 // Repeating is wrong for another 4xx. A longer wait than MaxRetryAfter ends the
 // call with that answer.
@@ -35,7 +34,6 @@ func ExampleBodyCondition() {
 	defer server.Close()
 
 	policy := insist.Standard()
-	policy.RetryableStatus = insist.StatusAbove(499)
 	policy.RetryableBody = func(_ *http.Request, resp *http.Response, _ int, body io.Reader) insist.Decision {
 		if resp.StatusCode != http.StatusTooManyRequests {
 			return insist.Decision{}
@@ -46,7 +44,7 @@ func ExampleBodyCondition() {
 			}
 		}
 		json.NewDecoder(body).Decode(&failure) // where it fails, Backoff decides
-		return insist.Decision{Verdict: insist.Retry, Wait: time.Duration(failure.Parameters.RetryAfter) * second}
+		return insist.Decision{Wait: time.Duration(failure.Parameters.RetryAfter) * second}
 	}
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 

@@ -14,7 +14,7 @@ const (
 	ResendUnlessLost Resend = iota
 
 	// ResendOnlyUnsent sends it again only when nothing of it was sent, or when
-	// the server says that it did nothing: 408, 425, 429, and 503 with
+	// the server says that it did nothing: 408, 417, 425, 429, and 503 with
 	// Retry-After. Choose it where doing a thing twice is worse than failing.
 	ResendOnlyUnsent
 
@@ -58,9 +58,9 @@ func (p *Policy) mayResend(o *outcome) bool {
 }
 
 // didNothing reports whether the server says that it has not acted on the
-// request: RFC 9110, sections 15.5.9 (408) and 15.5.18 (417), RFC 8470 (425), RFC 6585
-// (429). A 503 alone may come from a proxy that lost the answer; one with
-// Retry-After was written by a server that turned the request away.
+// request: RFC 9110, sections 15.5.9 (408) and 15.5.18 (417), RFC 8470 (425),
+// RFC 6585 (429). A 503 alone may come from a proxy that lost the answer; one
+// with Retry-After was written by a server that turned the request away.
 func didNothing(resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusRequestTimeout, http.StatusExpectationFailed,

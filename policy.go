@@ -11,35 +11,34 @@ import (
 // rules to choose for production.
 //
 // A Policy is a plain value: copy it, share it, use it from many goroutines at
-// once. Each field's comment says whether it counts for RetryTransport only or
-// for functions (Do, Run, Func, Attempts) as well. No value of any field
-// panics.
+// once. Each field's comment says whether it counts for a RetryTransport only, or
+// for functions (Do, Run, Func, Attempts), too. No value of any field panics.
 type Policy struct {
-	// Disabled turns retrying off: a RetryTransport hands each request to its
-	// base and nothing else, Do makes one call and returns what that returned.
-	// Both doors. Zero means that retrying is on.
+	// Disabled turns retrying off: a RetryTransport passes each request to its
+	// base, Do makes one call and returns its result, and no attempt is put on
+	// record. Transport and functions. Zero means that retrying is on.
 	Disabled bool
 
 	// MaxAttempts bounds the attempts of one call, the first one included.
-	// Both doors. Zero means 3; negative means 1.
+	// Transport and functions. Zero means 3; negative means 1.
 	MaxAttempts int
 
 	// Backoff gives the wait before the next attempt. A longer wait that the
-	// server asks for (Retry-After) wins. Both doors.
+	// server asks for (Retry-After) wins. Transport and functions.
 	// If nil, Constant(2 * time.Second).
 	Backoff Backoff
 
 	// MaxRetryAfter bounds the waits that others ask for: the server by
 	// Retry-After or retry-after-ms, a Decision by its Wait, an error by its
 	// RetryAfter method. A longer one is not shortened: it ends retrying, and
-	// the caller gets that response or error. Both doors.
+	// the caller gets that response or error. Transport and functions.
 	// Zero means 30 seconds; negative means that none is waited for.
 	MaxRetryAfter time.Duration
 
 	// MaxElapsed bounds a call in time: no attempt begins later than this after
 	// the first one did, and no wait is begun that would end later. An attempt
 	// under way is not cut. Use it where a request is good for a limited time (a
-	// signature), or where an SDK passes no context. Both doors.
+	// signature), or where an SDK passes no context. Transport and functions.
 	// Zero or negative means no bound.
 	MaxElapsed time.Duration
 
@@ -48,8 +47,9 @@ type Policy struct {
 	// response is not cut. An attempt that takes longer fails with an error whose
 	// Timeout method reports true and that matches context.DeadlineExceeded; it
 	// is judged as any error is. A function gets a context that ends after this
-	// time, and when it returns, but for an *http.Response that it returns: that
-	// can be read to its end. Both doors. Zero or negative means no bound.
+	// time or when the function returns; but if it returns an *http.Response in
+	// time, that can be read to its end. Transport and functions.
+	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
 
 	// Classify sees each attempt before the other rules do and may decide on
@@ -65,21 +65,22 @@ type Policy struct {
 	// If nil, StatusAbove(400).
 	RetryableStatus func(code int) bool
 
-	// RetryableError reports whether another attempt is made after err. Both
-	// doors. If nil, a RetryTransport retries all errors but those that the
-	// next attempt would meet again (bad certificates, unknown hosts, malformed
-	// requests), and Do retries every error, or none where it was given a
-	// condition on the result.
+	// RetryableError reports whether another attempt is made after err.
+	// Transport and functions. If nil, a RetryTransport retries all errors but
+	// those that the next attempt would meet again (bad certificates, unknown
+	// hosts, malformed requests), and Do retries every error, or none where it
+	// was given a condition on the result.
 	RetryableError func(err error) bool
 
 	// RetryableBody looks into the body of a response that no other rule takes
 	// for a failure, for APIs that answer 200 {"ret_code": 5000}. JSONField and
 	// JSONFieldNot make such conditions. Where RetryableStatus has found a
-	// failure it is asked as well, but only for the Wait. It looks only as far as it has to, at
-	// most MaxPeekBytes and MaxPeekTime, and the caller gets the body whole. Not
-	// looked into are answers without a body, streams (101, text/event-stream,
-	// multipart, gRPC, NDJSON) and answers that come while the request is still
-	// being sent. Transport only. If nil, bodies are not looked into.
+	// failure it is asked as well, but only for the Wait. It looks only as far as
+	// it has to, at most MaxPeekBytes and MaxPeekTime, and the caller gets the
+	// body whole. Not looked into are answers without a body, encodings other
+	// than gzip, streams (101, text/event-stream, multipart, gRPC, NDJSON), and
+	// answers that come while the request is still being sent. Transport only.
+	// If nil, bodies are not looked into.
 	RetryableBody BodyCondition
 
 	// NonIdempotent says when a request that is not idempotent, and that the
@@ -98,8 +99,9 @@ type Policy struct {
 
 	// Budget bounds the retries of all calls that share it, so that they end
 	// where a service is down; see Budget. It is asked last, when a retry would
-	// be made. Both doors: a RetryTransport draws on the bucket of the request's
-	// host, functions on one of their own. If nil, there is no such bound.
+	// be made. Transport and functions: a RetryTransport draws on the bucket of
+	// the request's host, functions on one of their own.
+	// If nil, there is no such bound.
 	Budget *Budget
 
 	// MaxReplayBytes bounds what is kept in memory, in bytes, of a request body
@@ -116,7 +118,8 @@ type Policy struct {
 	MaxPeekBytes int64
 
 	// MaxPeekTime bounds for how long RetryableBody holds up a response whose
-	// body does not arrive; then the response is the caller's. Transport only.
+	// body does not arrive; then the response is the caller's. Where the status
+	// is a failure already, half a second is the most. Transport only.
 	// Zero means 1 second; negative means that only what has arrived is seen.
 	MaxPeekTime time.Duration
 
@@ -124,21 +127,23 @@ type Policy struct {
 	// before they are handed over. One that breaks off is then a failure: the
 	// request is sent again by the rules for an answer that did not come, and if
 	// it is not, the caller gets the response with what there is of it. Use it for
-	// the small answers of an API. Longer responses and streams (see
-	// RetryableBody) are handed over as ever, as soon as they show that they are
-	// that; one whose head does not say its length is held up for MaxPeekTime at
-	// most. Transport only. Zero or negative means that none is read.
+	// the small answers of an API. Streams (see RetryableBody) and longer
+	// responses are handed over as soon as they are known to be that; a response
+	// whose head does not say its length is held up for MaxPeekTime at most.
+	// Transport only. Zero or negative means that none is read.
 	MaxWholeBytes int64
 
 	// ResumeDownloads has the body of a response to a GET go on where it broke
-	// off, by Range and If-Range (RFC 9110, section 13.1.5), if the response has a
-	// strong ETag, or else a Last-Modified at least one second older than its
-	// Date, and Accept-Ranges: bytes, and neither it nor the base has compressed
-	// it, and it announces no trailers. The caller's own request for a range goes on within that range. The
-	// requests are made in the body's Read, by this policy: MaxAttempts, Backoff
-	// and the Budget count from the last byte that came. Where the resource has changed,
-	// or the server answers anything but the right piece, Read returns the error
-	// that it would have without this. Use it for large downloads. Transport only.
+	// off, by Range and If-Range (RFC 9110, section 13.1.5). The response must
+	// have Accept-Ranges: bytes, must not be compressed, nor unpacked by the base,
+	// must announce no trailers, and must have a strong ETag, or else a
+	// Last-Modified at least one second older than its Date. A range that the
+	// caller asked for goes on within that range. The requests are made in the
+	// body's Read, by this policy: MaxAttempts, Backoff and the Budget count from
+	// the last byte that came, MaxElapsed from the call's first attempt. Where the
+	// resource has changed, or no attempt brings the right piece, Read returns the
+	// error that it would have without this. Use it for large downloads. Transport
+	// only.
 	// Zero means that a body that breaks off is the caller's to handle.
 	ResumeDownloads bool
 
@@ -152,21 +157,21 @@ type Policy struct {
 	// OnAttempt is told of each attempt, after it was judged and before the
 	// wait. It is called on the caller's goroutine. An attempt whose wait is cut
 	// short, or whose body breaks off and is resumed, is told of once more, with
-	// Amended set. Both doors.
+	// Amended set. Transport and functions.
 	// If nil, nobody is told.
 	OnAttempt func(ctx context.Context, a Attempt)
 }
 
 // Standard returns the policy to start from in production, the rules on which
 // the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503
-// and 504; exponential backoff with full jitter from 200 milliseconds up to 10
-// seconds; a request that is not idempotent is sent again only where the server
-// cannot have acted on it (ResendOnlyUnsent); and a Budget.
+// and 504; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
+// not idempotent is sent again only if nothing of it was sent, or if the server
+// says that it did nothing (ResendOnlyUnsent); and a Budget.
 //
 // The Budget is new with each call of Standard, and shared by all that is given
-// the same returned value: call Standard once, and copy that. An edit of one
-// request's policy to Standard (EditPolicy) leaves the transport the budget that
-// it had, or none.
+// the same returned value: call Standard once, and copy that. Where EditPolicy
+// sets one request's policy to Standard(), the transport's own budget stays in
+// use, or none if it has none.
 func Standard() Policy {
 	return Policy{
 		Backoff:         Exponential(200*time.Millisecond, 10*time.Second),

@@ -117,8 +117,8 @@ type callRecord struct {
 
 // WithRecord returns a context whose calls are put on record, and that record.
 // Use it to see afterwards, on success too, what a call took. Redirects and
-// parallel requests share the context, and have a list each. A record that ctx
-// already has goes on being written.
+// parallel requests share the context, and have a list each. If ctx has a record
+// already, both are written.
 func WithRecord(ctx context.Context) (context.Context, *Record) {
 	outer := scopeOf(ctx)
 	r := &Record{outer: outer.recorded()}

@@ -41,7 +41,7 @@ func (a Attempt) result() string {
 // String tells of all calls in one line, safe to log, for whoever asks why a call
 // took so long:
 //
-//	GET api.example.com: 2 attempts in 1.1s: 503 after 12ms (status), wait 1s; 200 after 80ms (success)
+//	GET api.example.com: 2 attempts in 1.092s: 503 after 12ms (status), wait 1s; 200 after 80ms (success)
 //
 // It has method and host of a request, but no path, query, header or body. Calls
 // are separated by " | ".

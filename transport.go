@@ -48,8 +48,8 @@ func (t *RetryTransport) WrappedRoundTripper() http.RoundTripper {
 	return t.Base
 }
 
-// CloseIdleConnections closes the base's idle connections, if it can, or what it
-// wraps. With a nil Base those are shared.
+// CloseIdleConnections closes the idle connections of the base, or of what that
+// wraps, if it can. With a nil Base those are shared.
 func (t *RetryTransport) CloseIdleConnections() {
 	for rt := range unwrap(t.WrappedRoundTripper()) {
 		if c, ok := rt.(interface{ CloseIdleConnections() }); ok {

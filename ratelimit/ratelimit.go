@@ -36,7 +36,7 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// Classify is a rule for insist.Policy.Classify. It speaks of three statuses:
+// Classify is a rule for insist.Policy.Classify. It looks at three statuses:
 //
 //   - 403, by which GitHub turns requests away: another attempt is made when a
 //     limit is used up, or when there is a Retry-After. A POST is sent again as

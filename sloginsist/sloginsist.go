@@ -1,4 +1,4 @@
-// Package sloginsist logs what a [insist.Policy] does, by log/slog: one line for
+// Package sloginsist logs what an [insist.Policy] does, by log/slog: one line for
 // a retry and one for a call that is given up.
 //
 //	policy := insist.Standard()
@@ -20,7 +20,7 @@
 //	reason     why there is another attempt, or why there is none: insist.Reason
 //
 // No line has a path, query, header or body in it, nor the text of an error,
-// which may have an URL.
+// which may have a URL.
 package sloginsist
 
 import (
