@@ -37,6 +37,7 @@ func TestConditionCost(t *testing.T) {
 	send := jsonAnswer(t, Policy{RetryableBody: JSONFieldNot("/ret_code", 0)}, `{"ret_code": 0, "data": "x"}`)
 	allocs, bytes := cost(send)
 	assert.LessOrEqual(t, allocs, int64(3))
+	assert.LessOrEqual(t, bytes, int64(1<<10))
 	t.Logf("warm: %d allocs %d bytes", allocs, bytes)
 	runtime.GC()
 	runtime.GC()

@@ -148,8 +148,9 @@
 // is asked for by Range and If-Range, in the body's Read, after the policy's wait.
 // Only a 206 with the same validator and the right Content-Range is taken. What
 // the rules take for a failure is followed by another attempt; anything else ends
-// the body in the error in which it broke off. If the context ends during the
-// wait, Read returns an [Error]. Close may be called at any time, from any
+// the body in the error in which it broke off. Not resumed are answers that
+// announce trailers, and those of a base that follows redirects. If the context
+// ends during the wait, Read returns an [Error]. Close may be called at any time, from any
 // goroutine. The first request after a piece that brought something takes nothing
 // from the Budget.
 //
