@@ -66,6 +66,9 @@ func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if policy.Disabled || req.URL == nil || req.Header == nil || around.covers(req) {
 		return base.RoundTrip(req)
 	}
+	if around == nil && policy.isSimple(base, req) {
+		return simpleTrip(base, policy, req)
+	}
 	c := call{base: base, policy: policy, around: around, req: req, caller: callerOf(req)}
 	return c.run()
 }

@@ -278,6 +278,10 @@ func TestAPanicLeavesNothingOpen(t *testing.T) {
 			assert.Equal(t, 1, response.Closes(), name)
 		}
 	}
+	b := script(status(200)) // what mostly is the end of it
+	rt := &RetryTransport{Base: b, Policy: Policy{RetryableStatus: func(int) bool { boom(); return false }}}
+	assert.PanicsWithValue(t, "boom", func() { rt.RoundTrip(request(t, "GET", "http://x/", nil)) })
+	assert.Equal(t, 1, b.Bodies()[0].Closes())
 }
 
 func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
