@@ -192,11 +192,10 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
+		if err := b.gone(); err != nil {
+			return 0, err
+		}
 		switch {
-		case r.reader != b:
-			return 0, r.length.late(b.off, r.dead)
-		case b.closed:
-			return 0, r.length.late(b.off, errRevoked)
 		case len(p) == 0:
 			return 0, nil
 		case r.length.exceeded(r.size): // not even its last byte, lest the server take it for whole
@@ -212,6 +211,9 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 		case r.direct:
 			n = r.read(p)
 			r.over = true
+			if err := b.gone(); err != nil { // the source may say that it ends, being closed
+				return 0, err
+			}
 			b.off = r.size
 			return n, b.last()
 		default:
@@ -220,6 +222,18 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 		}
 		r.wake.Wait()
 	}
+}
+
+// gone returns the error for a reader that has been closed or revoked.
+func (b *recorded) gone() error {
+	r, err := b.from, errRevoked
+	switch {
+	case r.reader != b:
+		err = r.dead
+	case !b.closed:
+		return nil
+	}
+	return r.length.late(b.off, err)
 }
 
 // last returns what the source ended with, once all before it has been given.

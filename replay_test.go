@@ -407,3 +407,38 @@ func TestAReaderThatFailsDuringTheWait(t *testing.T) {
 		assert.Equal(t, 1, n)
 	})
 }
+
+// endsOnClose is a source of which a Read waits for Close, and then says that it
+// is at its end.
+type endsOnClose struct {
+	first  io.Reader
+	closed chan struct{}
+}
+
+func (e *endsOnClose) Read(p []byte) (int, error) {
+	if n, _ := e.first.Read(p); n > 0 {
+		return n, nil
+	}
+	<-e.closed
+	return 0, io.EOF
+}
+
+func (e *endsOnClose) Close() error { close(e.closed); return nil }
+
+// A body beyond MaxReplayBytes is read by the base itself. If the context ends it,
+// it is not sent as if it were whole, and the error is the context's.
+func TestTheEndOfTheContextIsNotTheBodysEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		source := &endsOnClose{strings.NewReader("longer than the limit"), make(chan struct{})}
+		b := roundTripper(func(r *http.Request) (*http.Response, error) {
+			_, err := io.Copy(io.Discard, r.Body)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			return nil, err
+		})
+		req := request(t, "PUT", "http://x/", source).WithContext(ctx)
+		_, err := quickly(b, keepAtMost(5)).RoundTrip(req)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
