@@ -36,7 +36,7 @@ type recorder struct {
 }
 
 func newRecorder(req *http.Request, limit int64) *recorder {
-	r := &recorder{length: lengthOf(req), limit: limit, src: req.Body}
+	r := &recorder{length: lengthOf(req), limit: limit, src: req.Body, direct: limit < 0}
 	r.wake.L = &r.mu
 	return r
 }
@@ -63,12 +63,15 @@ func (r *recorder) revoke(a *attempt, err error) {
 	}
 	r.reader, r.dead = nil, err
 	r.wake.Broadcast()
+	if r.over { // nobody else will read it, and the base's Read may block in it
+		r.close()
+	}
 }
 
 func (r *recorder) whole() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.over && !r.caller
+	return (!r.over || r.limit < 0) && !r.caller // where there is one attempt, that is the reason
 }
 
 func (r *recorder) sent() bool {
@@ -209,8 +212,8 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 			return 0, b.last()
 		case r.pulling:
 		case r.direct:
-			n = r.read(p)
 			r.over = true
+			n = r.read(p)
 			if err := b.gone(); err != nil { // the source may say that it ends, being closed
 				return 0, err
 			}

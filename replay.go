@@ -51,7 +51,8 @@ type stream interface {
 	end()
 }
 
-// take looks at what the request has. It fills b in place: most have nothing.
+// take looks at what the request has. It fills b in place: most have nothing. A
+// negative limit means that there is one attempt, so that nothing is kept.
 func (b *body) take(req *http.Request, limit int64) {
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
@@ -60,7 +61,7 @@ func (b *body) take(req *http.Request, limit int64) {
 	case req.GetBody != nil:
 		b.stream = newRewinder(req)
 	default:
-		b.stream = newRecorder(req, limit)
+		b.stream, b.once = newRecorder(req, limit), limit < 0
 	}
 	b.trailer = req.Trailer.Clone()
 }
