@@ -135,7 +135,7 @@ func (r *recorder) pull() {
 		r.pulling, r.err = false, errRevoked
 		return // the call had ended before this goroutine ran
 	}
-	if r.fetch(); r.err == nil && !r.over && r.length.reached(r.size) {
+	if r.fetch(); r.err == nil && !r.direct && r.length.reached(r.size) {
 		r.fetch() // there should be no more, and net/http asks for that, too
 	}
 	r.settle()
@@ -155,7 +155,8 @@ func (r *recorder) fetch() {
 	n := r.read(r.tape.room(most, r.length.declared >= 0))
 	r.tape.grow(n)
 	if r.size > r.limit {
-		r.direct, r.over = true, true
+		r.direct = true
+		r.over = r.reader != nil && !r.reader.closed // between two attempts nothing is lost yet
 	}
 }
 
@@ -213,6 +214,7 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 		case r.pulling:
 		case r.direct:
 			r.over = true
+			r.settle()
 			n = r.read(p)
 			if err := b.gone(); err != nil { // the source may say that it ends, being closed
 				return 0, err
@@ -260,7 +262,7 @@ func (b *recorded) Close() error {
 	if b.closed = true; r.reader == b {
 		r.settle()
 		r.wake.Broadcast()
-		if r.direct {
+		if r.over || r.done {
 			r.close()
 		}
 	}

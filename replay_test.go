@@ -442,3 +442,34 @@ func TestTheEndOfTheContextIsNotTheBodysEnd(t *testing.T) {
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 }
+
+// A Read that is under way when an attempt is given up may bring more than is
+// kept. The next attempt has it all the same.
+func TestTheLimitIsPassedDuringTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		go func() {
+			w.Write([]byte("12345678"))
+			time.Sleep(time.Second)
+			w.Write([]byte("90 and more"))
+			w.Close()
+		}()
+		n := 0
+		b := roundTripper(func(req *http.Request) (*http.Response, error) {
+			if n++; n > 2 {
+				data, err := io.ReadAll(req.Body)
+				assert.Equal(t, "1234567890 and more", string(data))
+				return answer(200), err
+			}
+			io.ReadFull(req.Body, make([]byte, 8))
+			go req.Body.Read(make([]byte, 1)) // goes on after the answer
+			synctest.Wait()
+			req.Body.Close()
+			return answer(503), nil
+		})
+		req := request(t, "PUT", "http://x/", r)
+		resp, err := (&RetryTransport{Base: b, Policy: Policy{MaxReplayBytes: 10}}).RoundTrip(req)
+		require.NoError(t, err)
+		assert.Equal(t, 200, resp.StatusCode)
+	})
+}
