@@ -29,7 +29,8 @@ type body struct {
 // source is where the attempts' bodies come from.
 type source interface {
 	// open returns the body from its start, for this attempt's request, which has
-	// the trailers to be filled. All readers from before are dead.
+	// the trailers to be filled. All readers from before are dead; but a base whose
+	// attempt has been given up may ask late, and ends no later attempt's.
 	open(a *attempt) (io.ReadCloser, error)
 }
 

@@ -473,3 +473,27 @@ func TestTheLimitIsPassedDuringTheWait(t *testing.T) {
 		assert.Equal(t, 200, resp.StatusCode)
 	})
 }
+
+// A base that gave an attempt up may still be about to repeat it. What its GetBody
+// is asked for by then takes nothing from the next attempt.
+func TestALateGetBodyIsOfItsOwnAttempt(t *testing.T) {
+	for name, set := range bodies {
+		n := 0
+		var late func() (io.ReadCloser, error)
+		b := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if n++; n < 3 {
+				late = r.GetBody
+				return answer(503), nil
+			}
+			io.ReadFull(r.Body, make([]byte, 2))
+			late()
+			data, err := io.ReadAll(r.Body)
+			assert.Equal(t, "llo", string(data), name)
+			return answer(200), err
+		})
+		req := request(t, "PUT", "http://x/", nil)
+		set(req, "hello")
+		_, err := quickly(b).RoundTrip(req)
+		assert.NoError(t, err, name)
+	}
+}

@@ -32,10 +32,15 @@ func newRewinder(req *http.Request) *rewinder {
 }
 
 func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
-	r.revoke(nil, errRevoked)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.settle()
+	for again := true; again; again = r.reader != nil { // opened meanwhile
+		if r.reader != nil && r.reader.of.number > a.number {
+			return nil, errRevoked
+		}
+		r.drop(errRevoked)
+		r.settle()
+	}
 	switch {
 	case r.busy > 0:
 		return nil, errInFlight
@@ -77,6 +82,10 @@ func (r *rewinder) revoke(a *attempt, err error) {
 	if a != nil && (r.reader == nil || r.reader.of != a) {
 		return
 	}
+	r.drop(err)
+}
+
+func (r *rewinder) drop(err error) {
 	if r.dead = err; r.reader != nil {
 		r.reader = nil
 		r.close()
