@@ -48,8 +48,11 @@ func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
 		return nil, r.err
 	case r.used:
 		src, err := r.getBody()
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case src == nil:
+			return nil, errNoBody
 		}
 		r.src, r.closed = src, false
 	}
