@@ -49,7 +49,7 @@ func (r *recorder) open(a *attempt) (io.ReadCloser, error) {
 		return nil, errNotRecorded
 	case r.caller: // it failed since the last attempt
 		return nil, r.err
-	case r.reader != nil && r.reader.of.number > a.number:
+	case r.done, r.reader != nil && r.reader.of.number > a.number:
 		return nil, errRevoked
 	}
 	r.reader, r.dead = &recorded{from: r, of: a}, errRevoked

@@ -477,6 +477,59 @@ func TestTheLimitIsPassedDuringTheWait(t *testing.T) {
 	})
 }
 
+// What a base asks for when the call has ended is refused, and waits for nothing.
+func TestAGetBodyAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var late func() (io.ReadCloser, error)
+		b := roundTripper(func(r *http.Request) (*http.Response, error) {
+			late = r.GetBody
+			return nil, errLost
+		})
+		_, err := quickly(b).RoundTrip(request(t, "PUT", "http://x/", &onlyReader{"hello"}))
+		assert.Equal(t, errLost, err)
+		if body, err := late(); err == nil {
+			_, err = body.Read(make([]byte, 1))
+			assert.Error(t, err)
+		}
+	})
+}
+
+// onlyOnce gives its end once, as a file that is closed then does.
+type onlyOnce struct {
+	onlyReader
+	ended bool
+}
+
+func (o *onlyOnce) Read(p []byte) (int, error) {
+	if o.ended {
+		return 0, errors.New("read after the end")
+	}
+	n, err := o.onlyReader.Read(p)
+	o.ended = err != nil
+	return n, err
+}
+
+// A base that reads the whole body may forget to close it.
+func TestABodyIsClosedAtItsEnd(t *testing.T) {
+	for name, rewinds := range map[string]bool{"recorded": false, "GetBody": true} {
+		body := &insisttest.Body{Reader: &onlyOnce{onlyReader{"hello"}, false}}
+		b := roundTripper(func(r *http.Request) (*http.Response, error) {
+			data, err := io.ReadAll(r.Body)
+			assert.Equal(t, "hello", string(data))
+			_, again := r.Body.Read(make([]byte, 1)) // as net/http does
+			assert.Equal(t, io.EOF, again)
+			return answer(200), err
+		})
+		req := request(t, "PUT", "http://x/", body)
+		if rewinds {
+			req.GetBody = func() (io.ReadCloser, error) { return nil, errLost }
+		}
+		_, err := quickly(b).RoundTrip(req)
+		require.NoError(t, err)
+		assert.Equal(t, 1, body.Closes(), name)
+	}
+}
+
 // A base that gave an attempt up may still be about to repeat it. What its GetBody
 // is asked for by then takes nothing from the next attempt.
 func TestALateGetBodyIsOfItsOwnAttempt(t *testing.T) {

@@ -173,6 +173,9 @@ func (b *rewound) Read(p []byte) (n int, err error) {
 	} else if err != nil && !r.closed {
 		r.err, err = err, &bodyError{err}
 	}
+	if b.ended { // some bases forget
+		r.close()
+	}
 	return n, err
 }
 
@@ -184,13 +187,17 @@ func (r *rewinder) read(p []byte) (int, error) {
 	return src.Read(p)
 }
 
-// gone returns the error for a reader that has been closed or revoked.
+// gone returns the error for a reader that has ended, or been closed or revoked.
 func (b *rewound) gone() error {
 	switch {
 	case b.from.reader != b:
 		return b.from.length.late(b.n, b.from.dead)
 	case b.closed:
 		return b.from.length.late(b.n, errRevoked)
+	case b.ended && b.from.err != nil:
+		return &bodyError{b.from.err}
+	case b.ended:
+		return io.EOF
 	}
 	return nil
 }
