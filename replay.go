@@ -48,7 +48,8 @@ type stream interface {
 	failure() error
 	// keep lets the last reader go on: no further one will be opened.
 	keep()
-	// end closes what the caller gave.
+	// end closes what the caller gave. All readers have been revoked before; one that
+	// was being opened meanwhile is dead, too.
 	end()
 }
 
@@ -109,11 +110,13 @@ func (a *attempt) send(base http.RoundTripper) (*http.Response, error) {
 }
 
 func (a *attempt) abort() {
-	s := a.source.(stream)
-	s.revoke(a, context.Cause(a.request.Context()))
-	if a.scope.Err() != nil { // not only this attempt has ended
-		s.end()
+	s, cause := a.source.(stream), context.Cause(a.request.Context())
+	if a.scope.Err() == nil { // only this attempt has ended
+		s.revoke(a, cause)
+		return
 	}
+	s.revoke(nil, cause)
+	s.end()
 }
 
 // whole reports whether another attempt could send the whole body.

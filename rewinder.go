@@ -20,6 +20,7 @@ type rewinder struct {
 	src    io.ReadCloser // what the last attempt reads
 	used   bool          // an attempt has been given src
 	closed bool          // src has been closed
+	done   bool          // the call has ended
 	busy   int32         // Reads and Closes of a src that are under way
 	idle   chan struct{} // if somebody waits for them: closed after the last
 	reader *rewound      // the reader that is alive, if any
@@ -42,6 +43,8 @@ func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
 		r.settle()
 	}
 	switch {
+	case r.done:
+		return nil, errRevoked
 	case r.busy > 0:
 		return nil, errInFlight
 	case r.err != nil: // it failed since the last attempt
@@ -114,6 +117,8 @@ func (r *rewinder) keep() {}
 func (r *rewinder) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.done = true
+	r.drop(r.dead) // a reader that was being opened when all were revoked
 	r.close()
 }
 
