@@ -68,6 +68,9 @@ func (c *call) prepare() {
 	}
 	c.copied = c.around.numbered() || c.policy.PerAttemptTimeout > 0
 	if c.policy.maxAttempts() == 1 {
+		if c.policy.PerAttemptTimeout > 0 { // it is to end a Read that blocks, too
+			c.body.take(c.req, -1)
+		}
 		return
 	}
 	c.body.take(c.req, c.policy.maxReplayBytes())

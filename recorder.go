@@ -36,7 +36,7 @@ type recorder struct {
 }
 
 func newRecorder(req *http.Request, limit int64) *recorder {
-	r := &recorder{length: lengthOf(req), limit: limit, src: req.Body}
+	r := &recorder{length: lengthOf(req), limit: limit, src: req.Body, direct: limit < 0}
 	r.wake.L = &r.mu
 	return r
 }
@@ -49,6 +49,8 @@ func (r *recorder) open(a *attempt) (io.ReadCloser, error) {
 		return nil, errNotRecorded
 	case r.caller: // it failed since the last attempt
 		return nil, r.err
+	case r.done, r.reader != nil && r.reader.of.number > a.number:
+		return nil, errRevoked
 	}
 	r.reader, r.dead = &recorded{from: r, of: a}, errRevoked
 	r.wake.Broadcast()
@@ -63,12 +65,15 @@ func (r *recorder) revoke(a *attempt, err error) {
 	}
 	r.reader, r.dead = nil, err
 	r.wake.Broadcast()
+	if r.over { // nobody else will read it, and the base's Read may block in it
+		r.close()
+	}
 }
 
 func (r *recorder) whole() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.over && !r.caller
+	return (!r.over || r.limit < 0) && !r.caller // where there is one attempt, that is the reason
 }
 
 func (r *recorder) sent() bool {
@@ -132,7 +137,7 @@ func (r *recorder) pull() {
 		r.pulling, r.err = false, errRevoked
 		return // the call had ended before this goroutine ran
 	}
-	if r.fetch(); r.err == nil && !r.over && r.length.reached(r.size) {
+	if r.fetch(); r.err == nil && !r.direct && r.length.reached(r.size) {
 		r.fetch() // there should be no more, and net/http asks for that, too
 	}
 	r.settle()
@@ -152,7 +157,8 @@ func (r *recorder) fetch() {
 	n := r.read(r.tape.room(most, r.length.declared >= 0))
 	r.tape.grow(n)
 	if r.size > r.limit {
-		r.direct, r.over = true, true
+		r.direct = true
+		r.over = r.reader != nil && !r.reader.closed // between two attempts nothing is lost yet
 	}
 }
 
@@ -192,11 +198,10 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
+		if err := b.gone(); err != nil {
+			return 0, err
+		}
 		switch {
-		case r.reader != b:
-			return 0, r.length.late(b.off, r.dead)
-		case b.closed:
-			return 0, r.length.late(b.off, errRevoked)
 		case len(p) == 0:
 			return 0, nil
 		case r.length.exceeded(r.size): // not even its last byte, lest the server take it for whole
@@ -210,8 +215,12 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 			return 0, b.last()
 		case r.pulling:
 		case r.direct:
-			n = r.read(p)
 			r.over = true
+			r.settle()
+			n = r.read(p)
+			if err := b.gone(); err != nil { // the source may say that it ends, being closed
+				return 0, err
+			}
 			b.off = r.size
 			return n, b.last()
 		default:
@@ -220,6 +229,18 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 		}
 		r.wake.Wait()
 	}
+}
+
+// gone returns the error for a reader that has been closed or revoked.
+func (b *recorded) gone() error {
+	r, err := b.from, errRevoked
+	switch {
+	case r.reader != b:
+		err = r.dead
+	case !b.closed:
+		return nil
+	}
+	return r.length.late(b.off, err)
 }
 
 // last returns what the source ended with, once all before it has been given.
@@ -243,7 +264,7 @@ func (b *recorded) Close() error {
 	if b.closed = true; r.reader == b {
 		r.settle()
 		r.wake.Broadcast()
-		if r.direct {
+		if r.over || r.done {
 			r.close()
 		}
 	}

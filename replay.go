@@ -29,7 +29,8 @@ type body struct {
 // source is where the attempts' bodies come from.
 type source interface {
 	// open returns the body from its start, for this attempt's request, which has
-	// the trailers to be filled. All readers from before are dead.
+	// the trailers to be filled. All readers from before are dead; but a base whose
+	// attempt has been given up may ask late, and ends no later attempt's.
 	open(a *attempt) (io.ReadCloser, error)
 }
 
@@ -47,11 +48,13 @@ type stream interface {
 	failure() error
 	// keep lets the last reader go on: no further one will be opened.
 	keep()
-	// end closes what the caller gave.
+	// end closes what the caller gave. All readers have been revoked before; one that
+	// was being opened meanwhile is dead, too.
 	end()
 }
 
-// take looks at what the request has. It fills b in place: most have nothing.
+// take looks at what the request has. It fills b in place: most have nothing. A
+// negative limit means that there is one attempt, so that nothing is kept.
 func (b *body) take(req *http.Request, limit int64) {
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
@@ -60,7 +63,7 @@ func (b *body) take(req *http.Request, limit int64) {
 	case req.GetBody != nil:
 		b.stream = newRewinder(req)
 	default:
-		b.stream = newRecorder(req, limit)
+		b.stream, b.once = newRecorder(req, limit), limit < 0
 	}
 	b.trailer = req.Trailer.Clone()
 }
@@ -107,11 +110,13 @@ func (a *attempt) send(base http.RoundTripper) (*http.Response, error) {
 }
 
 func (a *attempt) abort() {
-	s := a.source.(stream)
-	s.revoke(a, context.Cause(a.request.Context()))
-	if a.scope.Err() != nil { // not only this attempt has ended
-		s.end()
+	s, cause := a.source.(stream), context.Cause(a.request.Context())
+	if a.scope.Err() == nil { // only this attempt has ended
+		s.revoke(a, cause)
+		return
 	}
+	s.revoke(nil, cause)
+	s.end()
 }
 
 // whole reports whether another attempt could send the whole body.

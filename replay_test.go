@@ -207,16 +207,19 @@ func TestABodyThatIsNotAsLongAsDeclared(t *testing.T) {
 }
 
 func TestGetBodyMayFail(t *testing.T) {
-	gone, body := errors.New("file gone"), &insisttest.Body{Reader: &onlyReader{"data"}}
-	b, req := script(status(503)), request(t, "PUT", "http://x/", body)
-	req.GetBody = func() (io.ReadCloser, error) { return nil, gone }
-	_, err := quickly(b).RoundTrip(req)
-	assert.ErrorIs(t, err, gone)
-	e, ok := errors.AsType[*Error](err)
-	require.True(t, ok)
-	assert.Equal(t, Error{Attempts: 1, Reason: ReasonBody, Status: 503, Cause: gone}, *e)
-	assert.Equal(t, 1, body.Closes())
-	assert.Equal(t, 1, b.Bodies()[0].Closes())
+	gone := errors.New("file gone")
+	for _, c := range []struct{ got, want error }{{gone, gone}, {nil, errNoBody}} {
+		body := &insisttest.Body{Reader: &onlyReader{"data"}}
+		b, req := script(status(503)), request(t, "PUT", "http://x/", body)
+		req.GetBody = func() (io.ReadCloser, error) { return nil, c.got }
+		_, err := quickly(b).RoundTrip(req)
+		e, ok := errors.AsType[*Error](err)
+		require.True(t, ok)
+		assert.Equal(t, Error{Attempts: 1, Reason: ReasonBody, Status: 503, Cause: c.want}, *e)
+		assert.ErrorIs(t, err, c.want)
+		assert.Equal(t, 1, body.Closes())
+		assert.Equal(t, 1, b.Bodies()[0].Closes())
+	}
 }
 
 // A reader that is shared and still being read can't be rewound.

@@ -20,6 +20,7 @@ type rewinder struct {
 	src    io.ReadCloser // what the last attempt reads
 	used   bool          // an attempt has been given src
 	closed bool          // src has been closed
+	done   bool          // the call has ended
 	busy   int32         // Reads and Closes of a src that are under way
 	idle   chan struct{} // if somebody waits for them: closed after the last
 	reader *rewound      // the reader that is alive, if any
@@ -32,19 +33,29 @@ func newRewinder(req *http.Request) *rewinder {
 }
 
 func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
-	r.revoke(nil, errRevoked)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.settle()
+	for again := true; again; again = r.reader != nil { // opened meanwhile
+		if r.reader != nil && r.reader.of.number > a.number {
+			return nil, errRevoked
+		}
+		r.drop(errRevoked)
+		r.settle()
+	}
 	switch {
+	case r.done:
+		return nil, errRevoked
 	case r.busy > 0:
 		return nil, errInFlight
 	case r.err != nil: // it failed since the last attempt
 		return nil, r.err
 	case r.used:
 		src, err := r.getBody()
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case src == nil:
+			return nil, errNoBody
 		}
 		r.src, r.closed = src, false
 	}
@@ -77,6 +88,10 @@ func (r *rewinder) revoke(a *attempt, err error) {
 	if a != nil && (r.reader == nil || r.reader.of != a) {
 		return
 	}
+	r.drop(err)
+}
+
+func (r *rewinder) drop(err error) {
 	if r.dead = err; r.reader != nil {
 		r.reader = nil
 		r.close()
@@ -102,6 +117,8 @@ func (r *rewinder) keep() {}
 func (r *rewinder) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.done = true
+	r.drop(r.dead) // a reader that was being opened when all were revoked
 	r.close()
 }
 
@@ -161,6 +178,9 @@ func (b *rewound) Read(p []byte) (n int, err error) {
 	} else if err != nil && !r.closed {
 		r.err, err = err, &bodyError{err}
 	}
+	if b.ended { // some bases forget
+		r.close()
+	}
 	return n, err
 }
 
@@ -172,13 +192,17 @@ func (r *rewinder) read(p []byte) (int, error) {
 	return src.Read(p)
 }
 
-// gone returns the error for a reader that has been closed or revoked.
+// gone returns the error for a reader that has ended, or been closed or revoked.
 func (b *rewound) gone() error {
 	switch {
 	case b.from.reader != b:
 		return b.from.length.late(b.n, b.from.dead)
 	case b.closed:
 		return b.from.length.late(b.n, errRevoked)
+	case b.ended && b.from.err != nil:
+		return &bodyError{b.from.err}
+	case b.ended:
+		return io.EOF
 	}
 	return nil
 }

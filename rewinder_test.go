@@ -112,3 +112,21 @@ func TestGetBodyIsNotCalledDuringAClose(t *testing.T) {
 		r.end()
 	})
 }
+
+// The context may end while the base is having the body opened again. The reader
+// is dead then: what its source answers to Close is not the body's end.
+func TestABodyOpenedWhileTheCallEnds(t *testing.T) {
+	req := request(t, "PUT", "http://x/", &ended{left: 10})
+	req.GetBody = func() (io.ReadCloser, error) { return &ended{left: 10}, nil }
+	rewinds, records := newRewinder(req), newRecorder(req, 10)
+	for _, s := range []stream{rewinds, records} {
+		s.revoke(nil, errLost)
+		body, err := s.open(new(attempt)) // was under way
+		require.NoError(t, err)
+		s.end()
+		_, err = body.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, errRevoked)
+		_, err = s.open(new(attempt))
+		assert.ErrorIs(t, err, errRevoked)
+	}
+}

@@ -163,6 +163,36 @@ func TestABlockedBodyDoesNotOutliveTheAttempt(t *testing.T) {
 	})
 }
 
+// A Read that nothing is kept of, since there is no other attempt or the body is
+// too long, is the base's own. It ends with the attempt, too.
+func TestABlockedBodyThatIsNotKeptEndsWithTheAttempt(t *testing.T) {
+	for reason, edit := range map[Reason]func(*Policy){
+		ReasonAttempts: func(p *Policy) { p.MaxAttempts = 1 },
+		ReasonBody:     func(p *Policy) { p.MaxReplayBytes = 5 },
+	} {
+		t.Run(string(reason), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, w := io.Pipe()
+				go w.Write([]byte("longer than the limit"))
+				time.AfterFunc(time.Hour, func() { w.Close() }) // lest a failure hang
+				b := roundTripper(func(req *http.Request) (*http.Response, error) {
+					_, err := io.Copy(io.Discard, req.Body)
+					return answer(200), err
+				})
+				p := within(5 * time.Second)
+				edit(&p)
+				ctx, record := WithRecord(t.Context())
+				start := time.Now()
+				_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "PUT", "http://x/", r).WithContext(ctx))
+				assert.Equal(t, errAttemptTimeout, err)
+				assert.Equal(t, 5*time.Second, time.Since(start))
+				assert.Len(t, record.Calls()[0], 1)
+				assert.Equal(t, reason, record.Calls()[0][0].Reason)
+			})
+		})
+	}
+}
+
 func TestMaxElapsed(t *testing.T) {
 	for _, c := range []struct {
 		name string
