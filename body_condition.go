@@ -14,8 +14,9 @@ import (
 // BodyCondition decides by the body of a response: Retry means that it reports a
 // failure; anything else leaves the response to the other rules. It is the type of
 // Policy.RetryableBody. resp is the response's head; its Body must not be touched.
-// body has the same bytes, unzipped. A condition should stop reading when it
-// knows, since the response waits for it. Beyond MaxPeekBytes and MaxPeekTime body
+// body has the same bytes, unzipped; it must not be used after the condition has
+// returned. A condition should stop reading when it knows, since the response
+// waits for it. Beyond MaxPeekBytes and MaxPeekTime body
 // returns an error: then return the zero Decision, and the response is the
 // caller's. A Wait in the Decision is a wait that the server asks for in the body.
 // attempt counts from 1.
