@@ -162,3 +162,17 @@ func isUnprocessed(err error) bool {
 	return strings.HasPrefix(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
 		strings.HasPrefix(text, "http2: Transport received GOAWAY from server")
 }
+
+// shouldRetry reads the x-should-retry header, by which a server (OpenAI,
+// Anthropic) decides itself.
+func shouldRetry(h http.Header) Verdict {
+	values := h["X-Should-Retry"] // Get would first make it canonical, for each answer
+	switch {
+	case len(values) == 0:
+	case strings.EqualFold(values[0], "true"):
+		return Retry
+	case strings.EqualFold(values[0], "false"):
+		return Stop
+	}
+	return unknown
+}

@@ -3,6 +3,7 @@ package insist
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,4 +26,12 @@ func TestUnprocessedByItsText(t *testing.T) {
 		assert.Equal(t, want, isUnprocessed(errors.New(text)), text)
 	}
 	assert.True(t, isUnprocessed(fmt.Errorf("call: %w", streamError{Code: refusedStream})))
+}
+
+func TestShouldRetryHeader(t *testing.T) {
+	for value, want := range map[string]Verdict{
+		"": unknown, "true": Retry, "TRUE": Retry, "false": Stop, "False": Stop, "yes": unknown, "1": unknown,
+	} {
+		assert.Equal(t, want, shouldRetry(http.Header{"X-Should-Retry": {value}}), value)
+	}
 }

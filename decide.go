@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/retryafter"
 )
 
 // outcome is what one attempt came to, as far as the rules care. It has a
@@ -173,7 +175,7 @@ func (p *Policy) feed(o *outcome, r ruling) {
 // askedWait is the wait that the response or the error asks for.
 func (o *outcome) askedWait(now time.Time) time.Duration {
 	if o.resp != nil && o.err == nil {
-		d, _ := serverWait(o.resp.Header, now)
+		d, _ := retryafter.Wait(o.resp.Header, now)
 		return d
 	}
 	asks, ok := errors.AsType[interface {

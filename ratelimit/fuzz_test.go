@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/internal/retryafter"
 )
 
 // FuzzUsedUp holds the grammar to a parser that goes byte by byte.
@@ -43,7 +44,7 @@ func FuzzLimit(f *testing.F) {
 			t.Fatalf("got %v %v", wait, limited)
 		}
 		obeyed := obeyedWait(t, http.Header{"Retry-After": {after}, "Retry-After-Ms": {ms}})
-		if has := hasRetryAfter(h); obeyed > 0 && !has {
+		if _, has := retryafter.Wait(h, now); obeyed > 0 && !has {
 			t.Fatalf("insist obeys a Retry-After that is not seen: %q %q", after, ms)
 		} else if has {
 			if wait != 0 || !limited {

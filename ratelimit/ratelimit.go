@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/internal/retryafter"
 )
 
 // Classify is a rule for insist.Policy.Classify. It looks at three statuses:
@@ -71,7 +72,7 @@ func Classify(_ *http.Request, resp *http.Response, _ error, _ int) insist.Decis
 // limit returns for how long a limit lasts, and whether there is one. It is zero
 // where Retry-After says it: insist reads that itself.
 func limit(h http.Header, now time.Time) (longest time.Duration, limited bool) {
-	if hasRetryAfter(h) {
+	if _, asked := retryafter.Wait(h, now); asked {
 		return 0, true
 	}
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
@@ -90,24 +91,6 @@ func limit(h http.Header, now time.Time) (longest time.Duration, limited bool) {
 		}
 	}
 	return longest, limited
-}
-
-// hasRetryAfter reports whether there is a wait that insist obeys.
-func hasRetryAfter(h http.Header) bool {
-	ms, fraction, _ := strings.Cut(h.Get("Retry-After-Ms"), ".")
-	if _, ok := number(ms); ok && strings.Trim(fraction, digits) == "" {
-		return true
-	}
-	for _, v := range h["Retry-After"] {
-		v = strings.TrimSpace(v)
-		if _, ok := number(v); ok {
-			return true
-		}
-		if _, err := http.ParseTime(v); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // until returns the time from now to a reset, which is given in one of three

@@ -1,4 +1,5 @@
-package insist
+// Package retryafter reads for how long a server asks a client to wait.
+package retryafter
 
 import (
 	"math"
@@ -8,17 +9,17 @@ import (
 	"time"
 )
 
-// serverWait returns the wait that the response asks for, and whether it asks
+// Wait returns the wait that the response asks for, and whether it asks
 // for one. Retry-After-Ms (Azure, OpenAI) is the more exact and goes first, then
 // Retry-After (RFC 9110, section 10.2.3), of several the longest. What can't be
 // parsed is ignored, never taken for zero.
-func serverWait(h http.Header, now time.Time) (time.Duration, bool) {
+func Wait(h http.Header, now time.Time) (time.Duration, bool) {
 	if d, ok := decimal(h.Get("Retry-After-Ms"), time.Millisecond); ok {
 		return d, true
 	}
 	longest, found := time.Duration(0), false
 	for _, v := range h["Retry-After"] {
-		d, ok := retryAfter(strings.TrimSpace(v), h, now)
+		d, ok := field(strings.TrimSpace(v), h, now)
 		if ok {
 			longest, found = max(longest, d), true
 		}
@@ -26,10 +27,10 @@ func serverWait(h http.Header, now time.Time) (time.Duration, bool) {
 	return longest, found
 }
 
-// retryAfter parses one field value: delta-seconds or one of the three forms of
+// field parses one field value: delta-seconds or one of the three forms of
 // an HTTP-date. A date counts from the response's own Date, so that the clocks
 // need not agree; one that is past asks for no wait.
-func retryAfter(v string, h http.Header, now time.Time) (time.Duration, bool) {
+func field(v string, h http.Header, now time.Time) (time.Duration, bool) {
 	if d, ok := decimal(v, time.Second); ok && !strings.Contains(v, ".") {
 		return d, true
 	}
@@ -58,18 +59,4 @@ func decimal(v string, unit time.Duration) (time.Duration, bool) {
 		return math.MaxInt64, true
 	}
 	return time.Duration(math.Ceil(f)), true
-}
-
-// shouldRetry reads the x-should-retry header, by which a server (OpenAI,
-// Anthropic) decides itself.
-func shouldRetry(h http.Header) Verdict {
-	values := h["X-Should-Retry"] // Get would first make it canonical, for each answer
-	switch {
-	case len(values) == 0:
-	case strings.EqualFold(values[0], "true"):
-		return Retry
-	case strings.EqualFold(values[0], "false"):
-		return Stop
-	}
-	return unknown
 }

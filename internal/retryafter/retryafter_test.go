@@ -1,4 +1,4 @@
-package insist
+package retryafter
 
 import (
 	"math"
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-var serverWaits = []struct {
+var waits = []struct {
 	name   string
 	header http.Header
 	want   time.Duration
@@ -58,18 +58,10 @@ func make9s(n int) []byte {
 
 var testNow = time.Date(1999, time.December, 31, 23, 59, 0, 0, time.UTC)
 
-func TestServerWait(t *testing.T) {
-	for _, c := range serverWaits {
-		got, ok := serverWait(c.header, testNow)
+func TestWait(t *testing.T) {
+	for _, c := range waits {
+		got, ok := Wait(c.header, testNow)
 		assert.Equal(t, c.want, got, c.name)
 		assert.Equal(t, c.ok, ok, c.name)
-	}
-}
-
-func TestShouldRetryHeader(t *testing.T) {
-	for value, want := range map[string]Verdict{
-		"": unknown, "true": Retry, "TRUE": Retry, "false": Stop, "False": Stop, "yes": unknown, "1": unknown,
-	} {
-		assert.Equal(t, want, shouldRetry(http.Header{"X-Should-Retry": {value}}), value)
 	}
 }
