@@ -3,25 +3,21 @@ package main
 import (
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage/sabotagetest"
+	"github.com/seed-552c89fc/insist/internal/leak"
 )
+
+func TestMain(m *testing.M) { leak.Main(m, http.DefaultClient.CloseIdleConnections) }
 
 // inMemory runs f with a world in virtual time, so that the policy is the very
 // one that programs have.
 func inMemory(t *testing.T, policy insist.Policy, f func(t *testing.T, w *world)) {
-	synctest.Test(t, func(t *testing.T) {
-		w, err := newWorld(sabotage.Memory, policy)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.Close()
-		f(t, w)
-	})
+	t.Helper()
+	sabotagetest.InMemory(t, func() (*world, error) { return newWorld(sabotage.Memory, policy) }, f)
 }
 
 func TestSteps(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
 )
@@ -34,4 +35,18 @@ func Take[W sabotage.World](t *testing.T, s sabotage.Step[W], w W) {
 	if _, err := s.Take(w); err != nil {
 		t.Error(err)
 	}
+}
+
+// InMemory runs f with a world in virtual time, so that its policy can be the very
+// one that programs have.
+func InMemory[W sabotage.World](t *testing.T, newWorld func() (W, error), f func(t *testing.T, w W)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w, err := newWorld()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		f(t, w)
+	})
 }
