@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,12 +30,6 @@ func TestASmallAnswerArrivesWhole(t *testing.T) {
 			z.Flush()
 		},
 		"nothing": func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "30000") },
-		"too late": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Length", "30000")
-			w.Write(full[:20_000])
-			http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		},
 	}
 	srvEach(t, func(t *testing.T, p srvProto) {
 		for name, breakOff := range breaks {
@@ -50,16 +43,11 @@ func TestASmallAnswerArrivesWhole(t *testing.T) {
 							return
 						}
 						breakOff(w, r)
-						if http.NewResponseController(w).Flush(); name != "too late" {
-							srvCut(r, reset)
-						}
+						http.NewResponseController(w).Flush()
+						srvCut(r, reset)
 					})
 					req, record := s.request(t, "GET", "/", nil)
-					rt := s.over(func(p *insist.Policy) {
-						if p.MaxWholeBytes = 1 << 20; name == "too late" {
-							p.PerAttemptTimeout = 50 * time.Millisecond
-						}
-					})
+					rt := s.over(func(p *insist.Policy) { p.MaxWholeBytes = 1 << 20 })
 					within(t, func() {
 						resp, err := rt.RoundTrip(req)
 						require.NoError(t, err)

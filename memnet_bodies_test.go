@@ -103,3 +103,31 @@ func TestABodyThatIgnoresItsClose(t *testing.T) {
 		assert.LessOrEqual(t, time.Since(start), 3*time.Second)
 	})
 }
+
+// TestASmallAnswerThatComesTooLate is begun in time, and not ended.
+func TestASmallAnswerThatComesTooLate(t *testing.T) {
+	full := megabyte[:30_000]
+	n := 0
+	late := func(w http.ResponseWriter, r *http.Request) {
+		if n++; n%2 == 0 {
+			w.Write(full)
+			return
+		}
+		w.Header().Set("Content-Length", "30000")
+		w.Write(full[:20_000])
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	memEach(t, late, func(t *testing.T, base *http.Transport) {
+		p := eager
+		p.MaxWholeBytes, p.PerAttemptTimeout = 1<<20, 5*time.Second
+		start := time.Now()
+		resp, err := (&insist.RetryTransport{Base: base, Policy: p}).RoundTrip(memRequest(t, t.Context()))
+		require.NoError(t, err)
+		got, err := io.ReadAll(resp.Body)
+		assert.NoError(t, err)
+		assert.Equal(t, digest(full), digest(got))
+		assert.NoError(t, resp.Body.Close())
+		assert.Equal(t, 5*time.Second, time.Since(start))
+	})
+}
