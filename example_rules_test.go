@@ -114,9 +114,6 @@ func ExamplePolicy_prepare() {
 
 // Only errors of the network below HTTP are retried.
 func ExampleErrorAs() {
-	server := exampleServer(200)
-	server.Close() // so that the connection is refused
-
 	policy := insist.Policy{
 		Backoff:        insist.Constant(time.Millisecond),
 		RetryableError: insist.ErrorAs[*net.OpError],
@@ -124,7 +121,7 @@ func ExampleErrorAs() {
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
 	ctx, record := insist.WithRecord(context.Background())
-	req, _ := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
+	req, _ := http.NewRequestWithContext(ctx, "GET", "http://127.0.0.1:1", nil) // refused
 	_, err := client.Do(req)
 	fmt.Println(insist.ErrorAs[*net.OpError](err), "after", len(record.Calls()[0]), "attempts")
 	// Output: true after 3 attempts

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-552c89fc/insist"
@@ -13,10 +14,9 @@ import (
 // exampleServer answers with these statuses, one after the other, and goes on
 // with the last one. Status 0 is no answer: it closes the connection.
 func exampleServer(statuses ...int) *httptest.Server {
-	requests := 0
+	var requests atomic.Int32
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		requests++
-		status := statuses[min(requests, len(statuses))-1]
+		status := statuses[min(int(requests.Add(1)), len(statuses))-1]
 		if status == 0 {
 			panic(http.ErrAbortHandler)
 		}

@@ -163,6 +163,9 @@ func TestExpectContinue(t *testing.T) {
 			switch {
 			case r.URL.Path == "/417" && n == 1:
 				w.WriteHeader(http.StatusExpectationFailed)
+			case r.URL.Path == "/417" && n == 2:
+				io.Copy(io.Discard, r.Body) // lest a reset overtake the answer
+				w.WriteHeader(http.StatusServiceUnavailable)
 			case r.URL.Path != "/" && n < 3:
 				w.WriteHeader(http.StatusServiceUnavailable)
 			default:

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist"
 )
 
 // newConns makes req count the connections that are opened for it.
@@ -27,35 +29,35 @@ func newConns(req *http.Request, opened *atomic.Int32) *http.Request {
 	}))
 }
 
+// TestDiscardedAnswersCostNoConnection is in virtual time, since net/http keeps no
+// connection whose writer has not reported within 50 ms.
 func TestDiscardedAnswersCostNoConnection(t *testing.T) {
-	srvEach(t, func(t *testing.T, p srvProto) {
-		for _, size := range []int{0, 20, 5_000} {
-			var hits counter
-			s := p.start(t, func(w http.ResponseWriter, r *http.Request) {
-				io.Copy(io.Discard, r.Body)
-				if hits.next(r)%2 == 1 {
-					w.WriteHeader(http.StatusServiceUnavailable)
-					w.Write(megabyte[:size])
-				}
-			})
-			s.base.MaxConnsPerHost = 1 // a response that is left open is a deadlock
+	for _, size := range []int{0, 20, 5_000} {
+		var hits counter
+		memEach(t, func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			if hits.next(r)%2 == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				w.Write(megabyte[:size])
+			}
+		}, func(t *testing.T, base *http.Transport) {
+			hits = counter{}
+			base.MaxConnsPerHost = 1 // a response that is left open is a deadlock
 			var opened atomic.Int32
-			within(t, func() {
-				for i := range 50 {
-					req, _ := s.request(t, []string{"GET", "PUT", "POST"}[i%3], "/", nil)
-					if i%3 > 0 {
-						uploads[i%len(uploads)].give(req, megabyte[:i*100])
-					}
-					resp, err := s.over().RoundTrip(newConns(req, &opened))
-					require.NoError(t, err)
-					assert.Equal(t, 200, resp.StatusCode)
-					srvText(t, resp)
+			for i := range 50 {
+				req := memRequest(t, t.Context())
+				if req.Method = []string{"GET", "PUT", "POST"}[i%3]; i%3 > 0 {
+					uploads[i%len(uploads)].give(req, megabyte[:i*100])
 				}
-			})
+				resp, err := (&insist.RetryTransport{Base: base, Policy: eager}).RoundTrip(newConns(req, &opened))
+				require.NoError(t, err)
+				assert.Equal(t, 200, resp.StatusCode)
+				srvText(t, resp)
+			}
 			assert.Equal(t, 100, hits.count("/"))
 			assert.EqualValues(t, 1, opened.Load())
-		}
-	})
+		})
+	}
 }
 
 // TestAnAnswerWithoutEndDoesNotHoldUpTheNextAttempt: the server ends its 503

@@ -121,6 +121,7 @@ func (c *cutLine) dial(ctx context.Context, network, _ string) (net.Conn, error)
 func (c *cutLine) get(t *testing.T, base http.RoundTripper, url string) (*http.Response, *insist.Record) {
 	policy := insist.Standard()
 	policy.ResumeDownloads, policy.Backoff = true, insist.Constant(0)
+	policy.MaxAttempts = 10 // a line may be cut before anything has come of it
 	ctx, record := insist.WithRecord(t.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	require.NoError(t, err)

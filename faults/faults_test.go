@@ -63,7 +63,7 @@ func policy() insist.Policy {
 	p.Backoff = insist.Exponential(time.Millisecond, 20*time.Millisecond)
 	p.PerAttemptTimeout = 3 * time.Second
 	p.RetryableBody = insist.JSONFieldNot("/ret_code", 0)
-	p.MaxPeekBytes = 256 << 10
+	p.MaxPeekBytes, p.MaxPeekTime = 256<<10, time.Minute // so that a condition always has its answer
 	return p
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -107,6 +106,17 @@ func status(code int) http.HandlerFunc {
 	}
 }
 
+// early answers, and throws the request's body away: were the connection closed
+// at once, its reset could overtake the answer, after which a POST is not repeated.
+func early(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).EnableFullDuplex()
+		status(code)(w, r)
+		http.NewResponseController(w).Flush()
+		io.Copy(io.Discard, r.Body)
+	}
+}
+
 func lost(_ http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
 	panic(http.ErrAbortHandler)
@@ -132,7 +142,7 @@ func TestFailuresAreRepeated(t *testing.T) {
 		{"PUT, turned away with the body unread", "PUT", large, status(503), nil},
 		{"PUT, turned away before it is begun", "PUT", large, status(503), []string{"Expect", "100-continue"}},
 		{"PUT, no expectations", "PUT", large, status(417), []string{"Expect", "100-continue"}},
-		{"POST, turned away", "POST", large, status(503), nil},
+		{"POST, turned away", "POST", large, early(503), nil},
 		{"POST with a key, no answer", "POST", large, lost, []string{"Idempotency-Key", "7"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -193,10 +203,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestAnUpstreamThatIsDown(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	target := &url.URL{Scheme: "http", Host: l.Addr().String()}
-	l.Close()
+	target := &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
 	var attempts int
 	policy := insist.Standard()
 	policy.Backoff = insist.Constant(time.Millisecond)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -204,12 +203,7 @@ func TestURLFollowsRedirects(t *testing.T) {
 }
 
 func TestURLRefused(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener.Close()
-	code, stdout, _ := quickstart(t, "abc", "-url", "http://"+listener.Addr().String(), "-data", "-")
+	code, stdout, _ := quickstart(t, "abc", "-url", "http://127.0.0.1:1", "-data", "-")
 	wantCode(t, code, 1)
 	wantIn(t, stdout, "POST http://", "no answer: connect", "after 3 attempts: attempts used up\n")
 }

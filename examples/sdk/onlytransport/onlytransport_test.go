@@ -184,8 +184,12 @@ func TestCloseIdleConnections(t *testing.T) {
 		resp.Body.Close()
 		return yes
 	}
-	if first, second := reused(), reused(); first || !second {
-		t.Errorf("reused: %v, %v, want false, true", first, second)
+	if reused() {
+		t.Error("the first connection is not new")
+	}
+	// net/http keeps none whose writer has not reported within 50 ms.
+	if !(reused() || reused() || reused()) {
+		t.Error("no connection is kept")
 	}
 	client.CloseIdleConnections()
 	if reused() {
