@@ -2,11 +2,9 @@ package insist
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"sync/atomic"
 )
 
@@ -42,12 +40,6 @@ func (c *call) copy(n int) *attempt {
 		ctx = httptrace.WithClientTrace(ctx, a.watch(c.policy.PerAttemptTimeout > 0))
 	}
 	a.request = *c.req.WithContext(ctx)
-	if c.body.once && repeatedBelow(c.req) {
-		a.request.GetBody = nil
-		if c.req.Body == nil || c.req.Body == http.NoBody {
-			a.request.Body = io.NopCloser(strings.NewReader("")) // sent as none
-		}
-	}
 	if c.policy.PerAttemptTimeout > 0 {
 		// On HTTP/2 an attempt that is cut off may go on reading its headers.
 		a.request.Header = a.request.Header.Clone()

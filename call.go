@@ -71,10 +71,13 @@ func (c *call) prepare() {
 		if c.policy.PerAttemptTimeout > 0 { // it is to end a Read that blocks, too
 			c.body.take(c.req, -1)
 		}
+		if c.guarded() && repeatedBelow(c.req) {
+			c.body.once, c.copied = true, true
+		}
 		return
 	}
 	c.body.take(c.req, c.policy.maxReplayBytes())
-	c.traced = !c.idempotent && c.policy.NonIdempotent != ResendEvenIfLost
+	c.traced = c.guarded()
 	// With a GetBody net/http repeats a request after HTTP/2's PROTOCOL_ERROR,
 	// too, which proves nothing. Without one it tells us what happened.
 	c.body.once = c.traced && (c.req.GetBody == nil || repeatedBelow(c.req))
@@ -102,6 +105,9 @@ func (c *call) attempt(n int) error {
 		if err := c.policy.Prepare(&a.request); err != nil {
 			return c.fail(ReasonError, err)
 		}
+	}
+	if c.body.once {
+		sendOnce(&a.request)
 	}
 	resp, err := a.send(c.base)
 	if err != nil && c.limit.stop() && !c.caller.gone() {
@@ -167,8 +173,8 @@ func (c *call) opinion() opinion {
 	return c.policy.judge(&c.last)
 }
 
-// look asks the condition on the last response's body. While the request's body is
-// still being sent it does not: whoever sends it may wait for the answer. An
+// look asks the condition on the last response's body. While a request body that is
+// read from the caller is being sent it does not: he may wait for the answer. An
 // answer that has failed already takes no more time than it would to drain it.
 func (c *call) look(failed bool) Decision {
 	resp, most := c.last.resp, c.policy.maxPeekTime()

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -54,4 +56,19 @@ func TestClass(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, Attempt{Err: c.err}.Class(), "%v", c.err)
 	}
+}
+
+// TestAnErrorIsANetError: errors.As finds it before the last attempt's own error,
+// which may be one, and no timeout.
+func TestAnErrorIsANetError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := Run(ctx, Policy{}, func(ctx context.Context) error {
+			<-ctx.Done()
+			return &net.OpError{Op: "write", Err: errLost}
+		})
+		timeout, ok := errors.AsType[net.Error](err)
+		assert.True(t, ok && timeout.Timeout(), "%T", timeout)
+	})
 }

@@ -128,12 +128,12 @@
 // and MaxPeekTime can't tell, when the body breaks off before, and when the
 // attempts are used up.
 //
-// Not looked into are answers without a body (to HEAD, 204, 304); streams, by
-// their status (101) or their type (event streams, NDJSON, multipart, gRPC,
-// Connect, audio, video, images); encodings other than gzip; and an answer that
-// comes while the request is still being sent. A stream that has the type of a
-// document, as a watch of Kubernetes does, is handed over by JSONField after the
-// first JSON value, by any condition after MaxPeekTime.
+// Not looked into are answers without a body (to HEAD, CONNECT, 204, 304);
+// streams, by their status (101) or their type (event streams, NDJSON, multipart,
+// gRPC, Connect, audio, video, images); encodings other than gzip; and an answer
+// that comes while a request body that is not in memory is still being sent. A
+// stream that has the type of a document, as a watch of Kubernetes does, is handed
+// over by JSONField after the first JSON value, by any condition after MaxPeekTime.
 //
 // # Answers that break off
 //

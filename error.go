@@ -89,6 +89,10 @@ func (e *Error) Timeout() bool {
 	return isTimeout(e.Err)
 }
 
+// Temporary is Timeout, as it is for the context's own error. It makes an Error a
+// net.Error: errors.As would else find the last attempt's, which may be no timeout.
+func (e *Error) Temporary() bool { return e.Timeout() }
+
 func isTimeout(err error) bool {
 	t, ok := errors.AsType[interface {
 		error

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,8 @@ import (
 // an idempotency key.
 func TestAGETThatCreatesIsNotRepeatedBelowUs(t *testing.T) {
 	creates := func(p *insist.Policy) { p.Idempotent = func(*http.Request) bool { return false } }
+	once := func(p *insist.Policy) { creates(p); p.MaxAttempts = 1 }
+	timed := func(p *insist.Policy) { once(p); p.PerAttemptTimeout = time.Minute }
 	for _, c := range []struct {
 		name   string
 		method string
@@ -31,6 +34,13 @@ func TestAGETThatCreatesIsNotRepeatedBelowUs(t *testing.T) {
 		{"GET with a body", "GET", "x", false, creates, false},
 		{"POST with a key", "POST", "x", true, creates, false},
 		{"POST with a key, no body", "POST", "", true, creates, false},
+		{"PATCH with a key, no body", "PATCH", "", true, creates, false},
+		{"DELETE with a key, no body", "DELETE", "", true, creates, false},
+		{"GET, one attempt", "GET", "", false, once, false},
+		{"POST with a key, one attempt", "POST", "x", true, once, false},
+		{"POST with a key, no body, one attempt", "POST", "", true, once, false},
+		{"POST with a key, one attempt, timed", "POST", "x", true, timed, false},
+		{"GET, one attempt, timed", "GET", "", false, timed, false},
 	} {
 		srvEach(t, func(t *testing.T, p srvProto) {
 			var hits counter
@@ -38,8 +48,9 @@ func TestAGETThatCreatesIsNotRepeatedBelowUs(t *testing.T) {
 				body, _ := io.ReadAll(r.Body)
 				if hits.next(r); r.URL.Path == "/create" {
 					assert.Equal(t, c.body, string(body))
-					if c.body == "" && p == http11 && c.method != "POST" {
-						assert.Zero(t, r.ContentLength, "sent as a request without a body")
+					assert.Equal(t, c.key, r.Header.Get("Idempotency-Key") == "1")
+					if p == http11 || c.key {
+						assert.EqualValues(t, len(c.body), r.ContentLength, "sent as a request without a body")
 						assert.Empty(t, r.TransferEncoding)
 					}
 					srvCut(r, false)
@@ -62,6 +73,7 @@ func TestAGETThatCreatesIsNotRepeatedBelowUs(t *testing.T) {
 			}
 			_, err = rt.RoundTrip(req)
 			require.Error(t, err, c.name)
+			assert.Equal(t, c.key, req.Header.Get("Idempotency-Key") == "1", "the caller's request was changed")
 			assert.Equal(t, c.more, hits.count("/create") > 1, "%s: %d requests", c.name, hits.count("/create"))
 		})
 	}

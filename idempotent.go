@@ -1,6 +1,10 @@
 package insist
 
-import "net/http"
+import (
+	"io"
+	"net/http"
+	"strings"
+)
 
 // Resend says when a request that is not idempotent is sent again although the
 // server may have acted on it. It is the type of Policy.NonIdempotent. A value
@@ -43,6 +47,12 @@ func hasKey(req *http.Request) bool {
 	return key || xKey
 }
 
+// guarded reports whether the request must not be sent again after its answer was
+// lost.
+func (c *call) guarded() bool {
+	return !c.idempotent && c.policy.NonIdempotent != ResendEvenIfLost
+}
+
 // mayResend is the NonIdempotent gate: it reports whether a request that is not
 // idempotent may be sent again after this outcome.
 func (p *Policy) mayResend(o *outcome) bool {
@@ -82,4 +92,26 @@ func repeatedBelow(req *http.Request) bool {
 		return true
 	}
 	return hasKey(req)
+}
+
+// sendOnce changes req, an attempt's own, so that net/http does not send it again
+// by itself. With an empty body of these methods HTTP/1 sends none; HTTP/2 sends
+// it, after the headers. Other methods would get a chunked one, so that their key
+// is spelled in a way that net/http does not look for. A TRACE may have no body.
+func sendOnce(req *http.Request) {
+	if req.GetBody = nil; !repeatedBelow(req) || req.Body != nil && req.Body != http.NoBody {
+		return
+	}
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
+		req.Body = io.NopCloser(strings.NewReader(""))
+		return
+	}
+	req.Header = req.Header.Clone()
+	for _, key := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values, ok := req.Header[key]; ok {
+			delete(req.Header, key)
+			req.Header[strings.ToLower(key)] = values
+		}
+	}
 }

@@ -33,7 +33,7 @@ func hasBody(req *http.Request, resp *http.Response) bool {
 	case http.StatusNoContent, http.StatusNotModified:
 		return false
 	}
-	return resp.StatusCode >= 200 && req.Method != http.MethodHead &&
+	return resp.StatusCode >= 200 && req.Method != http.MethodHead && req.Method != http.MethodConnect &&
 		resp.Body != nil && resp.Body != http.NoBody && resp.ContentLength != 0
 }
 

@@ -129,6 +129,7 @@ func TestWhatIsLookedInto(t *testing.T) {
 		{"multipart", []string{"Content-Type", "multipart/mixed; boundary=x"}, nil, nil, 1},
 		{"an image", []string{"Content-Type", "image/png"}, nil, nil, 1},
 		{"HEAD", nil, nil, head("HEAD", 200, 18), 1},
+		{"CONNECT", nil, nil, head("CONNECT", 200, -1), 1},
 		{"101", nil, nil, head("GET", 101, -1), 1},
 		{"204", nil, nil, head("GET", 204, -1), 1},
 		{"304", nil, nil, head("GET", 304, -1), 1},

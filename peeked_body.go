@@ -24,6 +24,7 @@ type peekedBody struct {
 	pending bool          // a Read of the source is under way
 	landed  chan struct{} // closed when it has come back, if anybody waits
 	off     int64         // the caller's place
+	closed  bool          // by the caller: what is on the tape is not for him any more
 	at      spot
 }
 
@@ -84,7 +85,7 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 		b.mu.Lock()
 	}
 	defer b.mu.Unlock()
-	if b.off < b.size {
+	if b.off < b.size && !b.closed {
 		n := b.tape.read(p, &b.at)
 		if b.off += int64(n); b.off == b.size && !b.pending {
 			b.tape.free()
@@ -92,7 +93,7 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	if b.err != nil {
+	if b.err != nil && !b.closed {
 		return 0, b.err
 	}
 	b.mu.Unlock()
@@ -105,6 +106,7 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 // nobody waits for Close.
 func (b *peekedBody) Close() error {
 	b.mu.Lock()
+	b.closed = true
 	stuck := b.unpacks && b.pending && b.size == 0
 	b.mu.Unlock()
 	if stuck {

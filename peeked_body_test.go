@@ -64,6 +64,49 @@ func TestWhatStandsBetweenMayRead(t *testing.T) {
 	}
 }
 
+// TestAClosedBodyGivesNothing, as net/http's own, also to a Read that waits.
+func TestAClosedBodyGivesNothing(t *testing.T) {
+	for name, p := range map[string]Policy{
+		"condition": {RetryableBody: JSONFieldNot("/ok", true)},
+		"whole":     {MaxWholeBytes: 100},
+	} {
+		for _, rest := range []string{"", ", and the rest", "waits"} {
+			synctest.Test(t, func(t *testing.T) {
+				r, w := io.Pipe()
+				go func() {
+					if io.WriteString(w, `{"ok": true}`); rest != "waits" {
+						io.WriteString(w, rest)
+						w.Close()
+					}
+				}()
+				b := script(sized(-1, func() io.Reader { return r }))
+				resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+				require.NoError(t, err)
+				ended := make(chan error)
+				go func() {
+					if rest == "waits" {
+						io.CopyN(io.Discard, resp.Body, int64(len(`{"ok": true}`)))
+						_, err := resp.Body.Read(make([]byte, 1))
+						ended <- err
+					}
+					close(ended)
+				}()
+				synctest.Wait()
+				resp.Body.Close()
+				r.CloseWithError(errLost) // as net/http's own body is, then
+				if rest == "waits" {
+					assert.Error(t, <-ended, name)
+				}
+				<-ended
+				n, err := resp.Body.Read(make([]byte, 1))
+				assert.Zero(t, n, "%s %s", name, rest)
+				assert.Error(t, err, "%s %s", name, rest)
+				assert.NotEqual(t, io.EOF, err, "%s %s", name, rest)
+			})
+		}
+	}
+}
+
 // TestAResponseDoesNotKeepWhatWasRead: of its body, which the caller may be done
 // with long before the response.
 func TestAResponseDoesNotKeepWhatWasRead(t *testing.T) {

@@ -79,7 +79,8 @@ type Policy struct {
 	// it has to, at most MaxPeekBytes and MaxPeekTime, and the caller gets the
 	// body whole. Not looked into are answers without a body, encodings other
 	// than gzip, streams (101, text/event-stream, multipart, gRPC, NDJSON), and
-	// answers that come while the request is still being sent. Transport only.
+	// answers that come while a request body that is not in memory is still
+	// being sent. Transport only.
 	// If nil, bodies are not looked into.
 	RetryableBody BodyCondition
 
@@ -91,7 +92,8 @@ type Policy struct {
 	// Idempotent reports whether repeating req does no harm. Set it where the
 	// method does not tell: an API that creates with GET, a search by POST. A GET
 	// for which it reports false is not repeated by net/http either, which would
-	// do so when a kept connection is closed before the answer.
+	// do so when a kept connection is closed before the answer; over HTTP/2 it
+	// has an empty body for that.
 	// Transport only. If nil, a request is idempotent by its method (GET, HEAD,
 	// OPTIONS, TRACE, PUT, DELETE: RFC 9110, section 9.2.2), or if it has an
 	// Idempotency-Key or X-Idempotency-Key header, as in net/http.
