@@ -61,17 +61,20 @@ func (b *recorded) gone() error {
 	return r.length.late(b.off, err)
 }
 
-// last returns what the source ended with, once all before it has been given.
+// last returns what the source ended with, once all before it has been given and
+// the source is closed: RoundTrip may return next.
 func (b *recorded) last() error {
 	r := b.from
-	switch {
-	case b.off < r.size || r.err == nil:
+	if b.off < r.size || r.err == nil {
 		return nil
-	case r.err != io.EOF:
+	}
+	for r.close(); r.closing && b.gone() == nil; {
+		r.wake.Wait()
+	}
+	if r.err != io.EOF {
 		return &bodyError{r.err}
 	}
 	r.length.copyTrailer(b.of.request.Trailer)
-	r.close()
 	return io.EOF
 }
 

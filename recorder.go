@@ -27,7 +27,8 @@ type recorder struct {
 	tape    tape
 	reader  *recorded // the reader that is alive, if any
 	dead    error     // what dead readers give
-	closed  bool      // src has been closed
+	closed  bool      // src has been closed,
+	closing bool      // or is being
 	pulling bool      // a Read of src is under way
 	caller  bool      // err is of the caller's own making
 	direct  bool      // nothing more is kept
@@ -112,12 +113,17 @@ func (r *recorder) end() {
 
 // close closes the source, once, with mu unlocked meanwhile.
 func (r *recorder) close() {
-	if !r.closed {
-		r.closed = true
-		r.mu.Unlock()
-		defer r.mu.Lock()
-		r.src.Close()
+	if r.closed {
+		return
 	}
+	r.closed, r.closing = true, true
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.closing = false
+		r.wake.Broadcast()
+	}()
+	r.src.Close()
 }
 
 // settle frees the tape when nobody will read it and no Read writes to it.

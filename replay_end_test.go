@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,6 +98,38 @@ func TestAGetBodyAfterTheEnd(t *testing.T) {
 			assert.Error(t, err)
 		}
 	})
+}
+
+// slowClose is a source that takes its time to close.
+type slowClose struct {
+	io.Reader
+	closed atomic.Bool
+}
+
+func (s *slowClose) Close() error {
+	time.Sleep(time.Minute)
+	s.closed.Store(true)
+	return nil
+}
+
+// A source is closed when its end is told, or RoundTrip might return before. It
+// holds nobody up beyond the context.
+func TestTheEndIsToldWhenTheSourceIsClosed(t *testing.T) {
+	for _, c := range []struct {
+		limit, took time.Duration
+		closed      bool
+	}{{time.Hour, time.Minute, true}, {time.Second, time.Second, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.limit)
+			defer cancel()
+			source, start := &slowClose{Reader: strings.NewReader("hello")}, time.Now()
+			_, err := quickly(script(status(200))).RoundTrip(request(t, "POST", "http://x/", source).WithContext(ctx))
+			assert.Equal(t, c.closed, err == nil, "%v", err)
+			assert.Equal(t, c.took, time.Since(start))
+			assert.Equal(t, c.closed, source.closed.Load())
+			time.Sleep(time.Hour)
+		})
+	}
 }
 
 // onlyOnce gives its end once, as a file that is closed then does.
