@@ -186,8 +186,9 @@
 //
 //	In memory   a bytes.Reader, bytes.Buffer or strings.Reader, as http.NewRequest
 //	            wraps it: read again, by a reader of its own for each attempt
-//	GetBody     called before each further attempt, when the last one's reader
-//	            is closed, so that it may rewind a reader that all share
+//	GetBody     called before each further attempt, when nobody reads the last
+//	            one's body any more, so that it may rewind a reader that all share;
+//	            that is closed before, unless it is an io.Seeker, as a file is
 //	Neither     recorded in memory while it is sent, up to MaxReplayBytes; a
 //	            longer body is sent on, but only once
 //

@@ -106,6 +106,7 @@ var (
 	errRevoked     = errors.New("insist: this attempt's request body has been closed")
 	errInFlight    = errors.New("insist: the request body is still being read")
 	errNoBody      = errors.New("insist: GetBody returned neither a body nor an error")
+	errNotRewound  = errors.New("insist: GetBody did not return the whole request body")
 	errNotRecorded = errors.New("insist: the request body was too large to keep")
 	errTooOften    = errors.New("insist: the base transport asked for the request body too often")
 	errBadRead     = errors.New("insist: a body returned an invalid count from Read")

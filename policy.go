@@ -43,12 +43,13 @@ type Policy struct {
 	MaxElapsed time.Duration
 
 	// PerAttemptTimeout bounds each attempt up to the decision to keep its
-	// response, the look of RetryableBody included; the caller's reading of that
-	// response is not cut. An attempt that takes longer fails with an error whose
-	// Timeout method reports true and that matches context.DeadlineExceeded; it
-	// is judged as any error is. A function gets a context that ends after this
-	// time or when the function returns; but if it returns an *http.Response in
-	// time, that can be read to its end. Transport and functions.
+	// response, the look of RetryableBody included, so that it should be longer
+	// than MaxPeekTime; the caller's reading of that response is not cut. An
+	// attempt that takes longer fails with an error whose Timeout method reports
+	// true and that matches context.DeadlineExceeded; it is judged as any error
+	// is. A function gets a context that ends after this time or when the
+	// function returns; but if it returns an *http.Response in time, that can be
+	// read to its end. Transport and functions.
 	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
 

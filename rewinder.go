@@ -3,6 +3,7 @@ package insist
 import (
 	"io"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 )
@@ -10,7 +11,8 @@ import (
 // rewinder is a body with a GetBody of the caller's. GetBody may return a new
 // reader or rewind the one that all attempts share (azcore, connect and
 // openai-go do), so it is called only when the last reader is dead and no Read
-// of it is under way.
+// of it is under way. One that seeks is not closed before: azcore's GetBody returns
+// the caller's own file, again and again.
 type rewinder struct {
 	getBody func() (io.ReadCloser, error)
 	length  length
@@ -20,12 +22,15 @@ type rewinder struct {
 	src    io.ReadCloser // what the last attempt reads
 	used   bool          // an attempt has been given src
 	closed bool          // src has been closed
+	last   bool          // no further attempt will be made
 	done   bool          // the call has ended
 	busy   int32         // Reads and Closes of a src that are under way
 	idle   chan struct{} // if somebody waits for them: closed after the last
 	reader *rewound      // the reader that is alive, if any
 	dead   error         // what dead readers give
 	err    error         // of the caller's own making
+	head   [32]byte      // how the body starts,
+	most   int64         // and how much of it a reader has given at most
 }
 
 func newRewinder(req *http.Request) *rewinder {
@@ -39,7 +44,7 @@ func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
 		if r.reader != nil && r.reader.of.number > a.number {
 			return nil, errRevoked
 		}
-		r.drop(errRevoked)
+		r.drop(errRevoked, false)
 		r.settle()
 	}
 	switch {
@@ -49,7 +54,9 @@ func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
 		return nil, errInFlight
 	case r.err != nil: // it failed since the last attempt
 		return nil, r.err
-	case r.used:
+	}
+	last, open := r.src, r.used && !r.closed
+	if r.used {
 		src, err := r.getBody()
 		switch {
 		case err != nil:
@@ -59,9 +66,12 @@ func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
 		}
 		r.src, r.closed = src, false
 	}
-	r.used = true
-	r.reader = &rewound{from: r, of: a}
-	return r.reader, nil
+	reader := &rewound{from: r, of: a, again: r.used && same(last, r.src)}
+	r.used, r.reader = true, reader
+	if open && !reader.again {
+		r.shut(last)
+	}
+	return reader, nil
 }
 
 // readGrace is how long the next attempt waits for a Read, or Close, of the last
@@ -88,14 +98,32 @@ func (r *rewinder) revoke(a *attempt, err error) {
 	if a != nil && (r.reader == nil || r.reader.of != a) {
 		return
 	}
-	r.drop(err)
+	r.drop(err, a != nil)
 }
 
-func (r *rewinder) drop(err error) {
-	if r.dead = err; r.reader != nil {
-		r.reader = nil
+// drop ends the reader that is alive. late means that an attempt's time is over,
+// which may have gone into a Read.
+func (r *rewinder) drop(err error, late bool) {
+	if r.dead = err; r.reader == nil {
+		return
+	}
+	if r.reader = nil; r.reusable() && !late {
+		r.settle()
+	}
+	if r.reader == nil && (r.busy > 0 || !r.reusable()) {
 		r.close()
 	}
+}
+
+// reusable reports whether GetBody may return src once more.
+func (r *rewinder) reusable() bool {
+	_, seeks := r.src.(io.Seeker)
+	return seeks && !r.last
+}
+
+// same reports whether a and b are one reader.
+func same(a, b io.ReadCloser) bool {
+	return reflect.TypeOf(a).Kind() == reflect.Pointer && a == b // others may not be comparable
 }
 
 func (r *rewinder) whole() bool { return r.failure() == nil }
@@ -112,13 +140,19 @@ func (r *rewinder) failure() error {
 	return r.err
 }
 
-func (r *rewinder) keep() {}
+func (r *rewinder) keep() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last = true; r.reader == nil || r.reader.closed || r.reader.ended {
+		r.close()
+	}
+}
 
 func (r *rewinder) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.done = true
-	r.drop(r.dead) // a reader that was being opened when all were revoked
+	r.done, r.last = true, true
+	r.drop(r.dead, false) // a reader that was being opened when all were revoked
 	r.close()
 }
 
@@ -130,7 +164,10 @@ func (r *rewinder) close() {
 		return
 	}
 	r.closed = true
-	src := r.src
+	r.shut(r.src)
+}
+
+func (r *rewinder) shut(src io.Closer) {
 	r.begin()
 	defer r.ended()
 	src.Close()
@@ -149,72 +186,4 @@ func (r *rewinder) ended() {
 		close(r.idle)
 		r.idle = nil
 	}
-}
-
-// rewound is one attempt's reader.
-type rewound struct {
-	from   *rewinder
-	of     *attempt
-	n      int64
-	ended  bool // the source has
-	closed bool
-}
-
-func (b *rewound) Read(p []byte) (n int, err error) {
-	r := b.from
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := b.gone(); err != nil {
-		return 0, err
-	}
-	n, err = r.read(p)
-	if gone := b.gone(); gone != nil {
-		return 0, gone
-	}
-	b.n += int64(n)
-	b.ended = b.ended || err != nil
-	if err = r.length.check(b.n, err); err == io.EOF {
-		r.length.copyTrailer(b.of.request.Trailer)
-	} else if err != nil && !r.closed {
-		r.err, err = err, &bodyError{err}
-	}
-	if b.ended { // some bases forget
-		r.close()
-	}
-	return n, err
-}
-
-// read is src.Read, with mu unlocked for as long as it takes.
-func (r *rewinder) read(p []byte) (int, error) {
-	src := r.src
-	r.begin()
-	defer r.ended()
-	return src.Read(p)
-}
-
-// gone returns the error for a reader that has ended, or been closed or revoked.
-func (b *rewound) gone() error {
-	switch {
-	case b.from.reader != b:
-		return b.from.length.late(b.n, b.from.dead)
-	case b.closed:
-		return b.from.length.late(b.n, errRevoked)
-	case b.ended && b.from.err != nil:
-		return &bodyError{b.from.err}
-	case b.ended:
-		return io.EOF
-	}
-	return nil
-}
-
-func (b *rewound) Close() error {
-	r := b.from
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	mine := r.reader == b && !b.closed
-	b.closed = true
-	if mine {
-		r.close()
-	}
-	return nil
 }
