@@ -123,7 +123,7 @@ func (r *rewinder) reusable() bool {
 
 // same reports whether a and b are one reader.
 func same(a, b io.ReadCloser) bool {
-	return reflect.TypeOf(a).Kind() == reflect.Pointer && a == b // others may not be comparable
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 func (r *rewinder) whole() bool { return r.failure() == nil }
