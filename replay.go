@@ -48,8 +48,8 @@ type stream interface {
 	failure() error
 	// keep lets the last reader go on: no further one will be opened.
 	keep()
-	// end closes what the caller gave. All readers have been revoked before; one that
-	// was being opened meanwhile is dead, too.
+	// end closes what the caller gave. All readers are dead then, also one that was
+	// being opened meanwhile.
 	end()
 }
 
@@ -147,7 +147,6 @@ func (b *body) keep() {
 
 func (b *body) end() {
 	if b.stream != nil {
-		b.stream.revoke(nil, errRevoked)
 		b.stream.end()
 	}
 }

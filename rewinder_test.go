@@ -202,10 +202,12 @@ func TestAFileIsRewound(t *testing.T) {
 func TestAFileThatBlocks(t *testing.T) {
 	for name, c := range map[string]struct {
 		policy Policy
+		err    error // of the first attempt
 		took   time.Duration
 	}{
-		"wait":    {Policy{}, readGrace},
-		"timeout": {Policy{PerAttemptTimeout: time.Second}, time.Second},
+		"wait":    {Policy{}, nil, readGrace},
+		"timeout": {Policy{PerAttemptTimeout: time.Second}, nil, time.Second},
+		"end":     {Policy{RetryableError: func(error) bool { return false }}, errLost, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFile()
@@ -222,14 +224,17 @@ func TestAFileThatBlocks(t *testing.T) {
 					return nil, reads()
 				}
 				go reads()
-				synctest.Wait()
+				if synctest.Wait(); c.err != nil {
+					return nil, c.err
+				}
 				return answer(503), nil
 			})
 			c.policy.Backoff = Constant(0)
 			start := time.Now()
 			resp, err := (&RetryTransport{Base: b, Policy: c.policy}).RoundTrip(req)
-			require.NoError(t, err, name)
-			assert.Equal(t, 200, resp.StatusCode)
+			if require.ErrorIs(t, err, c.err, name); err == nil {
+				assert.Equal(t, 200, resp.StatusCode)
+			}
 			assert.Equal(t, c.took, time.Since(start), name)
 			assert.EqualValues(t, 1, f.closed.Load(), name)
 		})
