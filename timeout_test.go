@@ -15,6 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist/insisttest"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
+
+	"github.com/seed-552c89fc/insist/internal/neterr"
 )
 
 // hangs is a step that ends only with its request's context, as a transport does.
@@ -44,13 +48,13 @@ func TestTheErrorOfAnAttemptThatTakesTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		req := request(t, "GET", "http://x/", nil)
 		_, err := (&RetryTransport{Base: script(hangs), Policy: within(time.Second)}).RoundTrip(req)
-		assert.True(t, isTimeout(err))
+		assert.True(t, neterr.IsTimeout(err))
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.NotErrorIs(t, err, context.Canceled)
 		assert.NoError(t, req.Context().Err())
 		client := &http.Client{Transport: &RetryTransport{Base: script(hangs), Policy: within(time.Second)}}
 		_, err = client.Get("http://x/")
-		assert.True(t, isTimeout(err), "url.Error")
+		assert.True(t, neterr.IsTimeout(err), "url.Error")
 	})
 }
 
@@ -184,7 +188,7 @@ func TestABlockedBodyThatIsNotKeptEndsWithTheAttempt(t *testing.T) {
 				ctx, record := WithRecord(t.Context())
 				start := time.Now()
 				_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "PUT", "http://x/", r).WithContext(ctx))
-				assert.Equal(t, errAttemptTimeout, err)
+				assert.Equal(t, wait.ErrAttemptTimeout, err)
 				assert.Equal(t, 5*time.Second, time.Since(start))
 				assert.Len(t, record.Calls()[0], 1)
 				assert.Equal(t, reason, record.Calls()[0][0].Reason)

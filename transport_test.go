@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist/insisttest"
+
+	"github.com/seed-552c89fc/insist/internal/respbody"
 )
 
 func TestZeroValueMakesThreeAttemptsTwoSecondsApart(t *testing.T) {
@@ -240,7 +242,7 @@ func TestABrokenBase(t *testing.T) {
 		err  error
 		hits int
 	}{
-		{"neither", func(*http.Request) (*http.Response, error) { return nil, nil }, errNoAnswer, 1},
+		{"neither", func(*http.Request) (*http.Response, error) { return nil, nil }, errNoResponse, 1},
 		{"both", func(*http.Request) (*http.Response, error) { return &http.Response{Body: torn}, errLost }, errLost, 3},
 		{"both, no body", func(*http.Request) (*http.Response, error) { return &http.Response{}, errLost }, errLost, 3},
 	} {
@@ -286,7 +288,7 @@ func TestAPanicLeavesNothingOpen(t *testing.T) {
 
 func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
 	for wait, want := range map[time.Duration]time.Duration{
-		0: drainAtLeast, time.Millisecond: drainAtLeast, 2 * time.Second: 2 * time.Second,
+		0: respbody.DrainAtLeast, time.Millisecond: respbody.DrainAtLeast, 2 * time.Second: 2 * time.Second,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r, w := io.Pipe() // its Close ends its Read, as a connection's does

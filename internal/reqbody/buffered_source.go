@@ -1,21 +1,23 @@
-package insist
+package reqbody
 
 import (
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/seed-552c89fc/insist/internal/chunk"
 )
 
-// recorder is a body that can be read only once. What the attempts send of it is
-// kept on a tape, so that the next attempt can send it again and then go on
+// bufferedSource is a body that can be read only once. What the attempts send of it is
+// kept on a buffer, so that the next attempt can send it again and then go on
 // where the last one stopped.
 //
 // The source is read by a goroutine that lives for one Read and appends to the
-// tape, whichever attempt is alive by then. So an attempt's reader can be closed
+// buffer, whichever attempt is alive by then. So an attempt's reader can be closed
 // while the source blocks, no byte goes to a dead attempt, and the next one
 // waits for the same Read. When nothing is kept any more, reads go straight to
 // the source.
-type recorder struct {
+type bufferedSource struct {
 	length length
 	limit  int64 // of what is kept, in bytes
 
@@ -24,41 +26,41 @@ type recorder struct {
 	src     io.ReadCloser
 	err     error // what src ended with, io.EOF included
 	size    int64 // bytes read of src
-	tape    tape
-	reader  *recorded // the reader that is alive, if any
-	dead    error     // what dead readers give
-	closed  bool      // src has been closed,
-	closing bool      // or is being
-	pulling bool      // a Read of src is under way
-	caller  bool      // err is of the caller's own making
-	direct  bool      // nothing more is kept
-	over    bool      // the tape lacks bytes: there can be no other reader
-	done    bool      // the call has ended
+	buffer  chunk.Buffer
+	reader  *bufferedReader // the reader that is alive, if any
+	dead    error           // what dead readers give
+	closed  bool            // src has been closed,
+	closing bool            // or is being
+	pulling bool            // a Read of src is under way
+	caller  bool            // err is of the caller's own making
+	direct  bool            // nothing more is kept
+	over    bool            // the buffer lacks bytes: there can be no other reader
+	done    bool            // the call has ended
 }
 
-func newRecorder(req *http.Request, limit int64) *recorder {
-	r := &recorder{length: lengthOf(req), limit: limit, src: req.Body, direct: limit < 0}
+func newBufferedSource(req *http.Request, limit int64) *bufferedSource {
+	r := &bufferedSource{length: lengthOf(req), limit: limit, src: req.Body, direct: limit < 0}
 	r.wake.L = &r.mu
 	return r
 }
 
-func (r *recorder) open(a *attempt) (io.ReadCloser, error) {
+func (r *bufferedSource) open(a *Lease) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.over:
-		return nil, errNotRecorded
+		return nil, errNotBuffered
 	case r.caller: // it failed since the last attempt
 		return nil, r.err
-	case r.done, r.reader != nil && r.reader.of.number > a.number:
+	case r.done, r.reader != nil && r.reader.of.Number > a.Number:
 		return nil, errRevoked
 	}
-	r.reader, r.dead = &recorded{from: r, of: a}, errRevoked
+	r.reader, r.dead = &bufferedReader{from: r, of: a}, errRevoked
 	r.wake.Broadcast()
 	return r.reader, nil
 }
 
-func (r *recorder) revoke(a *attempt, err error) {
+func (r *bufferedSource) revoke(a *Lease, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a != nil && (r.reader == nil || r.reader.of != a) {
@@ -71,19 +73,19 @@ func (r *recorder) revoke(a *attempt, err error) {
 	}
 }
 
-func (r *recorder) whole() bool {
+func (r *bufferedSource) whole() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return (!r.over || r.limit < 0) && !r.caller // where there is one attempt, that is the reason
 }
 
-func (r *recorder) sent() bool {
+func (r *bufferedSource) sent() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err != nil || r.length.reached(r.size)
 }
 
-func (r *recorder) failure() error {
+func (r *bufferedSource) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.caller {
@@ -92,7 +94,7 @@ func (r *recorder) failure() error {
 	return nil
 }
 
-func (r *recorder) keep() {
+func (r *bufferedSource) keep() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.direct, r.done = true, true
@@ -102,7 +104,7 @@ func (r *recorder) keep() {
 	}
 }
 
-func (r *recorder) end() {
+func (r *bufferedSource) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done, r.reader = true, nil
@@ -112,7 +114,7 @@ func (r *recorder) end() {
 }
 
 // close closes the source, once, with mu unlocked meanwhile.
-func (r *recorder) close() {
+func (r *bufferedSource) close() {
 	if r.closed {
 		return
 	}
@@ -126,17 +128,17 @@ func (r *recorder) close() {
 	r.src.Close()
 }
 
-// settle frees the tape when nobody will read it and no Read writes to it.
-func (r *recorder) settle() {
+// settle frees the buffer when nobody will read it and no Read writes to it.
+func (r *bufferedSource) settle() {
 	reading := r.reader != nil && !r.reader.closed && r.reader.off < r.size
 	if (r.done || r.over) && !reading && !r.pulling {
 		r.over = r.over || r.size > 0
-		r.tape.free()
+		r.buffer.Free()
 	}
 }
 
-// pull reads the source once, onto the tape.
-func (r *recorder) pull() {
+// pull reads the source once, onto the buffer.
+func (r *bufferedSource) pull() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -153,15 +155,15 @@ func (r *recorder) pull() {
 	}
 }
 
-// fetch reads the source once, onto the tape. It asks for one byte more than
+// fetch reads the source once, onto the buffer. It asks for one byte more than
 // there should be, to see whether that was all.
-func (r *recorder) fetch() {
+func (r *bufferedSource) fetch() {
 	most := r.limit + 1 - r.size
 	if r.length.declared >= 0 {
 		most = min(most, max(0, r.length.declared-r.size)+1)
 	}
-	n := r.read(r.tape.room(most, r.length.declared >= 0))
-	r.tape.grow(n)
+	n := r.read(r.buffer.Room(most, r.length.declared >= 0))
+	r.buffer.Grow(n)
 	if r.size > r.limit {
 		r.direct = true
 		r.over = r.reader != nil && !r.reader.closed // between two attempts nothing is lost yet
@@ -170,15 +172,15 @@ func (r *recorder) fetch() {
 
 // read reads the source once, with mu unlocked meanwhile, and notes what came.
 // It does so too when the source ends the goroutine (as a test's FailNow does).
-func (r *recorder) read(p []byte) (n int) {
-	src, err := r.src, errBadRead
+func (r *bufferedSource) read(p []byte) (n int) {
+	src, err := r.src, chunk.ErrBadRead
 	r.pulling = true
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
 		r.pulling = false
 		if n < 0 || n > len(p) {
-			n, err = 0, errBadRead
+			n, err = 0, chunk.ErrBadRead
 		}
 		r.size += int64(n)
 		if err = r.length.check(r.size, err); err != nil {

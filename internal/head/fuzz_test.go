@@ -1,4 +1,4 @@
-package insist
+package head
 
 import (
 	"math/big"
@@ -21,7 +21,7 @@ func FuzzContentRange(f *testing.F) {
 	}
 	limit := new(big.Int).Lsh(big.NewInt(1), 62)
 	f.Fuzz(func(t *testing.T, value string) {
-		got, ok := contentRange(http.Header{"Content-Range": {value}})
+		got, ok := ContentRange(http.Header{"Content-Range": {value}})
 		parts := rangeSyntax.FindStringSubmatch(value)
 		if parts == nil {
 			if ok {
@@ -39,9 +39,9 @@ func FuzzContentRange(f *testing.F) {
 		if !ok {
 			return
 		}
-		want := span{first.Int64(), last.Int64() + 1, -1}
+		want := Span{first.Int64(), last.Int64() + 1, -1}
 		if known {
-			want.total = total.Int64()
+			want.Total = total.Int64()
 		}
 		if got != want {
 			t.Fatalf("%q: got %v, want %v", value, got, want)
@@ -60,11 +60,11 @@ func FuzzIsStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, media, parameters string) {
 		media, _, _ = strings.Cut(media, ";")
 		parameters = ";" + parameters
-		got := isStream(media)
-		if isStream(media+parameters) != got {
+		got := IsStream(media)
+		if IsStream(media+parameters) != got {
 			t.Fatalf("%q: %v, but not with %q", media, got, parameters)
 		}
-		if isStream(asciiUpper(media)) != got {
+		if IsStream(asciiUpper(media)) != got {
 			t.Fatalf("%q: %v, but not in upper case", media, got)
 		}
 		parsed, _, err := mime.ParseMediaType(media + parameters)

@@ -1,21 +1,23 @@
-package insist
+package reqbody
 
 import (
 	"bytes"
 	"io"
+
+	"github.com/seed-552c89fc/insist/internal/chunk"
 )
 
-// rewound is one attempt's reader.
-type rewound struct {
-	from   *rewinder
-	of     *attempt
+// getBodyReader is one attempt's reader.
+type getBodyReader struct {
+	from   *getBodySource
+	of     *Lease
 	n      int64
-	again  bool // the source is the last attempt's, which GetBody must have rewound
+	again  bool // the source is the last attempt's, which GetBody must have getBodyReader
 	ended  bool // the source has
 	closed bool
 }
 
-func (b *rewound) Read(p []byte) (n int, err error) {
+func (b *getBodyReader) Read(p []byte) (n int, err error) {
 	r := b.from
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -27,12 +29,12 @@ func (b *rewound) Read(p []byte) (n int, err error) {
 		return 0, gone
 	}
 	if !b.repeats(p[:n], err) {
-		n, err = 0, errNotRewound
+		n, err = 0, ErrNotRewound
 	}
 	b.n += int64(n)
 	b.ended = b.ended || err != nil
 	if err = r.length.check(b.n, err); err == io.EOF {
-		r.length.copyTrailer(b.of.request.Trailer)
+		r.length.copyTrailer(b.of.Request.Trailer)
 	} else if err != nil && !r.closed {
 		r.err, err = err, &bodyError{err}
 	}
@@ -46,7 +48,7 @@ func (b *rewound) Read(p []byte) (n int, err error) {
 // that attempts before it had. A reader that GetBody has returned without rewinding
 // it (imroc/req's does) gives the rest only; no body is shorter than what was sent of
 // it before. A new reader may start in another way.
-func (b *rewound) repeats(p []byte, err error) bool {
+func (b *getBodyReader) repeats(p []byte, err error) bool {
 	r := b.from
 	if b.n < int64(len(r.head)) {
 		known := r.head[b.n:max(b.n, min(r.most, int64(len(r.head))))]
@@ -64,19 +66,19 @@ func (b *rewound) repeats(p []byte, err error) bool {
 }
 
 // read is src.Read, with mu unlocked for as long as it takes.
-func (r *rewinder) read(p []byte) (int, error) {
+func (r *getBodySource) read(p []byte) (int, error) {
 	src := r.src
 	r.begin()
 	defer r.ended()
 	n, err := src.Read(p)
 	if n < 0 || n > len(p) {
-		return 0, errBadRead
+		return 0, chunk.ErrBadRead
 	}
 	return n, err
 }
 
 // gone returns the error for a reader that has ended, or been closed or revoked.
-func (b *rewound) gone() error {
+func (b *getBodyReader) gone() error {
 	switch {
 	case b.from.reader != b:
 		return b.from.length.late(b.n, b.from.dead)
@@ -90,7 +92,7 @@ func (b *rewound) gone() error {
 	return nil
 }
 
-func (b *rewound) Close() error {
+func (b *getBodyReader) Close() error {
 	r := b.from
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,4 +1,4 @@
-package insist
+package reqbody
 
 import (
 	"io"

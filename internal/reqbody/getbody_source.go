@@ -1,4 +1,4 @@
-package insist
+package reqbody
 
 import (
 	"io"
@@ -6,42 +6,44 @@ import (
 	"reflect"
 	"sync"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// rewinder is a body with a GetBody of the caller's. GetBody may return a new
+// getBodySource is a body with a GetBody of the caller's. GetBody may return a new
 // reader or rewind the one that all attempts share (azcore, connect and
 // openai-go do), so it is called only when the last reader is dead and no Read
 // of it is under way. One that seeks is not closed before: azcore's GetBody returns
 // the caller's own file, again and again.
-type rewinder struct {
+type getBodySource struct {
 	getBody func() (io.ReadCloser, error)
 	length  length
-	caller  caller
+	waiter  wait.Waiter
 
 	mu     sync.Mutex
-	src    io.ReadCloser // what the last attempt reads
-	used   bool          // an attempt has been given src
-	closed bool          // src has been closed
-	last   bool          // no further attempt will be made
-	done   bool          // the call has ended
-	busy   int32         // Reads and Closes of a src that are under way
-	idle   chan struct{} // if somebody waits for them: closed after the last
-	reader *rewound      // the reader that is alive, if any
-	dead   error         // what dead readers give
-	err    error         // of the caller's own making
-	head   [32]byte      // how the body starts,
-	most   int64         // and how much of it a reader has given at most
+	src    io.ReadCloser  // what the last attempt reads
+	used   bool           // an attempt has been given src
+	closed bool           // src has been closed
+	last   bool           // no further attempt will be made
+	done   bool           // the call has ended
+	busy   int32          // Reads and Closes of a src that are under way
+	idle   chan struct{}  // if somebody waits for them: closed after the last
+	reader *getBodyReader // the reader that is alive, if any
+	dead   error          // what dead readers give
+	err    error          // of the caller's own making
+	head   [32]byte       // how the body starts,
+	most   int64          // and how much of it a reader has given at most
 }
 
-func newRewinder(req *http.Request) *rewinder {
-	return &rewinder{getBody: req.GetBody, length: lengthOf(req), caller: callerOf(req), src: req.Body}
+func newGetBodySource(req *http.Request) *getBodySource {
+	return &getBodySource{getBody: req.GetBody, length: lengthOf(req), waiter: wait.ForRequest(req), src: req.Body}
 }
 
-func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
+func (r *getBodySource) open(a *Lease) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for again := true; again; again = r.reader != nil { // opened meanwhile
-		if r.reader != nil && r.reader.of.number > a.number {
+		if r.reader != nil && r.reader.of.Number > a.Number {
 			return nil, errRevoked
 		}
 		r.drop(errRevoked, false)
@@ -51,7 +53,7 @@ func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
 	case r.done:
 		return nil, errRevoked
 	case r.busy > 0:
-		return nil, errInFlight
+		return nil, ErrInFlight
 	case r.err != nil: // it failed since the last attempt
 		return nil, r.err
 	}
@@ -62,11 +64,11 @@ func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
 		case err != nil:
 			return nil, err
 		case src == nil:
-			return nil, errNoBody
+			return nil, ErrNoBody
 		}
 		r.src, r.closed = src, false
 	}
-	reader := &rewound{from: r, of: a, again: r.used && same(last, r.src)}
+	reader := &getBodyReader{from: r, of: a, again: r.used && same(last, r.src)}
 	r.used, r.reader = true, reader
 	if open && !reader.again {
 		r.shut(last)
@@ -79,7 +81,7 @@ func (r *rewinder) open(a *attempt) (io.ReadCloser, error) {
 const readGrace = 2 * time.Second
 
 // settle waits, with mu unlocked, for what is under way.
-func (r *rewinder) settle() {
+func (r *getBodySource) settle() {
 	if r.busy == 0 {
 		return
 	}
@@ -89,10 +91,10 @@ func (r *rewinder) settle() {
 	idle := r.idle
 	r.mu.Unlock()
 	defer r.mu.Lock()
-	r.caller.await(idle, readGrace)
+	r.waiter.Await(idle, readGrace)
 }
 
-func (r *rewinder) revoke(a *attempt, err error) {
+func (r *getBodySource) revoke(a *Lease, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a != nil && (r.reader == nil || r.reader.of != a) {
@@ -103,7 +105,7 @@ func (r *rewinder) revoke(a *attempt, err error) {
 
 // drop ends the reader that is alive. late means that an attempt's time is over,
 // which may have gone into a Read.
-func (r *rewinder) drop(err error, late bool) {
+func (r *getBodySource) drop(err error, late bool) {
 	if r.dead = err; r.reader == nil {
 		return
 	}
@@ -116,7 +118,7 @@ func (r *rewinder) drop(err error, late bool) {
 }
 
 // reusable reports whether GetBody may return src once more.
-func (r *rewinder) reusable() bool {
+func (r *getBodySource) reusable() bool {
 	_, seeks := r.src.(io.Seeker)
 	return seeks && !r.last
 }
@@ -126,21 +128,21 @@ func same(a, b io.ReadCloser) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
-func (r *rewinder) whole() bool { return r.failure() == nil }
+func (r *getBodySource) whole() bool { return r.failure() == nil }
 
-func (r *rewinder) sent() bool {
+func (r *getBodySource) sent() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.reader == nil || r.reader.ended || r.length.reached(r.reader.n)
 }
 
-func (r *rewinder) failure() error {
+func (r *getBodySource) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
 }
 
-func (r *rewinder) keep() {
+func (r *getBodySource) keep() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last = true; r.reader == nil || r.reader.closed || r.reader.ended {
@@ -148,7 +150,7 @@ func (r *rewinder) keep() {
 	}
 }
 
-func (r *rewinder) end() {
+func (r *getBodySource) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done, r.last = true, true
@@ -159,7 +161,7 @@ func (r *rewinder) end() {
 // close closes src, once, with mu unlocked meanwhile. Who has found out with mu
 // locked that src is to be closed must not unlock it before: src may be the next
 // attempt's by then.
-func (r *rewinder) close() {
+func (r *getBodySource) close() {
 	if r.closed {
 		return
 	}
@@ -167,7 +169,7 @@ func (r *rewinder) close() {
 	r.shut(r.src)
 }
 
-func (r *rewinder) shut(src io.Closer) {
+func (r *getBodySource) shut(src io.Closer) {
 	r.begin()
 	defer r.ended()
 	src.Close()
@@ -175,12 +177,12 @@ func (r *rewinder) shut(src io.Closer) {
 
 // begin unlocks mu for as long as a Read or Close takes. ended locks it again; it is
 // deferred, since those may panic or end the goroutine.
-func (r *rewinder) begin() {
+func (r *getBodySource) begin() {
 	r.busy++
 	r.mu.Unlock()
 }
 
-func (r *rewinder) ended() {
+func (r *getBodySource) ended() {
 	r.mu.Lock()
 	if r.busy--; r.busy == 0 && r.idle != nil {
 		close(r.idle)

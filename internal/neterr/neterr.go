@@ -1,4 +1,9 @@
-package insist
+// Package neterr knows every text, type and number by which net/http, the packages
+// below it, and golang.org/x/net/http2 name an error. It says which errors another
+// attempt would meet again, which prove that the server did not act on a request,
+// and how an error is named in one word. Texts were read in Go 1.26; the tests make
+// each error by the failure itself.
+package neterr
 
 import (
 	"crypto/tls"
@@ -9,67 +14,19 @@ import (
 	"net/http"
 	"strings"
 	"syscall"
-	"time"
 )
 
-// Verdict is what a Decision says: Retry, Stop, or, as the zero value, that the
-// other rules decide.
-type Verdict int
-
-const (
-	unknown Verdict = iota
-
-	// Retry asks for another attempt.
-	Retry
-
-	// Stop keeps the attempt's response or error as the call's result.
-	Stop
-)
-
-// Decision is the answer of Policy.Classify and of a BodyCondition. The zero
-// value leaves the attempt to the other rules; so does a Verdict that is none of
-// the constants.
-type Decision struct {
-	// Verdict is Retry or Stop. Zero means that the other rules decide.
-	Verdict Verdict
-
-	// Wait replaces the Backoff before the next attempt, also where the other
-	// rules ask for that attempt. A longer Retry-After still wins.
-	// Zero means that Backoff decides; negative means no wait.
-	Wait time.Duration
-}
-
-// ErrorAs reports whether err, or an error that it wraps, is an E. Give it to
-// Policy.RetryableError to retry by the error's type:
-//
-//	RetryableError: insist.ErrorAs[*net.OpError]
-func ErrorAs[E error](err error) bool {
+func as[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok
 }
 
-// Permanent marks err as one that another attempt would not change: neither
-// RetryableError nor a default retries it. The mark doesn't change the text, and
-// errors.Is and errors.As see through it. Permanent(nil) is nil.
-func Permanent(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &permanentError{err}
-}
-
-type permanentError struct{ err error }
-
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
-
-// isPermanent reports whether the next attempt would meet a transport's error
+// IsPermanent reports whether the next attempt would meet a transport's error
 // again. It is the default of Policy.RetryableError, turned round: what it does
 // not know may pass.
-func isPermanent(err error) bool {
-	return ErrorAs[*Error](err) || // a layer below has decided already
-		isCertificateError(err) || isAlert(err) || isUnknownHost(err) ||
-		ErrorAs[tls.RecordHeaderError](err) || // no TLS at the other end
+func IsPermanent(err error) bool {
+	return isCertificateError(err) || isAlert(err) || isUnknownHost(err) ||
+		as[tls.RecordHeaderError](err) || // no TLS at the other end
 		errors.Is(err, http.ErrSchemeMismatch) ||
 		errors.Is(err, http.ErrSkipAltProtocol) || errors.Is(err, http.ErrUseLastResponse) ||
 		isMalformed(err)
@@ -78,10 +35,10 @@ func isPermanent(err error) bool {
 // isCertificateError knows crypto/tls's error and, for transports that verify
 // by themselves, those of crypto/x509.
 func isCertificateError(err error) bool {
-	return ErrorAs[*tls.CertificateVerificationError](err) ||
-		ErrorAs[x509.UnknownAuthorityError](err) ||
-		ErrorAs[x509.HostnameError](err) ||
-		ErrorAs[x509.CertificateInvalidError](err)
+	return as[*tls.CertificateVerificationError](err) ||
+		as[x509.UnknownAuthorityError](err) ||
+		as[x509.HostnameError](err) ||
+		as[x509.CertificateInvalidError](err)
 }
 
 // isAlert reports a TLS alert from either end: no common version, a client
@@ -120,13 +77,13 @@ func isMalformed(err error) bool {
 // on the request: there was no connection, or HTTP/2 says so (RFC 9113, section
 // 8.7: REFUSED_STREAM, and streams above the last one that a GOAWAY names).
 func isUnsent(err error) bool {
-	if isUnprocessed(err) {
+	if IsUnprocessed(err) {
 		return true
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Op == "dial" || op.Op == "proxyconnect"
 	}
-	return errors.Is(err, syscall.ECONNREFUSED) || ErrorAs[*net.DNSError](err)
+	return errors.Is(err, syscall.ECONNREFUSED) || as[*net.DNSError](err)
 }
 
 // streamError has the fields of net/http's own HTTP/2 stream error, which
@@ -143,7 +100,7 @@ const refusedStream streamErrorCode = 7
 
 func (streamError) Error() string { return "stream error" }
 
-func isUnprocessed(err error) bool {
+func IsUnprocessed(err error) bool {
 	if stream, ok := errors.AsType[streamError](err); ok && stream.Code == refusedStream {
 		return true
 	}
@@ -161,18 +118,4 @@ func isUnprocessed(err error) bool {
 	// Both are said only of a stream above the last one that the GOAWAY names.
 	return strings.HasPrefix(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
 		strings.HasPrefix(text, "http2: Transport received GOAWAY from server")
-}
-
-// shouldRetry reads the x-should-retry header, by which a server (OpenAI,
-// Anthropic) decides itself.
-func shouldRetry(h http.Header) Verdict {
-	values := h["X-Should-Retry"] // Get would first make it canonical, for each answer
-	switch {
-	case len(values) == 0:
-	case strings.EqualFold(values[0], "true"):
-		return Retry
-	case strings.EqualFold(values[0], "false"):
-		return Stop
-	}
-	return unknown
 }

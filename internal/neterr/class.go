@@ -1,4 +1,4 @@
-package insist
+package neterr
 
 import (
 	"context"
@@ -12,25 +12,25 @@ import (
 	"syscall"
 )
 
-// Class names the kind of the attempt's error in one word, for logs and metrics:
-// "timeout", "canceled", "dns", "certificate", "tls", "connection_refused",
+// Class names the kind of err in one word, for logs and metrics: "timeout",
+// "canceled", "dns", "certificate", "tls", "connection_refused",
 // "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
 // "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
 // 7), else the Go type of the innermost error. It never has a text of the error's
-// own, which may have a URL in it. If there is no error it is empty.
-func (a Attempt) Class() string {
+// own, which may have a URL in it. Of nil it is empty.
+func Class(err error) string {
+	if err == nil {
+		return ""
+	}
 	for _, c := range classes {
-		if a.Err != nil && c.is(a.Err) {
+		if c.is(err) {
 			return c.word
 		}
 	}
-	switch stream, ok := errors.AsType[streamError](a.Err); {
-	case a.Err == nil:
-		return ""
-	case ok:
+	if stream, ok := errors.AsType[streamError](err); ok {
 		return "http2_stream_" + strconv.Itoa(int(stream.Code))
 	}
-	return fmt.Sprintf("%T", innermost(a.Err))
+	return fmt.Sprintf("%T", innermost(err))
 }
 
 // The first that fits counts: an error of the network is often wrapped in one
@@ -39,13 +39,13 @@ var classes = []struct {
 	word string
 	is   func(error) bool
 }{
-	{"dns", ErrorAs[*net.DNSError]},
+	{"dns", as[*net.DNSError]},
 	{"certificate", isCertificateError},
-	{"timeout", isTimeout},
+	{"timeout", IsTimeout},
 	{"canceled", is(context.Canceled)},
 	{"timeout", is(context.DeadlineExceeded)},
 	{"tls", isAlert},
-	{"tls", ErrorAs[tls.RecordHeaderError]},
+	{"tls", as[tls.RecordHeaderError]},
 	{"connection_refused", is(syscall.ECONNREFUSED)},
 	{"connection_reset", is(syscall.ECONNRESET)},
 	{"broken_pipe", is(syscall.EPIPE)},
@@ -72,4 +72,14 @@ func innermost(err error) error {
 		}
 		err = inner
 	}
+}
+
+// IsTimeout reports whether err, or the first error in its tree that can tell, is a
+// timeout.
+func IsTimeout(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
 }

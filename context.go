@@ -7,28 +7,28 @@ import (
 	"net/http"
 )
 
-// scope is all that insist keeps in a context, under one key, so that a request
-// pays for one look-up. Scopes nest: each points to the one around it.
-type scope struct {
+// contextValue is all that insist keeps in a context, under one key, so that a request
+// pays for one look-up. Values nest: each points to the one around it.
+type contextValue struct {
 	context.Context
-	outer   *scope
+	outer   *contextValue
 	edit    func(*Policy)
 	record  *Record
-	attempt *attempt
+	attempt *outgoing
 }
 
-type scopeKey struct{}
+type contextKey struct{}
 
-func (s *scope) Value(key any) any {
-	if key == (scopeKey{}) {
-		return s
+func (v *contextValue) Value(key any) any {
+	if key == (contextKey{}) {
+		return v
 	}
-	return s.Context.Value(key)
+	return v.Context.Value(key)
 }
 
-func scopeOf(ctx context.Context) *scope {
-	if v := ctx.Value(scopeKey{}); v != nil {
-		return v.(*scope)
+func contextValueOf(ctx context.Context) *contextValue {
+	if v := ctx.Value(contextKey{}); v != nil {
+		return v.(*contextValue)
 	}
 	return nil
 }
@@ -40,27 +40,27 @@ func scopeOf(ctx context.Context) *scope {
 // goroutine. It has no effect on Do, Run, Func and Attempts, which are given
 // their policy. A nil edit changes nothing.
 func EditPolicy(ctx context.Context, edit func(*Policy)) context.Context {
-	return &scope{Context: ctx, outer: scopeOf(ctx), edit: edit}
+	return &contextValue{Context: ctx, outer: contextValueOf(ctx), edit: edit}
 }
 
 // AttemptNumber returns the number of the attempt that a request with this
 // context belongs to, counted from 1, for RoundTrippers below a RetryTransport
 // (signers, tracers) and for Policy.Prepare. It returns 1 for any other context.
 func AttemptNumber(ctx context.Context) int {
-	for s := scopeOf(ctx); s != nil; s = s.outer {
-		if s.attempt != nil {
-			return int(s.attempt.number)
+	for v := contextValueOf(ctx); v != nil; v = v.outer {
+		if v.attempt != nil {
+			return int(v.attempt.Number)
 		}
 	}
 	return 1
 }
 
 // policy returns base, or a copy of it if there are edits.
-func (s *scope) policy(base *Policy) *Policy {
-	for e := s; e != nil; e = e.outer {
+func (v *contextValue) policy(base *Policy) *Policy {
+	for e := v; e != nil; e = e.outer {
 		if e.edit != nil {
 			edited := *base
-			s.apply(&edited)
+			v.apply(&edited)
 			if b := edited.Budget; b != nil && b.standard {
 				edited.Budget = base.Budget // a new one for each request bounds nothing
 			}
@@ -70,46 +70,46 @@ func (s *scope) policy(base *Policy) *Policy {
 	return base
 }
 
-func (s *scope) apply(p *Policy) {
-	if s == nil {
+func (v *contextValue) apply(p *Policy) {
+	if v == nil {
 		return
 	}
-	s.outer.apply(p)
-	if s.edit != nil {
-		s.edit(p)
+	v.outer.apply(p)
+	if v.edit != nil {
+		v.edit(p)
 	}
 }
 
-func (s *scope) recorded() *Record {
-	for ; s != nil; s = s.outer {
-		if s.record != nil {
-			return s.record
+func (v *contextValue) recorded() *Record {
+	for ; v != nil; v = v.outer {
+		if v.record != nil {
+			return v.record
 		}
 	}
 	return nil
 }
 
-// numbered reports whether AttemptNumber would take a request with this context
+// isAttempt reports whether AttemptNumber would take a request with this context
 // for some other request's attempt.
-func (s *scope) numbered() bool {
-	for ; s != nil; s = s.outer {
-		if s.attempt != nil {
+func (v *contextValue) isAttempt() bool {
+	for ; v != nil; v = v.outer {
+		if v.attempt != nil {
 			return true
 		}
 	}
 	return false
 }
 
-// covers reports whether a RetryTransport further out is at work on req. The
+// isAttemptOf reports whether a RetryTransport further out is at work on req. The
 // mark names the request by method, host and path, since what stands between may
 // copy it, sign it or add to its query; a token that is fetched with the same
 // context is another request.
-func (s *scope) covers(req *http.Request) bool {
-	for ; s != nil; s = s.outer {
-		if s.attempt == nil {
+func (v *contextValue) isAttemptOf(req *http.Request) bool {
+	for ; v != nil; v = v.outer {
+		if v.attempt == nil {
 			continue
 		}
-		if m := &s.attempt.request; cmp.Or(m.Method, "GET") == cmp.Or(req.Method, "GET") &&
+		if m := &v.attempt.Request; cmp.Or(m.Method, "GET") == cmp.Or(req.Method, "GET") &&
 			m.URL.Host == req.URL.Host && m.URL.Path == req.URL.Path {
 			return true
 		}

@@ -1,4 +1,4 @@
-package insist
+package head
 
 import (
 	"net/http"
@@ -12,8 +12,8 @@ import (
 )
 
 func TestContentRange(t *testing.T) {
-	none := span{}
-	for value, want := range map[string]span{
+	none := Span{}
+	for value, want := range map[string]Span{
 		"bytes 0-0/1":                     {0, 1, 1},
 		"bytes 5-25/26":                   {5, 26, 26},
 		"Bytes 5-25/*":                    {5, 26, -1},
@@ -39,7 +39,7 @@ func TestContentRange(t *testing.T) {
 		"items 5-7/26":                    none,
 		"":                                none,
 	} {
-		got, ok := contentRange(http.Header{"Content-Range": {value}})
+		got, ok := ContentRange(http.Header{"Content-Range": {value}})
 		assert.Equal(t, want, got, value)
 		assert.Equal(t, want != none, ok, value)
 	}
@@ -54,20 +54,20 @@ func TestContentRangeOfOnePiece(t *testing.T) {
 		"Parts":  {"Content-Range": one, "Content-Type": {" Multipart/ByteRanges"}},
 		"a list": {"Content-Range": {"bytes 5-7/26, bytes 5-7/26"}},
 	} {
-		_, ok := contentRange(h)
+		_, ok := ContentRange(h)
 		assert.False(t, ok, name)
 	}
-	_, ok := contentRange(http.Header{"Content-Range": one, "Content-Type": {"multipart/form-data"}})
+	_, ok := ContentRange(http.Header{"Content-Range": one, "Content-Type": {"multipart/form-data"}})
 	assert.True(t, ok, "this is what the pieces are of")
 }
 
-// TestValidatorOfAPiece: a piece that names a validator of another kind, even an
+// TestValidatorOfAPiece: a piece that names a Validator of another kind, even an
 // empty one, is not known to be of the same version.
 func TestValidatorOfAPiece(t *testing.T) {
 	const modified = "Mon, 02 Jan 2006 15:04:05 GMT"
-	byTag, byDate := validator{etag: `"v1"`}, validator{modified: modified}
+	byTag, byDate := Validator{etag: `"v1"`}, Validator{modified: modified}
 	for _, c := range []struct {
-		v    validator
+		v    Validator
 		h    http.Header
 		want bool
 	}{
@@ -80,10 +80,10 @@ func TestValidatorOfAPiece(t *testing.T) {
 		{byDate, http.Header{"Last-Modified": {modified}, "Etag": {""}}, false},
 		{byDate, http.Header{"Last-Modified": {"yesterday"}, "Etag": {""}}, false},
 		{byDate, http.Header{}, false},
-		{validator{}, http.Header{}, false},
-		{validator{}, http.Header{"Etag": {""}, "Last-Modified": {""}}, false},
+		{Validator{}, http.Header{}, false},
+		{Validator{}, http.Header{"Etag": {""}, "Last-Modified": {""}}, false},
 	} {
-		assert.Equal(t, c.want, c.v.in(c.h), "%v %v", c.v, c.h)
+		assert.Equal(t, c.want, c.v.In(c.h), "%v %v", c.v, c.h)
 	}
 }
 
@@ -108,7 +108,7 @@ func FuzzValidator(f *testing.F) {
 		if etag != "" {
 			h.Set("Etag", etag)
 		}
-		v := validatorOf(h)
+		v := ValidatorOf(h)
 		m, err1 := http.ParseTime(modified)
 		d, err2 := http.ParseTime(date)
 		switch {
@@ -119,22 +119,22 @@ func FuzzValidator(f *testing.F) {
 		default:
 			assert.Equal(t, err1 == nil && err2 == nil && !d.Before(m.Add(time.Second)), v.modified != "")
 		}
-		if v == (validator{}) {
-			assert.Empty(t, v.ifRange())
-			assert.False(t, v.in(h))
+		if v == (Validator{}) {
+			assert.Empty(t, v.IfRange())
+			assert.False(t, v.In(h))
 			return
 		}
-		assert.True(t, v.in(h))
+		assert.True(t, v.In(h))
 		assert.True(t, v.etag == "" || v.modified == "", "not both: If-Range has one")
 		if v.modified != "" {
-			assert.True(t, m.IsZero() || taken(v.ifRange(), "", m))
+			assert.True(t, m.IsZero() || taken(v.IfRange(), "", m))
 		}
 		for _, other := range []http.Header{
 			{}, {"Etag": {`"other` + etag + `"`}}, {"Etag": {"W/" + etag}}, {"Etag": {etag, etag}}, {"Etag": {""}},
 			{"Last-Modified": {modified + " "}}, {"Last-Modified": {modified, modified}},
 			{"Last-Modified": {modified}, "Etag": {`"new"` + etag}},
 		} {
-			assert.False(t, v.in(other), other)
+			assert.False(t, v.In(other), other)
 		}
 	})
 }
@@ -145,6 +145,6 @@ var bytesForm = regexp.MustCompile(`(?:^|,)[\t-\r\x{85}\pZ]*(?i:bytes)[\t-\r\x{8
 func FuzzAcceptsRanges(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line, other string) {
 		want := bytesForm.MatchString(line) || bytesForm.MatchString(other)
-		assert.Equal(t, want, acceptsRanges(http.Header{"Accept-Ranges": {line, other}}))
+		assert.Equal(t, want, AcceptsRanges(http.Header{"Accept-Ranges": {line, other}}))
 	})
 }

@@ -1,17 +1,21 @@
-package insist
+package reqbody
 
-import "io"
+import (
+	"io"
 
-// recorded is one attempt's reader.
-type recorded struct {
-	from   *recorder
-	of     *attempt
-	off    int64 // bytes given
-	at     spot  // the same place on the tape
+	"github.com/seed-552c89fc/insist/internal/chunk"
+)
+
+// bufferedReader is one attempt's reader.
+type bufferedReader struct {
+	from   *bufferedSource
+	of     *Lease
+	off    int64        // bytes given
+	at     chunk.Cursor // the same place on the buffer
 	closed bool
 }
 
-func (b *recorded) Read(p []byte) (n int, err error) {
+func (b *bufferedReader) Read(p []byte) (n int, err error) {
 	r := b.from
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -25,7 +29,7 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 		case r.length.exceeded(r.size): // not even its last byte, lest the server take it for whole
 			return 0, &bodyError{r.err}
 		case b.off < r.size:
-			n = r.tape.read(p, &b.at)
+			n = r.buffer.Read(p, &b.at)
 			b.off += int64(n)
 			r.settle()
 			return n, b.last()
@@ -50,7 +54,7 @@ func (b *recorded) Read(p []byte) (n int, err error) {
 }
 
 // gone returns the error for a reader that has been closed or revoked.
-func (b *recorded) gone() error {
+func (b *bufferedReader) gone() error {
 	r, err := b.from, errRevoked
 	switch {
 	case r.reader != b:
@@ -63,7 +67,7 @@ func (b *recorded) gone() error {
 
 // last returns what the source ended with, once all before it has been given and
 // the source is closed: RoundTrip may return next.
-func (b *recorded) last() error {
+func (b *bufferedReader) last() error {
 	r := b.from
 	if b.off < r.size || r.err == nil {
 		return nil
@@ -74,11 +78,11 @@ func (b *recorded) last() error {
 	if r.err != io.EOF {
 		return &bodyError{r.err}
 	}
-	r.length.copyTrailer(b.of.request.Trailer)
+	r.length.copyTrailer(b.of.Request.Trailer)
 	return io.EOF
 }
 
-func (b *recorded) Close() error {
+func (b *bufferedReader) Close() error {
 	r := b.from
 	r.mu.Lock()
 	defer r.mu.Unlock()

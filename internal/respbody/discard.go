@@ -1,4 +1,4 @@
-package insist
+package respbody
 
 import (
 	"io"
@@ -6,19 +6,21 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // What is read of an answer that is thrown away, so that its HTTP/1 connection
 // can be used again. More than this costs more than a new connection.
 const (
 	drainBytes   = 64 << 10
-	drainAtLeast = 50 * time.Millisecond  // also where there is no wait
-	drainAtMost  = 500 * time.Millisecond // where the wait is longer
+	DrainAtLeast = 50 * time.Millisecond  // also where there is no wait
+	DrainAtMost  = 500 * time.Millisecond // where the wait is longer
 )
 
-// discard closes resp, after reading what little is left of it. wait is how long
+// Discard closes resp, after reading what little is left of it. wait is how long
 // the next attempt will wait anyway.
-func discard(c caller, resp *http.Response, wait time.Duration) {
+func Discard(w wait.Waiter, resp *http.Response, wait time.Duration) {
 	if resp == nil || resp.Body == nil {
 		return
 	}
@@ -37,9 +39,9 @@ func discard(c caller, resp *http.Response, wait time.Duration) {
 			io.CopyN(io.Discard, &until{resp.Body, &over}, drainBytes+1)
 		}
 	}()
-	switch late := !c.await(discarded, min(max(wait, drainAtLeast), drainAtMost)); {
+	switch late := !w.Await(discarded, min(max(wait, DrainAtLeast), DrainAtMost)); {
 	case late && drain && resp.Uncompressed:
-		go shut() // see peekedBody.Close
+		go shut() // see Body.Close
 	case late && drain:
 		shut() // ends the goroutine's Read
 	}
