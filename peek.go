@@ -98,8 +98,8 @@ type peekReader struct {
 	err    error // why there is no more
 }
 
-// next returns the bytes that follow, in place.
-func (r *peekReader) next() (piece []byte, err error) {
+// Next returns the bytes that follow, in place: it makes r a [jsonscan.Source].
+func (r *peekReader) Next() (piece []byte, err error) {
 	err = r.more(func(t *tape) int {
 		piece = t.next(&r.at)
 		return len(piece)

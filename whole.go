@@ -46,7 +46,7 @@ func (c *call) readWhole() error {
 	r := &body.look
 	defer r.stop()
 	for {
-		if _, err := r.next(); err != nil {
+		if _, err := r.Next(); err != nil {
 			c.last.ended = c.caller.gone()
 			if err == errPeekBytes || err == errPeekTime || c.last.ended && err != io.EOF {
 				return nil
