@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/seed-552c89fc/insist/insisttest"
+	"github.com/seed-552c89fc/insist/internal/jsonscan"
 )
 
 // ask returns what a condition says of a body, whatever the body comes in.
@@ -118,6 +119,37 @@ func TestAConditionReadsNoFurtherThanItMust(t *testing.T) {
 	assert.Equal(t, unknown, JSONFieldNot("/ret_code", 0)(nil, nil, 1, deep).Verdict)
 	deep = io.MultiReader(strings.NewReader(`{"a":`), io.LimitReader(endlessly('['), 100_000), io.LimitReader(endlessly(']'), 100_000), strings.NewReader(`,"ret_code":1}`))
 	assert.Equal(t, Retry, JSONFieldNot("/ret_code", 0)(nil, nil, 1, deep).Verdict)
+}
+
+// inPlace is a jsonscan.Source that is not read by copying.
+type inPlace struct{ pieces []string }
+
+func (p *inPlace) Read([]byte) (int, error) { panic("its bytes were copied") }
+
+func (p *inPlace) Next() ([]byte, error) {
+	if len(p.pieces) == 0 {
+		return nil, io.EOF
+	}
+	piece := p.pieces[0]
+	p.pieces = p.pieces[1:]
+	return []byte(piece), nil
+}
+
+// Nothing but this test shows it if a look copies the body: it works without.
+func TestALookCopiesNothing(t *testing.T) {
+	body := &inPlace{pieces: []string{`{"ret_`, `code": 5`, `000}`}}
+	assert.Equal(t, Retry, JSONFieldNot("/ret_code", 0)(nil, nil, 1, body).Verdict)
+	seen := false
+	look := func(_ *http.Request, _ *http.Response, _ int, body io.Reader) (d Decision) {
+		source, ok := body.(jsonscan.Source)
+		if assert.True(t, ok, "%T has no Next", body) {
+			piece, err := source.Next()
+			seen = err == nil && string(piece) == `{"a": 1}`
+		}
+		return d
+	}
+	runPeek(t, Policy{RetryableBody: look}, func(*insisttest.Script) {}, content(`{"a": 1}`))
+	assert.True(t, seen)
 }
 
 type endlessly byte
