@@ -13,16 +13,9 @@ import (
 
 type retryLater struct{ after time.Duration }
 
-func (retryLater) Error() string               { return "later" }
-func (e retryLater) RetryAfter() time.Duration { return e.after }
+func (retryLater) Error() string { return "later" }
 
-func answer(status int, headers ...string) *http.Response {
-	h := http.Header{}
-	for i := 0; i < len(headers); i += 2 {
-		h.Add(headers[i], headers[i+1])
-	}
-	return &http.Response{StatusCode: status, Header: h, Body: http.NoBody}
-}
+func (e retryLater) RetryAfter() time.Duration { return e.after }
 
 func says(v Verdict, wait time.Duration) Policy {
 	return Policy{Classify: func(*http.Request, *http.Response, error, int) Decision {
@@ -198,4 +191,12 @@ func TestIdempotent(t *testing.T) {
 	p := Policy{Idempotent: func(r *http.Request) bool { return r.Method == "SEARCH" }}
 	assert.True(t, p.idempotent(&http.Request{Method: "SEARCH"}))
 	assert.False(t, p.idempotent(&http.Request{Method: "GET", Header: key}))
+}
+
+func TestShouldRetryHeader(t *testing.T) {
+	for value, want := range map[string]Verdict{
+		"": unknown, "true": Retry, "TRUE": Retry, "false": Stop, "False": Stop, "yes": unknown, "1": unknown,
+	} {
+		assert.Equal(t, want, shouldRetry(http.Header{"X-Should-Retry": {value}}), value)
+	}
 }
