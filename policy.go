@@ -16,6 +16,10 @@ import (
 // once. Each field's comment says whether it counts for a RetryTransport only, or
 // for functions (Do, Run, Func, Attempts), too. No value of any field panics.
 type Policy struct {
+	// Name names the calls of a function: in a Cooldown.
+	// Zero means that they have no name.
+	Name string
+
 	// Disabled turns retrying off: a RetryTransport passes each request to its
 	// base, Do makes one call and returns its result, and no attempt is put on
 	// record. Transport and functions. Zero means that retrying is on.
@@ -35,8 +39,22 @@ type Policy struct {
 	// Retry-After or retry-after-ms, a Decision by its Wait, an error by its
 	// RetryAfter method. A longer one is not shortened: it ends retrying, and
 	// the caller gets that response or error. Transport and functions.
-	// Zero means 30 seconds; negative means that none is waited for.
+	// Zero means 30 seconds; negative means that none is waited for: whatever asks for
+	// a wait ends the call (IgnoreRetryAfter has it retried instead).
 	MaxRetryAfter time.Duration
+
+	// RetryAfterJitter adds a random time, from zero up to this, to each wait that a
+	// server asks for, so that many clients that were told the same do not come back
+	// in the same millisecond. A wait is never shorter than asked. Transport and
+	// functions. Zero or negative means that the wait is as asked.
+	RetryAfterJitter time.Duration
+
+	// IgnoreRetryAfter has Backoff alone decide on waits, whatever the server asks for
+	// by Retry-After and the like, or an error by its RetryAfter method. Use it for a
+	// server that asks for absurd waits; others will count the earlier attempts
+	// against you. A Decision's Wait still counts. Transport and functions.
+	// Zero means that what is asked for is waited for, up to MaxRetryAfter.
+	IgnoreRetryAfter bool
 
 	// MaxElapsed bounds a call in time: no attempt begins later than this after
 	// the first one did, and no wait is begun that would end later. An attempt
@@ -120,6 +138,16 @@ type Policy struct {
 	// is kept, so that such a body is sent again only if it had not been read.
 	MaxReplayBytes int64
 
+	// RetryableEvent is a condition on the data of the first event of a response of type
+	// text/event-stream that no other rule counts as a failure, for services that
+	// answer 200 and then say in the first event that they are overloaded, as language
+	// models do. It is given the event's data as the body: JSONField and AnyOf serve
+	// here, too. Comments and events without data before it are passed over. The look
+	// ends with the first event, or at MaxPeekBytes or MaxPeekTime; the caller gets the
+	// stream byte for byte. Transport only.
+	// If nil, event streams are not looked into.
+	RetryableEvent BodyCondition
+
 	// MaxPeekBytes bounds what RetryableBody sees of a body, in bytes; if that
 	// does not tell, the response is the caller's. As much is held in memory
 	// until the caller has read it. Transport only.
@@ -156,6 +184,21 @@ type Policy struct {
 	// Zero means that a body that breaks off is the caller's to handle.
 	ResumeDownloads bool
 
+	// Cooldown has calls that share it wait for the end of a pause that the service has
+	// asked any of them for; see Cooldown. Transport, and functions that have a Name.
+	// If nil, each call knows only what it was told itself.
+	Cooldown *Cooldown
+
+	// IdempotencyKey returns a value for the Idempotency-Key header (IETF draft
+	// "The Idempotency-Key HTTP Header Field"; Stripe, Adyen, OpenAI and others) of a
+	// request that is not idempotent and has none. It is called once for each call, so
+	// that all its attempts have the same key; they count as idempotent then. An empty
+	// value means no key. The caller's request is not changed. crypto/rand.Text makes a
+	// good value, in quotes where the server follows the draft to the letter. Use it
+	// only where the server honors the header: others carry the request out twice.
+	// Transport only. If nil, no key is added.
+	IdempotencyKey func(req *http.Request) string
+
 	// Prepare changes each request from the second attempt on before it is sent: to
 	// sign it anew, to refresh a token after a 401, to answer a nonce, to try another
 	// host. req is a copy of its own, made from the caller's headers and URL; its body
@@ -177,7 +220,8 @@ type Policy struct {
 
 // Standard returns the policy to start from in production, the rules on which
 // the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503, 504,
-// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
+// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter, and up to half a second on top
+// of a wait that the server asks for; a request that is
 // not idempotent is sent again only if nothing of it was sent, or if the server
 // says that it did nothing (ResendOnlyUnsent); and a Budget.
 //
@@ -191,6 +235,8 @@ func Standard() Policy {
 		RetryableStatus: standardStatus,
 		NonIdempotent:   ResendOnlyUnsent,
 		Budget:          &Budget{standard: true},
+
+		RetryAfterJitter: 500 * time.Millisecond,
 	}
 }
 

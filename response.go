@@ -16,6 +16,9 @@ func (c *call) assess() assessment {
 	if a.open && (a.Verdict != Retry || more) {
 		a = a.after(c.look(a.Verdict == Retry))
 	}
+	if a.Verdict == unknown && a.asksEvent && !c.last.ended {
+		a = a.after(c.lookAtEvent())
+	}
 	var ended error
 	if a.Verdict == unknown && more && c.canBuffer() {
 		ended = respbody.Buffer(c.waiter, c.last.resp, c.policy.MaxWholeBytes, c.policy.maxPeekTime())

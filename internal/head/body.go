@@ -57,6 +57,15 @@ func IsStream(contentType string) bool {
 	return isEvents(media) || startsWithAny(media, "multipart/", "audio/", "video/", "image/")
 }
 
+// IsEventStream reports whether resp is a text/event-stream that can be read as it is.
+func IsEventStream(req *http.Request, resp *http.Response) bool {
+	switch strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))) {
+	case "", "identity":
+		return HasBody(req, resp) && mediaType(resp.Header.Get("Content-Type")) == "text/event-stream"
+	}
+	return false
+}
+
 // isEvents reports whether a body of this type is a stream even if its length is
 // known.
 func isEvents(media string) bool {
