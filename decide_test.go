@@ -13,16 +13,9 @@ import (
 
 type retryLater struct{ after time.Duration }
 
-func (retryLater) Error() string               { return "later" }
-func (e retryLater) RetryAfter() time.Duration { return e.after }
+func (retryLater) Error() string { return "later" }
 
-func answer(status int, headers ...string) *http.Response {
-	h := http.Header{}
-	for i := 0; i < len(headers); i += 2 {
-		h.Add(headers[i], headers[i+1])
-	}
-	return &http.Response{StatusCode: status, Header: h, Body: http.NoBody}
-}
+func (e retryLater) RetryAfter() time.Duration { return e.after }
 
 func says(v Verdict, wait time.Duration) Policy {
 	return Policy{Classify: func(*http.Request, *http.Response, error, int) Decision {
@@ -126,7 +119,7 @@ func TestDecide(t *testing.T) {
 		{"third of three", Policy{}, get, answer(503), nil, []func(*outcome){third}, action{false, 0, ReasonAttempts}},
 		{"third of three, good", Policy{}, get, answer(200), nil, []func(*outcome){third}, action{false, 0, ReasonSuccess}},
 		{"third of four", Policy{MaxAttempts: 4}, get, answer(503), nil, []func(*outcome){third}, action{true, def, ReasonStatus}},
-		{"negative is one", Policy{MaxAttempts: -4}, get, answer(503), nil, nil, action{false, 0, ReasonAttempts}},
+		{"negative is no bound", Policy{MaxAttempts: -4}, get, answer(503), nil, []func(*outcome){func(o *outcome) { o.number = 1 << 40 }}, action{true, def, ReasonStatus}},
 
 		// Waits.
 		{"Retry-After above Backoff", Policy{}, get, answer(503, "Retry-After", "5"), nil, nil, action{true, 5 * s, ReasonStatus}},
@@ -198,4 +191,12 @@ func TestIdempotent(t *testing.T) {
 	p := Policy{Idempotent: func(r *http.Request) bool { return r.Method == "SEARCH" }}
 	assert.True(t, p.idempotent(&http.Request{Method: "SEARCH"}))
 	assert.False(t, p.idempotent(&http.Request{Method: "GET", Header: key}))
+}
+
+func TestShouldRetryHeader(t *testing.T) {
+	for value, want := range map[string]Verdict{
+		"": unknown, "true": Retry, "TRUE": Retry, "false": Stop, "False": Stop, "yes": unknown, "1": unknown,
+	} {
+		assert.Equal(t, want, shouldRetry(http.Header{"X-Should-Retry": {value}}), value)
+	}
 }

@@ -2,6 +2,7 @@ package insist
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 )
@@ -20,7 +21,8 @@ type Policy struct {
 	Disabled bool
 
 	// MaxAttempts bounds the attempts of one call, the first one included.
-	// Transport and functions. Zero means 3; negative means 1.
+	// Transport and functions. Zero means 3; negative means that only the other
+	// bounds hold: time, Budget, context.
 	MaxAttempts int
 
 	// Backoff gives the wait before the next attempt. A longer wait that the
@@ -150,12 +152,16 @@ type Policy struct {
 	// Zero means that a body that breaks off is the caller's to handle.
 	ResumeDownloads bool
 
-	// Prepare changes each request from the second attempt on before it is
-	// sent: to sign it anew, or to refresh a token. It gets a copy of its own
-	// (headers and URL included). The body is not to be touched. An error ends
-	// the call with an *Error. Transport only.
-	// If nil, the request is sent as it is.
-	Prepare func(req *http.Request) error
+	// Prepare changes each request from the second attempt on before it is sent: to
+	// sign it anew, to refresh a token after a 401, to answer a nonce, to try another
+	// host. req is a copy of its own, made from the caller's headers and URL; its body
+	// is not to be touched. last is the head of the last attempt's response, whose
+	// body has been discarded; it is nil if none came. err is the last attempt's
+	// error; it is nil if a complete response came. Where Prepare changes the host,
+	// the record, the Budget and relative redirects follow. An error ends the call
+	// with an *Error; so does the end of MaxElapsed or of the context meanwhile.
+	// Transport only. If nil, the request is sent as it is.
+	Prepare func(req *http.Request, last *http.Response, err error) error
 
 	// OnAttempt is told of each attempt, after it was judged and before the
 	// wait. It is called on the caller's goroutine. An attempt whose wait is cut
@@ -217,7 +223,7 @@ func (p *Policy) maxAttempts() int {
 	case p.MaxAttempts == 0:
 		return defaultMaxAttempts
 	case p.MaxAttempts < 0:
-		return 1
+		return math.MaxInt
 	}
 	return p.MaxAttempts
 }

@@ -31,7 +31,7 @@ type callRecord struct {
 func WithRecord(ctx context.Context) (context.Context, *Record) {
 	outer := contextValueOf(ctx)
 	r := &Record{outer: outer.recorded()}
-	return &contextValue{Context: ctx, outer: outer, record: r}, r
+	return &contextValue{Context: ctx, outer: outer, what: r}, r
 }
 
 // Calls returns the attempts of each call, in the order in which the calls'

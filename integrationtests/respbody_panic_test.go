@@ -15,21 +15,21 @@ import (
 	"github.com/seed-552c89fc/insist/insisttest"
 )
 
-// failing is a body that does something else in Read after its first byte.
-type failing struct {
+// panicking is a body that does something else in Read after its first byte.
+type panicking struct {
 	insisttest.Body
 	read int
 	fail func()
 }
 
-func (b *failing) Read(p []byte) (int, error) {
+func (b *panicking) Read(p []byte) (int, error) {
 	if b.read++; b.read > 1 {
 		b.fail()
 	}
 	return copy(p, "{"), nil
 }
 
-func (b *failing) roundTripper(status int) http.RoundTripper {
+func (b *panicking) roundTripper(status int) http.RoundTripper {
 	return insisttest.NewScript(func(req *http.Request) (*http.Response, error) {
 		b.read = 0
 		return &http.Response{StatusCode: status, ProtoMajor: 1, Header: http.Header{}, ContentLength: 100, Body: b}, nil
@@ -39,7 +39,7 @@ func (b *failing) roundTripper(status int) http.RoundTripper {
 // TestAPanicInAResponseBody can be recovered by the caller, and everything is closed.
 func TestAPanicInAResponseBody(t *testing.T) {
 	for name, p := range openers {
-		body := &failing{fail: func() { panic(http.ErrAbortHandler) }}
+		body := &panicking{fail: func() { panic(http.ErrAbortHandler) }}
 		upload := &insisttest.Body{}
 		req, err := http.NewRequestWithContext(t.Context(), "PUT", "http://x/", upload)
 		assert.NoError(t, err)
@@ -53,7 +53,7 @@ func TestAPanicInAResponseBody(t *testing.T) {
 
 func TestAnExitInAResponseBody(t *testing.T) {
 	for name, p := range openers {
-		body := &failing{fail: runtime.Goexit}
+		body := &panicking{fail: runtime.Goexit}
 		done, returned := make(chan struct{}), false
 		go func() {
 			defer close(done)
@@ -70,7 +70,7 @@ func TestAnExitInAResponseBody(t *testing.T) {
 // TestAPanicInADiscardedBody does not disturb the call.
 func TestAPanicInADiscardedBody(t *testing.T) {
 	for name, fail := range map[string]func(){"panic": func() { panic("boom") }, "exit": runtime.Goexit} {
-		body := &failing{fail: fail}
+		body := &panicking{fail: fail}
 		p := insist.Policy{Backoff: insist.Constant(0)}
 		resp := getBody(t, &insist.RetryTransport{Base: body.roundTripper(503), Policy: p})
 		assert.Equal(t, 503, resp.StatusCode, name)
@@ -83,7 +83,7 @@ func TestAPanicInADiscardedBody(t *testing.T) {
 func TestAPanicAfterTheHandOver(t *testing.T) {
 	for name, p := range openers {
 		synctest.Test(t, func(t *testing.T) {
-			body := &failing{fail: func() { time.Sleep(time.Minute); panic("boom") }}
+			body := &panicking{fail: func() { time.Sleep(time.Minute); panic("boom") }}
 			base := body.roundTripper(200)
 			unknown := insisttest.NewScript(func(req *http.Request) (*http.Response, error) {
 				resp, err := base.RoundTrip(req)
@@ -102,7 +102,7 @@ func TestAPanicAfterTheHandOver(t *testing.T) {
 func TestAnAbortThroughAReverseProxy(t *testing.T) {
 	for _, p := range openers {
 		synctest.Test(t, func(t *testing.T) {
-			body := &failing{fail: func() { panic(http.ErrAbortHandler) }}
+			body := &panicking{fail: func() { panic(http.ErrAbortHandler) }}
 			front := newBodyServer(t, "HTTP/1.1", &httputil.ReverseProxy{
 				Transport: &insist.RetryTransport{Base: body.roundTripper(200), Policy: p},
 				Rewrite:   func(*httputil.ProxyRequest) {},

@@ -19,7 +19,6 @@ import (
 	"sync"
 
 	"github.com/seed-552c89fc/insist/internal/chunk"
-	"github.com/seed-552c89fc/insist/internal/head"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
@@ -226,7 +225,7 @@ func (b *Body) Close() error {
 // endRead ends the Read in flight, if that can be done. fetch closes the source when
 // the Read has returned.
 func (b *Body) endRead() error {
-	ownClose := head.ClosesDuringRead(b.src)
+	ownClose := closesDuringRead(b.src)
 	if ownClose && !b.base.Uncompressed {
 		defer b.attempt.end()
 		return b.src.Close() // once more later, which does nothing

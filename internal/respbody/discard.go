@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/head"
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // What is read of a response that is discarded, so that its HTTP/1 connection can be
@@ -19,8 +20,8 @@ const (
 
 // Discard closes resp, after reading what little is left of it, and returns its head. A
 // Read that is still in flight may write to resp itself, so that must not be used any
-// more. wait is how long the next attempt will wait anyway.
-func (a Attempt) Discard(resp *http.Response, wait time.Duration) *http.Response {
+// more. pause is how long the next attempt will wait anyway.
+func (a Attempt) Discard(resp *http.Response, pause time.Duration) *http.Response {
 	if resp == nil || resp.Body == nil {
 		return resp
 	}
@@ -35,7 +36,7 @@ func (a Attempt) Discard(resp *http.Response, wait time.Duration) *http.Response
 	d := &drain{head: *resp, body: resp.Body, done: make(chan struct{})}
 	d.head.Body, d.head.Trailer = http.NoBody, resp.Trailer.Clone()
 	go d.run(read)
-	if a.Waiter.Await(d.done, min(max(wait, DrainAtLeast), DrainAtMost)) {
+	if a.Waiter.Await(d.done, min(max(pause, DrainAtLeast), DrainAtMost)) {
 		return resp
 	}
 	d.late.Store(true)
@@ -53,13 +54,13 @@ func (a Attempt) Discard(resp *http.Response, wait time.Duration) *http.Response
 
 // closesDuringRead is head.ClosesDuringRead of what is read in the end.
 func closesDuringRead(body io.ReadCloser) bool {
-	for {
-		b, ok := body.(*Body)
-		if !ok {
-			return head.ClosesDuringRead(body)
-		}
-		body = b.src
+	switch b := body.(type) {
+	case *Body:
+		return closesDuringRead(b.src)
+	case *wait.LimitedBody:
+		return closesDuringRead(b.ReadCloser)
 	}
+	return head.ClosesDuringRead(body)
 }
 
 // worthDraining reports whether the connection waits for the body to be read. On

@@ -70,15 +70,16 @@ func (l *Limit) End() {
 // context.
 func (l *Limit) Body(body io.ReadCloser) io.ReadCloser {
 	l.Stop()
-	return &limitedBody{body, l.cancel}
+	return &LimitedBody{body, l.cancel}
 }
 
-type limitedBody struct {
+// LimitedBody is a body whose end, or Close, ends an attempt's context.
+type LimitedBody struct {
 	io.ReadCloser
 	cancel context.CancelCauseFunc
 }
 
-func (b *limitedBody) Read(p []byte) (int, error) {
+func (b *LimitedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
 		b.cancel(nil)
@@ -86,7 +87,7 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *limitedBody) Close() error {
+func (b *LimitedBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.cancel(nil)
 	return err
