@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
 // stalls answers with a head and the start of a body, then says nothing.
@@ -35,12 +36,12 @@ func stalls(status int, length string) http.HandlerFunc {
 func TestNoCloseDuringARead(t *testing.T) {
 	for name, p := range openers {
 		for _, length := range []string{"", "1000"} {
-			eachBodyServer(t, stalls(200, length), func(t *testing.T, base *http.Transport) {
+			servertest.EachInMemory(t, stalls(200, length), func(t *testing.T, base *http.Transport) {
 				if p.MaxWholeBytes > 0 && length != "" {
 					p.PerAttemptTimeout, p.MaxAttempts = time.Minute, 2 // else it is waited for
 				}
 				rt := &strict{base: base}
-				resp := getBody(t, &insist.RetryTransport{Base: rt, Policy: p})
+				resp := get(t, &insist.RetryTransport{Base: rt, Policy: p})
 				closing := time.Now()
 				assert.NoError(t, resp.Body.Close(), name)
 				rt.check(t, len(rt.bodies))
@@ -63,7 +64,7 @@ func TestNoCloseDuringADrain(t *testing.T) {
 		{"after a look, length known", insist.Policy{RetryableBody: insist.JSONFieldNot("/ok", true)}, "1000"},
 		{"timed", insist.Policy{PerAttemptTimeout: time.Minute}, ""},
 	} {
-		eachBodyServer(t, stalls(503, c.length), func(t *testing.T, base *http.Transport) {
+		servertest.EachInMemory(t, stalls(503, c.length), func(t *testing.T, base *http.Transport) {
 			ctx, cancel := context.WithCancel(t.Context())
 			c.policy.Backoff, c.policy.MaxAttempts = insist.Constant(0), 3
 			rt := &strict{base: base}
@@ -83,13 +84,13 @@ func TestNoCloseDuringADrain(t *testing.T) {
 // TestABodyThatIgnoresItsContext is closed late, and nobody waits for it.
 func TestABodyThatIgnoresItsContext(t *testing.T) {
 	for name, p := range openers {
-		eachBodyServer(t, func(w http.ResponseWriter, r *http.Request) {
+		servertest.EachInMemory(t, func(w http.ResponseWriter, r *http.Request) {
 			flush(w)
 			time.Sleep(time.Minute)
 		}, func(t *testing.T, base *http.Transport) {
 			rt := &strict{base: contextless{base}}
 			start := time.Now()
-			resp := getBody(t, &insist.RetryTransport{Base: rt, Policy: p})
+			resp := get(t, &insist.RetryTransport{Base: rt, Policy: p})
 			assert.NoError(t, resp.Body.Close(), name)
 			assert.Equal(t, time.Second, time.Since(start), name)
 			assert.Zero(t, rt.bodies[0].closes.Load(), name)
@@ -111,7 +112,7 @@ func (c contextless) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestCloseEndsAStalledRead(t *testing.T) {
 	for name, p := range openers {
 		for _, zipped := range []bool{false, true} {
-			eachBodyServer(t, func(w http.ResponseWriter, r *http.Request) {
+			servertest.EachInMemory(t, func(w http.ResponseWriter, r *http.Request) {
 				if zipped {
 					w.Header().Set("Content-Encoding", "gzip")
 				}
@@ -122,7 +123,7 @@ func TestCloseEndsAStalledRead(t *testing.T) {
 				}
 			}, func(t *testing.T, base *http.Transport) {
 				start := time.Now()
-				resp := getBody(t, &insist.RetryTransport{Base: base, Policy: p})
+				resp := get(t, &insist.RetryTransport{Base: base, Policy: p})
 				assert.NoError(t, resp.Body.Close(), name)
 				assert.Equal(t, time.Second, time.Since(start), name)
 			})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/insisttest"
+	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
 // countAsked returns a condition that fails empty bodies, and how often it was asked.
@@ -36,11 +37,11 @@ func TestAConditionIsAskedAboutAnEmptyBody(t *testing.T) {
 			flush(w)
 		},
 	} {
-		eachBodyServer(t, write, func(t *testing.T, base *http.Transport) {
+		servertest.EachInMemory(t, write, func(t *testing.T, base *http.Transport) {
 			base.DisableCompression = true
 			condition, asked := countAsked(t)
 			p := insist.Policy{RetryableBody: condition}
-			resp := getBody(t, &insist.RetryTransport{Base: base, Policy: p})
+			resp := get(t, &insist.RetryTransport{Base: base, Policy: p})
 			data, err := io.ReadAll(resp.Body)
 			assert.NoError(t, err, name)
 			assert.Empty(t, data, name)

@@ -6,59 +6,15 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed-552c89fc/insist/insisttest"
 )
 
-// bodyServer is a server in a bubble of virtual time.
-type bodyServer struct {
-	name      string
-	listener  *insisttest.Listener
-	protocols *http.Protocols
-}
-
-// eachBodyServer runs test against a server on HTTP/1.1 and on HTTP/2. base reaches it.
-func eachBodyServer(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, base *http.Transport)) {
-	for _, name := range []string{"HTTP/1.1", "HTTP/2"} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newBodyServer(t, name, handler)
-				test(t, s.transport(t))
-			})
-		})
-	}
-}
-
-func newBodyServer(t *testing.T, name string, handler http.Handler) *bodyServer {
-	s := &bodyServer{name: name, listener: insisttest.NewListener(), protocols: new(http.Protocols)}
-	s.protocols.SetHTTP1(name == "HTTP/1.1")
-	s.protocols.SetUnencryptedHTTP2(name == "HTTP/2")
-	server := &http.Server{Handler: handler, Protocols: s.protocols}
-	go server.Serve(s.listener)
-	t.Cleanup(func() {
-		server.Close()
-		time.Sleep(time.Hour) // for the slowest handler
-		synctest.Wait()
-	})
-	return s
-}
-
-func (s *bodyServer) transport(t *testing.T) *http.Transport {
-	base := &http.Transport{DialContext: s.listener.Dial, Protocols: s.protocols}
-	t.Cleanup(base.CloseIdleConnections)
-	return base
-}
-
-// getBody sends a GET.
-func getBody(t *testing.T, rt http.RoundTripper) *http.Response {
+// get sends a GET.
+func get(t *testing.T, rt http.RoundTripper) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", "http://example.com/", nil)
-	require.NoError(t, err)
-	resp, err := rt.RoundTrip(req)
+	resp, err := rt.RoundTrip(request(t, "GET", "http://example.com/", nil))
 	require.NoError(t, err)
 	return resp
 }

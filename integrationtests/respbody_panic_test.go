@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/insisttest"
+	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
 // panicking is a body that does something else in Read after its first byte.
@@ -72,7 +73,7 @@ func TestAPanicInADiscardedBody(t *testing.T) {
 	for name, fail := range map[string]func(){"panic": func() { panic("boom") }, "exit": runtime.Goexit} {
 		body := &panicking{fail: fail}
 		p := insist.Policy{Backoff: insist.Constant(0)}
-		resp := getBody(t, &insist.RetryTransport{Base: body.roundTripper(503), Policy: p})
+		resp := get(t, &insist.RetryTransport{Base: body.roundTripper(503), Policy: p})
 		assert.Equal(t, 503, resp.StatusCode, name)
 		assert.Equal(t, 2, body.Closes(), name)
 		resp.Body.Close()
@@ -90,7 +91,7 @@ func TestAPanicAfterTheHandOver(t *testing.T) {
 				resp.ContentLength = -1
 				return resp, err
 			})
-			resp := getBody(t, &insist.RetryTransport{Base: unknown, Policy: p})
+			resp := get(t, &insist.RetryTransport{Base: unknown, Policy: p})
 			assert.PanicsWithValue(t, "boom", func() { io.ReadAll(resp.Body) }, name)
 			resp.Body.Close()
 			assert.Equal(t, 1, body.Closes(), name)
@@ -103,12 +104,12 @@ func TestAnAbortThroughAReverseProxy(t *testing.T) {
 	for _, p := range openers {
 		synctest.Test(t, func(t *testing.T) {
 			body := &panicking{fail: func() { panic(http.ErrAbortHandler) }}
-			front := newBodyServer(t, "HTTP/1.1", &httputil.ReverseProxy{
+			front := servertest.HTTP1.InMemory(t, &httputil.ReverseProxy{
 				Transport: &insist.RetryTransport{Base: body.roundTripper(200), Policy: p},
 				Rewrite:   func(*httputil.ProxyRequest) {},
 			})
 			req, _ := http.NewRequestWithContext(t.Context(), "GET", "http://example.com/", nil)
-			_, err := front.transport(t).RoundTrip(req)
+			_, err := front.RoundTrip(req)
 			assert.ErrorIs(t, err, io.EOF)
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
 // openers have a response read from before it is handed over.
@@ -46,7 +47,7 @@ func TestTrailersThroughAReverseProxy(t *testing.T) {
 	for name, p := range openers {
 		for _, announce := range []bool{true, false} {
 			for _, pause := range []time.Duration{0, time.Second, 2 * time.Second} {
-				eachBodyServer(t, withTrailers(announce, pause), func(t *testing.T, base *http.Transport) {
+				servertest.EachInMemory(t, withTrailers(announce, pause), func(t *testing.T, base *http.Transport) {
 					proxy := &httputil.ReverseProxy{
 						Transport: &insist.RetryTransport{Base: base, Policy: p},
 						Rewrite:   func(r *httputil.ProxyRequest) { r.Out.URL.Host, r.Out.URL.Scheme = "origin", "http" },
@@ -59,8 +60,7 @@ func TestTrailersThroughAReverseProxy(t *testing.T) {
 							return nil
 						},
 					}
-					front := newBodyServer(t, "HTTP/1.1", proxy)
-					resp := getBody(t, front.transport(t))
+					resp := get(t, servertest.HTTP1.InMemory(t, proxy))
 					data, err := io.ReadAll(resp.Body)
 					require.NoError(t, err, name)
 					assert.Equal(t, `{"ok": true, "last": true}`, string(data), name)
@@ -81,8 +81,8 @@ func TestTrailersThroughAReverseProxy(t *testing.T) {
 func TestTrailersComeWithTheCallersEnd(t *testing.T) {
 	for name, p := range openers {
 		for _, announce := range []bool{true, false} {
-			eachBodyServer(t, withTrailers(announce, 0), func(t *testing.T, base *http.Transport) {
-				resp := getBody(t, &insist.RetryTransport{Base: base, Policy: p})
+			servertest.EachInMemory(t, withTrailers(announce, 0), func(t *testing.T, base *http.Transport) {
+				resp := get(t, &insist.RetryTransport{Base: base, Policy: p})
 				before, want := http.Header(nil), http.Header{"Extra": {"2"}}
 				if announce {
 					before = http.Header{"Sum": nil}
@@ -138,9 +138,9 @@ func (b *cachingBody) Read(p []byte) (int, error) {
 func TestACacheBelow(t *testing.T) {
 	for name, p := range openers {
 		for _, pause := range []time.Duration{0, 2 * time.Second} {
-			eachBodyServer(t, withTrailers(true, pause), func(t *testing.T, base *http.Transport) {
+			servertest.EachInMemory(t, withTrailers(true, pause), func(t *testing.T, base *http.Transport) {
 				c := &cache{base: base}
-				resp := getBody(t, &insist.RetryTransport{Base: c, Policy: p})
+				resp := get(t, &insist.RetryTransport{Base: c, Policy: p})
 				resp.Header.Set("Changed", "by the caller")
 				resp.Status, resp.ContentLength = "200 as the caller likes it", 7
 				delete(resp.Trailer, "Sum")
