@@ -55,6 +55,21 @@ type Policy struct {
 	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
 
+	// BodyIdleTimeout bounds how long a response body may bring nothing while it is
+	// being read, as a dead connection does, which TCP reports after minutes or never.
+	// Use it for downloads; 30 seconds is a common value. It is no bound on the whole
+	// body, and time between the caller's Reads does not count. Then Read fails with an
+	// error whose Timeout method reports true and that matches
+	// context.DeadlineExceeded; with ResumeDownloads the download goes on; with
+	// MaxWholeBytes, or while RetryableBody looks, the body is truncated, and the rules
+	// for that apply. Streams that are quiet by nature (server-sent events, watches,
+	// long polls) need a longer value, or none: set it by request, by EditPolicy. A 101
+	// is not bounded, nor is CONNECT. Read is ended by the attempt's context, so that a
+	// base whose bodies ignore their request's context is not bounded either. It costs
+	// each attempt a copy of the request and a context. Transport only.
+	// Zero or negative means no bound.
+	BodyIdleTimeout time.Duration
+
 	// Classify sees each attempt before the other rules do and may decide on
 	// its own; see Decision. resp is the response's head: its Body is not to
 	// be read or closed (use RetryableBody to decide by the body). Exactly one

@@ -40,7 +40,7 @@ func (c *call) assess() assessment {
 // a Read of its response's body. Where that body is net/http's, its Close does the same
 // at no cost; where it is another's, Close during a Read may corrupt data.
 func (p *Policy) cancelsAttempts(base http.RoundTripper) bool {
-	if p.PerAttemptTimeout > 0 {
+	if p.PerAttemptTimeout > 0 || p.BodyIdleTimeout > 0 {
 		return true
 	}
 	_, netHTTP := base.(*http.Transport)
@@ -49,7 +49,7 @@ func (p *Policy) cancelsAttempts(base http.RoundTripper) bool {
 
 // lastAttempt is what the last attempt lends for handling its response's body.
 func (c *call) lastAttempt() respbody.Attempt {
-	return respbody.Attempt{Waiter: c.waiter, Cancel: c.limit.Cancel()}
+	return respbody.Attempt{Waiter: c.waiter, Cancel: c.limit.Cancel(), Idle: c.policy.BodyIdleTimeout}
 }
 
 // openBody returns the last response's body, to be read before the hand-over. From
@@ -107,8 +107,9 @@ func (c *call) canBuffer() bool {
 // response's body are put in order. From the inside:
 //
 //   - what has been read of it before, if it was opened;
-//   - the end of the attempt's context, if the attempt has its own;
-//   - the resumption of a truncated download.
+//   - the bound on its silence, and the end of the attempt's context, if the attempt has
+//     its own;
+//   - the resumption of a truncated download, to which a silent one counts.
 func (c *call) finish() (*http.Response, error) {
 	c.state = handedOver
 	resp := c.last.resp
@@ -118,13 +119,13 @@ func (c *call) finish() (*http.Response, error) {
 		return nil, c.last.err
 	}
 	c.body.Keep()
-	switch {
+	switch c.limit.Stop(); {
 	case !c.limit.IsSet():
 	case head.IsEmpty(resp) || resp.StatusCode == http.StatusSwitchingProtocols:
 		c.limit.End() // after a 101 the connection no longer depends on the context
-	case c.last.body != nil:
-		c.limit.Stop() // the opened body ends the context itself
-	default:
+	case c.policy.BodyIdleTimeout > 0 && head.HasBody(c.req, resp):
+		resp.Body = c.lastAttempt().BoundIdle(resp.Body)
+	case c.last.body == nil: // an opened body ends the context itself
 		resp.Body = c.limit.Body(resp.Body)
 	}
 	if c.policy.ResumeDownloads {

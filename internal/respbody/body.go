@@ -17,6 +17,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/seed-552c89fc/insist/internal/chunk"
 	"github.com/seed-552c89fc/insist/internal/wait"
@@ -29,6 +30,10 @@ type Attempt struct {
 	// Cancel ends the attempt's context, and with it a Read that is in flight. If
 	// nil, the attempt has no context of its own.
 	Cancel context.CancelCauseFunc
+
+	// Idle bounds how long the body may bring nothing while it is being read. Zero or
+	// negative means no bound; else there is a Cancel.
+	Idle time.Duration
 }
 
 // end ends the attempt's context, if it has its own.
@@ -57,13 +62,14 @@ type Body struct {
 	state  state
 	buffer chunk.Buffer
 	size   int64         // bytes on the buffer
-	err    error         // what the source ended with
+	err    error         // what the source ended with, or an IdleTimeout
 	landed chan struct{} // closed when the Read in flight returns or the body is closed; made on demand
 	off    int64         // the caller's position
 	at     chunk.Cursor  // the same
 }
 
-// startSize is what is left of a size class of the allocator, 896 bytes.
+// startSize is what is left of a size class of the allocator: 896 bytes, of which the
+// allocator uses 8.
 const startSize = 416
 
 // state says who may use a Body's source.
@@ -120,8 +126,10 @@ func (b *Body) land(n, room int, err error) {
 	if n < 0 || n > room {
 		n, err = 0, chunk.ErrBadRead
 	}
-	b.buffer.Grow(n)
-	b.size, b.err = b.size+int64(n), err
+	if b.err == nil { // else it came too late
+		b.buffer.Grow(n)
+		b.size, b.err = b.size+int64(n), err
+	}
 	late := b.state == closing
 	if b.state = idle; late {
 		b.state = closed
@@ -131,6 +139,13 @@ func (b *Body) land(n, room int, err error) {
 	if late {
 		closeQuietly(b.src)
 	}
+}
+
+// stall ends the body with what has come, since it has brought nothing for too long.
+// A Read that ignores the context may go on.
+func (b *Body) stall() {
+	b.err = IdleTimeout(b.attempt.Idle)
+	b.attempt.Cancel(b.err)
 }
 
 // wake ends all waits for the Read in flight.
@@ -153,7 +168,7 @@ func (b *Body) landing() <-chan struct{} {
 func (b *Body) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.state == reading && b.off == b.size {
+	for b.state == reading && b.off == b.size && b.err == nil {
 		landed := b.landing()
 		b.mu.Unlock()
 		<-landed

@@ -57,6 +57,8 @@ func closesDuringRead(body io.ReadCloser) bool {
 	switch b := body.(type) {
 	case *Body:
 		return closesDuringRead(b.src)
+	case *idleBody:
+		return closesDuringRead(b.src)
 	case *wait.LimitedBody:
 		return closesDuringRead(b.ReadCloser)
 	}

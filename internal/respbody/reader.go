@@ -106,9 +106,9 @@ func (r *Reader) begin() {
 	b.begin(most, exact)
 }
 
-// await waits, with the body unlocked, until the Read in flight has returned, and
-// reports whether it has in time. Most bodies are there already: a timer is made only
-// after other goroutines had a chance to run.
+// await waits, with the body unlocked, until the Read in flight has returned or the
+// body has stalled, and reports whether that was in time. Most bodies are there already:
+// a timer is made only after other goroutines had a chance to run.
 func (r *Reader) await() bool {
 	b := r.body
 	for range 8 {
@@ -122,9 +122,19 @@ func (r *Reader) await() bool {
 	if r.left <= 0 {
 		return false
 	}
+	most, idle := r.left, b.attempt.Idle
+	stalls := idle > 0 && idle <= most
+	if stalls {
+		most = idle
+	}
 	landed, start := b.landing(), time.Now()
 	b.mu.Unlock()
-	defer b.mu.Lock()
-	defer func() { r.left -= time.Since(start) }()
-	return b.attempt.Waiter.Await(landed, r.left)
+	inTime := b.attempt.Waiter.Await(landed, most)
+	b.mu.Lock()
+	r.left -= time.Since(start)
+	if !inTime && stalls && b.state == reading && !b.attempt.Waiter.Canceled() {
+		b.stall()
+		return true
+	}
+	return inTime
 }
