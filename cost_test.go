@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -211,5 +212,16 @@ func BenchmarkRecord(b *testing.B) {
 				send()
 			}
 		})
+	}
+}
+
+// A bound on a body's silence costs a copy of the request, a context and a timer, and
+// nothing for a Read.
+func TestBodyIdleCost(t *testing.T) {
+	for _, size := range []int{100, 1 << 20} {
+		allocs, bytes := cost(jsonAnswer(t, true, Policy{BodyIdleTimeout: time.Hour}, strings.Repeat("x", size)))
+		assert.LessOrEqual(t, allocs, int64(7))
+		assert.LessOrEqual(t, bytes, int64(1<<10))
+		t.Logf("%7d bytes: %d allocs %d bytes", size, allocs, bytes)
 	}
 }

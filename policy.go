@@ -95,10 +95,11 @@ type Policy struct {
 	// JSONFieldNot make such conditions. Where RetryableStatus has found a
 	// failure it is asked as well, but only for the Wait. It looks only as far as
 	// it has to, at most MaxPeekBytes and MaxPeekTime, and the caller gets the
-	// body whole. Not looked into are answers without a body, encodings other
-	// than gzip, streams (101, text/event-stream, multipart, gRPC, NDJSON), and
-	// answers that come while a request body that is not in memory is still
-	// being sent. Transport only.
+	// body whole. It is asked about an empty body, too. Not looked into are responses
+	// to HEAD and CONNECT, 1xx, 204 and 304, encodings other than gzip alone, streams
+	// (text/event-stream, multipart, gRPC, NDJSON), and responses that come while a
+	// request body that is not in memory is still being sent. If it panics, or the
+	// body does, so does RoundTrip. Transport only.
 	// If nil, bodies are not looked into.
 	RetryableBody BodyCondition
 

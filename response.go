@@ -22,11 +22,13 @@ func (c *call) assess() assessment {
 		ended = c.openBody().Buffer(c.policy.MaxWholeBytes, c.policy.maxPeekTime())
 		c.last.ended = c.last.ended || ended != io.EOF && c.waiter.Canceled()
 	}
-	switch resp := c.last.resp; {
-	case ended == io.EOF || resp == nil || c.last.ended:
+	if ended == io.EOF || c.last.resp == nil || c.last.ended {
 		return a
-	case c.limit.IsSet() && c.limit.Stop():
-		c.lastAttempt().Discard(resp, 0)
+	}
+	late := c.limit.Stop()
+	switch {
+	case late:
+		c.lastAttempt().Discard(c.last.resp, 0)
 		c.note(c.last.number, nil, nil, wait.ErrAttemptTimeout)
 	case ended != nil: // if there is no other attempt, this is the caller's
 		c.last.err = ended
@@ -74,16 +76,16 @@ func (c *call) look(failed bool) Decision {
 	if limit < 0 || !c.body.Sent() || !head.CanLook(c.req, c.last.resp) {
 		return Decision{}
 	}
-	if head.IsEmpty(c.last.resp) {
-		return c.policy.RetryableBody(c.req, c.last.resp, c.last.number, http.NoBody)
-	}
-	r := c.openBody().Look(limit, most)
-	defer r.Stop()
-	var body io.Reader = r
-	if head.IsGzip(c.last.resp) {
-		unzipped := r.Unzip()
-		defer unzipped.Free()
-		body = unzipped
+	var body io.Reader = http.NoBody
+	if !head.IsEmpty(c.last.resp) {
+		r := c.openBody().Look(limit, most)
+		defer r.Stop()
+		body = r
+		if head.IsGzip(c.last.resp) {
+			unzipped := r.Unzip()
+			defer unzipped.Free()
+			body = unzipped
+		}
 	}
 	d := c.policy.RetryableBody(c.req, c.last.resp, c.last.number, body)
 	c.last.ended = c.waiter.Canceled()
@@ -119,7 +121,8 @@ func (c *call) finish() (*http.Response, error) {
 		return nil, c.last.err
 	}
 	c.body.Keep()
-	switch c.limit.Stop(); {
+	c.limit.Stop()
+	switch {
 	case !c.limit.IsSet():
 	case head.IsEmpty(resp) || resp.StatusCode == http.StatusSwitchingProtocols:
 		c.limit.End() // after a 101 the connection no longer depends on the context

@@ -131,7 +131,8 @@ func (b *Body) land(n, room int, err error) {
 		b.size, b.err = b.size+int64(n), err
 	}
 	late := b.state == closing
-	if b.state = idle; late {
+	b.state = idle
+	if late {
 		b.state = closed
 	}
 	b.wake()
@@ -221,17 +222,18 @@ func (b *Body) end(err error) error {
 // Close is the caller's.
 func (b *Body) Close() error {
 	b.mu.Lock()
-	inFlight, again := b.state == reading, b.state == closing
-	if b.state = closed; inFlight || again {
+	before := b.state
+	b.state = closed
+	if before == reading || before == closing {
 		b.state = closing
 	}
 	b.wake()
 	b.mu.Unlock()
-	switch {
-	case again:
-		return nil
-	case inFlight:
+	switch before {
+	case reading:
 		return b.endRead()
+	case closing:
+		return nil
 	}
 	defer b.attempt.end()
 	return b.src.Close()
@@ -250,15 +252,4 @@ func (b *Body) endRead() error {
 		go b.src.Close() // net/http unpacks it: until gzip's header has come, Close waits for the Read
 	}
 	return nil
-}
-
-// release says that nothing more is read before the hand-over. A base may read the
-// header in its body's Read (a cache copies the response when it is complete), while
-// the caller changes it.
-func (b *Body) release() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.state == reading {
-		b.resp.Header = b.resp.Header.Clone()
-	}
 }

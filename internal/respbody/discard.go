@@ -27,7 +27,9 @@ func (a Attempt) Discard(resp *http.Response, pause time.Duration) *http.Respons
 	}
 	closes, read := closesDuringRead(resp.Body), worthDraining(resp)
 	if !closes && a.Cancel == nil && resp.ContentLength < 0 {
-		read = false // if it stalls, nothing can end the Read
+		// If it stalls, nothing of ours can end the Read. A short body of known length
+		// seldom does, and is worth its connection: at worst it is closed late.
+		read = false
 	}
 	if !read && !closeMayBlock(resp) {
 		closeQuietly(resp.Body)

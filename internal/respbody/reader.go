@@ -35,12 +35,17 @@ func (b *Body) Look(limit int64, most time.Duration) *Reader {
 	return &b.reader
 }
 
-// Stop ends the look: nothing more can be read through r.
+// Stop ends the look: nothing more can be read through r. If a Read is still in flight,
+// the header becomes the caller's own: a base may read its own in that Read (a cache
+// stores the response at its end), while the caller changes it.
 func (r *Reader) Stop() {
-	r.body.mu.Lock()
+	b := r.body
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	r.err = errPeekTime
-	r.body.mu.Unlock()
-	r.body.release()
+	if b.state == reading {
+		b.resp.Header = b.resp.Header.Clone()
+	}
 }
 
 // Next returns the bytes that follow, without copying them. It makes Reader a
