@@ -168,7 +168,9 @@
 //
 // The answer that is thrown away is closed before the wait. On HTTP/1 one of up
 // to 64 KiB is read to its end first, within half a second, so that its
-// connection can be used again.
+// connection can be used again; where the base's bodies are not net/http's, one whose
+// length is not known only if the attempt has a context of its own, which can end a
+// Read of it (PerAttemptTimeout, BodyIdleTimeout, RetryableBody or MaxWholeBytes).
 //
 // When the context ends, a wait ends at once. The error is then an [Error] that
 // matches the context's error, its cause, and the last attempt's error, if there

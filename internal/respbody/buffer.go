@@ -22,8 +22,7 @@ func (b *Body) Buffer(limit int64, most time.Duration) error {
 	if limit < math.MaxInt64 {
 		limit++ // to see the end of a body that just fits
 	}
-	b.reader = Reader{body: b, limit: limit, left: left, all: true}
-	r := &b.reader
+	r := b.read(Reader{body: b, limit: limit, left: left, all: true})
 	defer r.Stop()
 	for {
 		if _, err := r.Next(); err != nil {

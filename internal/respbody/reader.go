@@ -31,7 +31,14 @@ type Reader struct {
 // Look returns a reader of the body for a condition, bounded by limit in bytes and by
 // most in time. Stop must be called.
 func (b *Body) Look(limit int64, most time.Duration) *Reader {
-	b.reader = Reader{body: b, limit: limit, left: most}
+	return b.read(Reader{body: b, limit: limit, left: most})
+}
+
+// read makes r the body's reader.
+func (b *Body) read(r Reader) *Reader {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reader = r
 	return &b.reader
 }
 
