@@ -167,7 +167,7 @@ func (c *call) send(out *outgoing) (*http.Response, error) {
 	defer out.ended.Store(true)
 	resp, err := out.Send(c.base, c.req.Context())
 	if err != nil && c.limit.Stop() && !c.waiter.Canceled() {
-		err = wait.ErrAttemptTimeout // HTTP/2 would say that the context was canceled
+		err = c.limit.Err() // HTTP/2 would say that the context was canceled
 	}
 	if resp != nil {
 		c.absoluteLocation(out, resp)
@@ -200,7 +200,7 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 	if err == nil {
 		return
 	}
-	c.last.unsent = c.idempotent != yes && tracker.Unsent(err, err == wait.ErrAttemptTimeout)
+	c.last.unsent = c.idempotent != yes && tracker.Unsent(err, errors.Is(err, wait.ErrAttemptTimeout))
 	if own := c.body.Failure(); own != nil && !c.last.ended {
 		c.last.err, c.last.badBody = own, true
 	}

@@ -233,7 +233,7 @@ func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(c
 		case l.Stop():
 			resp.Body.Close()
 			var none T
-			return none, wait.ErrAttemptTimeout
+			return none, l.Err()
 		default:
 			resp.Body = l.Body(resp.Body)
 			kept = true

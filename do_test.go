@@ -103,7 +103,7 @@ func TestARejectedValueComesWithAnError(t *testing.T) {
 	e, ok := errors.AsType[*Error](err)
 	require.True(t, ok, "also after one attempt")
 	assert.Equal(t, 1, e.Attempts)
-	assert.Equal(t, "insist: attempts used up after 1 attempt (last value rejected)", err.Error())
+	assert.Equal(t, "insist: gave up after 1 attempt: the last value was rejected", err.Error())
 
 	v, err = Do(t.Context(), Policy{Disabled: true}, fn, nonZero)
 	assert.Equal(t, resp{5000}, v)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -109,13 +110,16 @@ type Policy struct {
 	NonIdempotent Resend
 
 	// Idempotent reports whether repeating req does no harm. Set it where the
-	// method does not tell: an API that creates with GET, a search by POST. A GET
+	// method does not tell: an API that creates with GET, a search by POST. It
+	// replaces the default rule; call IsIdempotent to keep that for the rest:
+	//
+	//	func(r *http.Request) bool { return r.URL.Path == "/search" || insist.IsIdempotent(r) }
+	//
+	// A GET
 	// for which it reports false is not repeated by net/http either, which would
 	// do so when a kept connection is closed before the answer; over HTTP/2 it
 	// has an empty body for that.
-	// Transport only. If nil, a request is idempotent by its method (GET, HEAD,
-	// OPTIONS, TRACE, PUT, DELETE: RFC 9110, section 9.2.2), or if it has an
-	// Idempotency-Key or X-Idempotency-Key header, as in net/http.
+	// Transport only. If nil, IsIdempotent.
 	Idempotent func(req *http.Request) bool
 
 	// Budget bounds the retries of all calls that share it, so that they end
@@ -188,8 +192,8 @@ type Policy struct {
 }
 
 // Standard returns the policy to start from in production, the rules on which
-// the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503
-// and 504; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
+// the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503, 504,
+// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
 // not idempotent is sent again only if nothing of it was sent, or if the server
 // says that it did nothing (ResendOnlyUnsent); and a Budget.
 //
@@ -210,10 +214,19 @@ func standardStatus(code int) bool {
 	switch code {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
 		http.StatusInternalServerError, http.StatusBadGateway,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+		520, 521, 522, 523, 524, // Cloudflare: the origin failed
+		529: // Anthropic and others: overloaded
 		return true
 	}
 	return false
+}
+
+// isStandardTooLarge reports that Standard's rule counts resp as a failure for its
+// Retry-After: a 413 with one is temporary (RFC 9110, section 15.5.14).
+func (p *Policy) isStandardTooLarge(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusRequestEntityTooLarge && len(resp.Header["Retry-After"]) > 0 &&
+		reflect.ValueOf(p.RetryableStatus).Pointer() == reflect.ValueOf(standardStatus).Pointer()
 }
 
 // StatusAbove returns a RetryableStatus rule that reports whether a status code

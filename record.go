@@ -3,7 +3,9 @@ package insist
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -66,8 +68,18 @@ func (r *Record) add(call *callRecord, a Attempt) *callRecord {
 	return call
 }
 
-// String tells of all calls in one line, safe to log, for whoever asks why a call
-// took so long:
+// LogValue returns the attempts of all calls, safe to log, for log/slog.
+func (r *Record) LogValue() slog.Value { return slog.AnyValue(r.Calls()) }
+
+// MarshalJSON returns an array of calls, each of them an array of attempts (see
+// Attempt.MarshalJSON), safe to log.
+func (r *Record) MarshalJSON() ([]byte, error) { return json.Marshal(r.Calls()) }
+
+// GoString is String.
+func (r *Record) GoString() string { return r.String() }
+
+// String returns all calls in one line, safe to log, to answer why a call took so
+// long:
 //
 //	GET api.example.com: 2 attempts in 1.092s: 503 after 12ms (status), wait 1s; 200 after 80ms (success)
 //

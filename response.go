@@ -6,7 +6,6 @@ import (
 
 	"github.com/seed-552c89fc/insist/internal/head"
 	"github.com/seed-552c89fc/insist/internal/respbody"
-	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // assess asks the rules about the last attempt, which may end it: if
@@ -29,7 +28,7 @@ func (c *call) assess() assessment {
 	switch {
 	case late:
 		c.lastAttempt().Discard(c.last.resp, 0)
-		c.note(c.last.number, nil, nil, wait.ErrAttemptTimeout)
+		c.note(c.last.number, nil, nil, c.limit.Err())
 	case ended != nil: // if there is no other attempt, this is the caller's
 		c.last.err = ended
 	default:

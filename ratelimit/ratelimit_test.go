@@ -290,12 +290,12 @@ func TestWhatIsNotWaitedFor(t *testing.T) {
 		edit         func(*insist.Policy)
 		want         insist.Reason
 	}{
-		{"no permission", "GET", response(403), asItIs, insist.ReasonSuccess},
+		{"no permission", "GET", response(403), asItIs, insist.ReasonAccepted},
 		{"longer than MaxRetryAfter", "GET", response(403, "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1767226800"), asItIs, insist.ReasonWait},
 		{"absurd", "GET", response(429, "RateLimit: a;r=0;t=999999999999999"), asItIs, insist.ReasonWait},
 		{"503, POST: it may have been acted on", "POST", response(503, "RateLimit: a;r=0;t=20"), asItIs, insist.ReasonMaybeDone},
 		{"429, where the policy takes it for an answer", "GET", response(429, "RateLimit: a;r=0;t=20"),
-			func(p *insist.Policy) { p.RetryableStatus = insist.StatusAbove(499) }, insist.ReasonSuccess},
+			func(p *insist.Policy) { p.RetryableStatus = insist.StatusAbove(499) }, insist.ReasonAccepted},
 		{"429, not to be retried", "GET", response(429, "RateLimit: a;r=0;t=20", "x-should-retry: false"), asItIs, insist.ReasonDecision},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 var (
 	errPeekBytes = errors.New("insist: the response body is longer than MaxPeekBytes")
 	errPeekTime  = errors.New("insist: the response body did not arrive within MaxPeekTime")
+	errStopped   = errors.New("insist: the response body was read after its condition had returned")
 )
 
 // maxReads bounds the Reads in a row that return neither bytes nor an error, as in
@@ -49,9 +50,19 @@ func (r *Reader) Stop() {
 	b := r.body
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r.err = errPeekTime
+	r.err = errStopped
 	if b.state == reading {
 		b.resp.Header = b.resp.Header.Clone()
+	}
+}
+
+// Rewind has the next Read start at the body's first byte.
+func (r *Reader) Rewind() {
+	r.body.mu.Lock()
+	defer r.body.mu.Unlock()
+	r.off, r.at = 0, chunk.Cursor{}
+	if r.err != errStopped {
+		r.err = nil
 	}
 }
 

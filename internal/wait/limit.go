@@ -7,23 +7,27 @@ import (
 	"time"
 )
 
-// ErrAttemptTimeout is the error of an attempt that PerAttemptTimeout ended. Like
-// net/http's own timeouts it matches context.DeadlineExceeded, although the
-// caller's context is alive.
-var ErrAttemptTimeout error = attemptTimeout{}
+// ErrAttemptTimeout is what an AttemptTimeout matches, whatever its limit.
+var ErrAttemptTimeout = errors.New("insist: attempt timed out")
 
-type attemptTimeout struct{}
+// AttemptTimeout is the error of an attempt that PerAttemptTimeout ended. Like
+// net/http's own timeouts it matches context.DeadlineExceeded, although the caller's
+// context is alive.
+type AttemptTimeout struct{ After time.Duration }
 
-func (attemptTimeout) Error() string        { return "insist: attempt timed out" }
-func (attemptTimeout) Timeout() bool        { return true }
-func (attemptTimeout) Temporary() bool      { return true } // as net/http's
-func (attemptTimeout) Is(target error) bool { return target == context.DeadlineExceeded }
+func (e AttemptTimeout) Error() string   { return "insist: attempt timed out after " + e.After.String() }
+func (e AttemptTimeout) Timeout() bool   { return true }
+func (e AttemptTimeout) Temporary() bool { return true } // as net/http's
+func (e AttemptTimeout) Is(target error) bool {
+	return target == context.DeadlineExceeded || target == ErrAttemptTimeout
+}
 
 // Limit is a context of one attempt's own, by which the attempt can be ended, and
 // mostly a time after which it is. The zero value is none.
 type Limit struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	after  time.Duration
 	timer  *time.Timer // nil if there is no bound, or the clock has been stopped
 	late   bool        // the clock was stopped after it had run out
 }
@@ -33,9 +37,9 @@ type Limit struct {
 // otherwise ctx keeps the context.
 func NewLimit(ctx context.Context, d time.Duration) Limit {
 	ctx, cancel := context.WithCancelCause(ctx)
-	l := Limit{ctx: ctx, cancel: cancel}
+	l := Limit{ctx: ctx, cancel: cancel, after: d}
 	if d > 0 {
-		l.timer = time.AfterFunc(d, func() { cancel(ErrAttemptTimeout) })
+		l.timer = time.AfterFunc(d, func() { cancel(AttemptTimeout{d}) })
 	}
 	return l
 }
@@ -58,6 +62,9 @@ func (l *Limit) Stop() (late bool) {
 	}
 	return l.late
 }
+
+// Err returns the error of an attempt that the limit ended.
+func (l *Limit) Err() error { return AttemptTimeout{l.after} }
 
 // End stops the clock and ends the context.
 func (l *Limit) End() {
@@ -99,5 +106,5 @@ func (l *Limit) Explain(parent context.Context, err error) error {
 	if err == nil || errors.Is(err, context.DeadlineExceeded) || parent.Err() != nil || !l.Stop() {
 		return err
 	}
-	return errors.Join(ErrAttemptTimeout, err)
+	return errors.Join(l.Err(), err)
 }
