@@ -5,6 +5,7 @@ package insist
 import (
 	"context"
 	"math"
+	"net/http"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -224,4 +225,15 @@ func TestBodyIdleCost(t *testing.T) {
 		assert.LessOrEqual(t, bytes, int64(1<<10))
 		t.Logf("%7d bytes: %d allocs %d bytes", size, allocs, bytes)
 	}
+}
+
+// TestPolicyForCostsNothing by itself.
+func TestPolicyForCostsNothing(t *testing.T) {
+	good, req, p := answer(200), request(t, "GET", "http://x/", nil), Policy{}
+	rt := &RetryTransport{
+		Base:      roundTripper(func(*http.Request) (*http.Response, error) { return good, nil }),
+		PolicyFor: func(*http.Request) *Policy { return &p },
+	}
+	allocs, _ := cost(func() { rt.RoundTrip(req) })
+	assert.Zero(t, allocs)
 }
