@@ -1,0 +1,321 @@
+package reqbody
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func copyOf(t testing.TB, req *http.Request) io.ReadCloser {
+	body, err := req.GetBody()
+	require.NoError(t, err)
+	return body
+}
+
+func readsAll(t testing.TB, body io.ReadCloser, want []byte) {
+	t.Helper()
+	data, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, data), "%d bytes of %d", len(data), len(want))
+	require.NoError(t, body.Close())
+}
+
+// A signer reads a copy, and then sends Body.
+func TestACopyLeavesBodyAlone(t *testing.T) {
+	data := pattern(70_000)
+	for _, order := range []struct {
+		name string
+		read func(t *testing.T, req *http.Request)
+	}{
+		{"no copy", func(*testing.T, *http.Request) {}},
+		{"read whole", func(t *testing.T, req *http.Request) { readsAll(t, copyOf(t, req), data) }},
+		{"read whole and not closed", func(t *testing.T, req *http.Request) {
+			got, err := io.ReadAll(copyOf(t, req))
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(data, got))
+		}},
+		{"read in part", func(t *testing.T, req *http.Request) {
+			body := copyOf(t, req)
+			_, err := io.CopyN(io.Discard, body, 40_000)
+			require.NoError(t, err)
+			body.Close()
+		}},
+		{"read in part and not closed", func(t *testing.T, req *http.Request) {
+			_, err := io.CopyN(io.Discard, copyOf(t, req), 40_000)
+			require.NoError(t, err)
+		}},
+		{"not read", func(t *testing.T, req *http.Request) { copyOf(t, req).Close() }},
+		{"not read and not closed", func(t *testing.T, req *http.Request) { copyOf(t, req) }},
+		{"many", func(t *testing.T, req *http.Request) {
+			for range 20 {
+				readsAll(t, copyOf(t, req), data)
+			}
+		}},
+		{"in the middle of Body", func(t *testing.T, req *http.Request) {
+			var start bytes.Buffer
+			_, err := io.CopyN(&start, req.Body, 50)
+			require.NoError(t, err)
+			readsAll(t, copyOf(t, req), data)
+			req.Body = struct {
+				io.Reader
+				io.Closer
+			}{io.MultiReader(&start, req.Body), req.Body}
+		}},
+		{"closed in the middle of Body", func(t *testing.T, req *http.Request) {
+			var start bytes.Buffer
+			body := copyOf(t, req)
+			_, err := io.CopyN(&start, req.Body, 50)
+			require.NoError(t, err)
+			body.Close()
+			req.Body = struct {
+				io.Reader
+				io.Closer
+			}{io.MultiReader(&start, req.Body), req.Body}
+		}},
+		{"sent in place of Body", func(t *testing.T, req *http.Request) { req.Body = copyOf(t, req) }},
+		{"sent after Body", func(t *testing.T, req *http.Request) {
+			readsAll(t, req.Body, data)
+			req.Body = copyOf(t, req)
+		}},
+	} {
+		t.Run(order.name, func(t *testing.T) {
+			eachKind(t, data, func(t *testing.T, c *call) {
+				for range 3 {
+					req := c.attempt(t)
+					order.read(t, req)
+					readsAll(t, req.Body, data)
+					c.Revoke()
+				}
+				req := c.attempt(t)
+				order.read(t, req)
+				n, err := req.Body.Read(make([]byte, 1))
+				require.NoError(t, err)
+				c.Keep()
+				readsAll(t, req.Body, data[n:])
+				assert.Equal(t, c.given.Load(), c.closed.Load(), "readers closed, of those given")
+				c.End()
+			})
+		})
+	}
+}
+
+// A response may come after a signer has read a copy, and before Body is read. Then
+// the caller's reader is closed, since whoever sent the copy may have dropped Body. What
+// does not need it is still sent.
+func TestACopyIsReadBeforeTheCallEnds(t *testing.T) {
+	data := pattern(1000)
+	eachKind(t, data, func(t *testing.T, c *call) {
+		req := c.attempt(t)
+		readsAll(t, copyOf(t, req), data)
+		c.Keep()
+		assert.Equal(t, c.given.Load(), c.closed.Load())
+		if c.name != "GetBody rewinds its reader" {
+			readsAll(t, req.Body, data)
+		}
+		assert.Equal(t, c.given.Load(), c.closed.Load())
+	})
+}
+
+// Readers that are read in turns, as a test or a mirror may, all read the same.
+func TestCopiesInTurns(t *testing.T) {
+	data := pattern(20_000)
+	eachKind(t, data, func(t *testing.T, c *call) {
+		random := rand.New(rand.NewPCG(1, 2))
+		for range 20 {
+			req := c.attempt(t)
+			open := []io.Reader{req.Body}
+			got := make([][]byte, 1, 4)
+			for len(open) > 0 {
+				if len(got) < cap(got) && random.IntN(5) == 0 {
+					open, got = append(open, copyOf(t, req)), append(got, nil)
+				}
+				i := random.IntN(len(got))
+				if i >= len(open) || open[i] == nil {
+					if allNil(open) {
+						break
+					}
+					continue
+				}
+				p := make([]byte, random.IntN(5000))
+				n, err := open[i].Read(p)
+				got[i] = append(got[i], p[:n]...)
+				if err == io.EOF {
+					open[i], err = nil, nil
+				}
+				require.NoError(t, err)
+			}
+			for i := range got {
+				require.True(t, bytes.Equal(data, got[i]), "reader %d: %d bytes", i, len(got[i]))
+			}
+			c.Revoke()
+		}
+		c.End()
+		assert.Equal(t, c.given.Load(), c.closed.Load())
+	})
+}
+
+func allNil(rs []io.Reader) bool {
+	for _, r := range rs {
+		if r != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// A mirror sends a copy and Body at the same time.
+func TestCopiesAtTheSameTime(t *testing.T) {
+	data := pattern(200_000)
+	eachKind(t, data, func(t *testing.T, c *call) {
+		for range 5 {
+			req := c.attempt(t)
+			var all sync.WaitGroup
+			for i := range 4 {
+				all.Go(func() {
+					body := req.Body
+					if i > 0 {
+						var err error
+						body, err = req.GetBody()
+						if !assert.NoError(t, err) {
+							return
+						}
+					}
+					got, err := io.ReadAll(body)
+					assert.NoError(t, err)
+					assert.True(t, bytes.Equal(data, got), "%d bytes", len(got))
+					body.Close()
+				})
+			}
+			all.Wait()
+			c.Revoke()
+		}
+		c.End()
+		assert.Equal(t, c.given.Load(), c.closed.Load())
+	})
+}
+
+// The next attempt revokes them all.
+func TestCopiesAreRevoked(t *testing.T) {
+	data := pattern(1000)
+	eachKind(t, data, func(t *testing.T, c *call) {
+		if !c.IsStream() {
+			return // each has a reader of its own
+		}
+		req := c.attempt(t)
+		readers := []io.Reader{req.Body, copyOf(t, req), copyOf(t, req)}
+		io.ReadFull(readers[1], make([]byte, 10))
+		io.ReadFull(readers[0], make([]byte, 20))
+		c.Revoke()
+		next := c.attempt(t)
+		for _, r := range readers {
+			_, err := r.Read(make([]byte, 1))
+			assert.ErrorIs(t, err, errRevoked)
+		}
+		late, err := req.GetBody()
+		assert.ErrorIs(t, err, errRevoked)
+		assert.Nil(t, late)
+		readsAll(t, next.Body, data)
+		c.End()
+		assert.Equal(t, c.given.Load(), c.closed.Load())
+		_, err = next.GetBody()
+		assert.ErrorIs(t, err, errRevoked)
+	})
+}
+
+// net/http closes Body before it asks for it again. That is bounded, and tightly.
+func TestReplaysAreBounded(t *testing.T) {
+	eachKind(t, pattern(1000), func(t *testing.T, c *call) {
+		c.attempt(t)
+		req := c.attempt(t)
+		for range 50 {
+			copyOf(t, req).Close()
+		}
+		req.Body.Close()
+		n := 0
+		for ; n < 1000; n++ {
+			body, err := req.GetBody()
+			if err != nil {
+				assert.Equal(t, errTooOften, err)
+				break
+			}
+			io.ReadFull(body, make([]byte, 100))
+			body.Close()
+		}
+		assert.Equal(t, 7, n)
+		c.End()
+	})
+}
+
+// So are copies of a base that forgets to close Body.
+func TestCopiesAreBounded(t *testing.T) {
+	eachKind(t, pattern(10), func(t *testing.T, c *call) {
+		c.attempt(t)
+		req := c.attempt(t)
+		for range askedAtMost {
+			copyOf(t, req).Close()
+		}
+		_, err := req.GetBody()
+		assert.Equal(t, errTooOften, err)
+		c.End()
+	})
+}
+
+// What is longer than the limit can be read by one reader only. Those that nobody reads
+// don't count.
+func TestACopyOfWhatIsTooLongToKeep(t *testing.T) {
+	data := pattern(1000)
+	start := func(t *testing.T) (*call, *http.Request) {
+		c := &call{closes: new(closes), req: request(t, "PUT", "http://x/", nil)}
+		c.req.Body = c.plain(bytes.NewReader(data))
+		c.Take(c.req, 100)
+		return c, c.attempt(t)
+	}
+	ends := func(t *testing.T, c *call) {
+		assert.False(t, c.Whole())
+		c.Keep()
+		c.End()
+		assert.EqualValues(t, 1, c.closed.Load())
+	}
+
+	t.Run("copy first", func(t *testing.T) {
+		c, req := start(t)
+		readsAll(t, copyOf(t, req), data)
+		_, err := req.Body.Read(make([]byte, 10))
+		assert.ErrorIs(t, err, errNotBuffered)
+		_, err = req.GetBody()
+		assert.ErrorIs(t, err, errNotBuffered)
+		ends(t, c)
+	})
+	t.Run("copy while Body is read", func(t *testing.T) {
+		c, req := start(t)
+		body := copyOf(t, req)
+		var start bytes.Buffer
+		io.CopyN(&start, req.Body, 10)
+		got, err := io.ReadAll(body)
+		assert.ErrorIs(t, err, errNotBuffered)
+		assert.True(t, bytes.HasPrefix(data, got))
+		rest, err := io.ReadAll(req.Body)
+		assert.NoError(t, err)
+		assert.Equal(t, data, append(start.Bytes(), rest...))
+		_, err = body.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, errNotBuffered)
+		ends(t, c)
+	})
+	t.Run("the rest of one copy", func(t *testing.T) {
+		c, req := start(t)
+		one, other := copyOf(t, req), copyOf(t, req)
+		io.ReadFull(one, make([]byte, 10))
+		io.ReadFull(other, make([]byte, 10))
+		one.Close()
+		got, err := io.ReadAll(other)
+		assert.NoError(t, err)
+		assert.Equal(t, data[10:], got)
+		ends(t, c)
+	})
+}
