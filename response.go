@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/seed-552c89fc/insist/internal/head"
+	"github.com/seed-552c89fc/insist/internal/reqbody"
 	"github.com/seed-552c89fc/insist/internal/respbody"
 )
 
@@ -77,17 +78,22 @@ func (c *call) canBuffer() bool {
 }
 
 // finish hands the last attempt's result over. This is where the layers around a
-// response's body are put in order: from the inside, what was looked into, the end
-// of the attempt's context, what resumes it.
+// response's body are put in order: from the inside, what was looked into, the end of
+// a request body that may have been forgotten, the end of the attempt's context, what
+// resumes it.
 func (c *call) finish() (*http.Response, error) {
-	c.state = handedOver
 	resp := c.last.resp
 	if resp == nil {
+		c.state = handedOver
 		c.limit.End()
 		c.body.End()
 		return nil, c.last.err
 	}
-	c.body.Keep()
+	end := c.body.Keep()
+	c.state = handedOver
+	if end != nil {
+		reqbody.EndWith(resp, end)
+	}
 	switch {
 	case !c.limit.IsSet():
 	case resp.Body == nil || resp.Body == http.NoBody || resp.StatusCode == http.StatusSwitchingProtocols:

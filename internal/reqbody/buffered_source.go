@@ -118,14 +118,19 @@ func (r *bufferedSource) failed() bool {
 	return r.err != nil && r.err != io.EOF && r.err != errRevoked
 }
 
-func (r *bufferedSource) keep() {
+func (r *bufferedSource) keep() (pending bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = last
 	r.free()
-	if !r.readers.inUse() {
-		r.close()
+	if r.readers.inUse() {
+		return false
 	}
+	if r.readers.body == sentAsCopy {
+		return r.state == opened
+	}
+	r.close()
+	return false
 }
 
 func (r *bufferedSource) end() {

@@ -105,21 +105,60 @@ func TestACopyLeavesBodyAlone(t *testing.T) {
 	}
 }
 
-// A response may come after a signer has read a copy, and before Body is read. Then
-// the caller's reader is closed, since whoever sent the copy may have dropped Body. What
-// does not need it is still sent.
-func TestACopyIsReadBeforeTheCallEnds(t *testing.T) {
+// A response may come after a signer has read a copy, and before Body is read. Or the copy
+// was sent, and Body forgotten. Both end well: the caller's body is closed when Body has
+// been read or, if it is not, when the response has been.
+func TestBodyAfterACopyWhenTheCallEnds(t *testing.T) {
 	data := pattern(1000)
-	eachKind(t, data, func(t *testing.T, c *call) {
-		req := c.attempt(t)
-		readsAll(t, copyOf(t, req), data)
-		c.Keep()
-		assert.Equal(t, c.given.Load(), c.closed.Load())
-		if c.name != "GetBody rewinds its reader" {
-			readsAll(t, req.Body, data)
-		}
-		assert.Equal(t, c.given.Load(), c.closed.Load())
-	})
+	for name, forgotten := range map[string]bool{"sent": false, "forgotten": true} {
+		t.Run(name, func(t *testing.T) {
+			eachKind(t, data, func(t *testing.T, c *call) {
+				req := c.attempt(t)
+				readsAll(t, copyOf(t, req), data)
+				end := c.Keep()
+				assert.Equal(t, c.given.Load() != c.closed.Load(), end != nil)
+				if !forgotten {
+					readsAll(t, req.Body, data)
+				} else if end != nil {
+					response := &http.Response{Body: hidden("response")}
+					EndWith(response, end)
+					io.ReadAll(response.Body)
+				}
+				assert.Equal(t, c.given.Load(), c.closed.Load())
+			})
+		})
+	}
+}
+
+// A copy that was read in part leaves the caller's reader open.
+func TestAForgottenBodyIsClosedWithTheResponse(t *testing.T) {
+	for name, finish := range map[string]func(resp *http.Response){
+		"read":    func(resp *http.Response) { io.ReadAll(resp.Body) },
+		"closed":  func(resp *http.Response) { resp.Body.Close() },
+		"no body": func(resp *http.Response) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachKind(t, pattern(1000), func(t *testing.T, c *call) {
+				req := c.attempt(t)
+				body := copyOf(t, req)
+				io.ReadFull(body, make([]byte, 10))
+				body.Close()
+				end := c.Keep()
+				if end == nil {
+					assert.Equal(t, c.given.Load(), c.closed.Load())
+					return
+				}
+				assert.NotEqual(t, c.given.Load(), c.closed.Load())
+				resp := &http.Response{Body: hidden("response")}
+				if name == "no body" {
+					resp.Body = http.NoBody
+				}
+				EndWith(resp, end)
+				finish(resp)
+				assert.Equal(t, c.given.Load(), c.closed.Load())
+			})
+		})
+	}
 }
 
 // Readers that are read in turns, as a test or a mirror may, all read the same.

@@ -91,7 +91,7 @@ func (r *getBodySource) isStale() bool { return r.used && r.state == opened && !
 // attempt or, in the last one, for Body.
 func (r *getBodySource) isReusable() bool {
 	_, seeks := r.src.(io.Seeker)
-	return seeks && (r.phase == retrying || r.phase == last && r.readers.body <= reading)
+	return seeks && (r.phase == retrying || r.phase == last && !r.readers.bodyIsDone())
 }
 
 // renew makes src a reader that is at the start of the body, for b. It must be called
@@ -200,13 +200,18 @@ func (r *getBodySource) failure() error {
 	return r.err
 }
 
-func (r *getBodySource) keep() {
+func (r *getBodySource) keep() (pending bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = last
-	if !r.readers.inUse() {
-		r.close()
+	if r.readers.inUse() {
+		return false
 	}
+	if r.readers.body == sentAsCopy {
+		return r.state == opened
+	}
+	r.close()
+	return false
 }
 
 func (r *getBodySource) end() {

@@ -31,7 +31,7 @@ type readers struct {
 }
 
 // sentAsCopy is the state of a Body that nobody has read from while a copy has been. The
-// copy may have been sent in its place. It can still be read.
+// copy may have been sent in its place, and Body forgotten. It can still be read.
 const sentAsCopy readerState = released + 1
 
 // move puts b, a reader of the current attempt, into a later state.
@@ -57,6 +57,9 @@ func (r *readers) move(b *reader, to readerState) {
 // inUse reports whether the attempt may still need the body. A copy that nobody has
 // read from doesn't count, since it may have been forgotten.
 func (r *readers) inUse() bool { return r.reading > 0 || r.body == unread }
+
+// bodyIsDone reports whether nothing more will be read of Body.
+func (r *readers) bodyIsDone() bool { return r.body == ended || r.body == released }
 
 // phase is how far a call has come, as the source of its body sees it.
 //

@@ -63,8 +63,10 @@ type stream interface {
 	sent() bool
 	// failure returns the error of the caller's own reader, or nil.
 	failure() error
-	// keep lets the current attempt go on to the end: there will be no further one.
-	keep()
+	// keep lets the current attempt go on to the end: there will be no further one. The
+	// caller's reader is closed with the attempt's. It reports whether end has to be
+	// called when the response has been read, since Body may have been forgotten.
+	keep() (pending bool)
 	// end revokes all readers, also one that is being opened concurrently, and closes
 	// the caller's.
 	end()
@@ -199,12 +201,19 @@ func (b *Body) Revoke() {
 }
 
 // Keep lets the last attempt's readers go on to the end, since no further attempt will
-// be made. The caller's body is closed with them.
-func (b *Body) Keep() {
-	if b.stream != nil {
-		b.stream.keep()
-		throw(b.stream.failure())
+// be made. The caller's body is closed with them. But a base may send a copy, and never
+// read nor close Body (icholy/digest). Then Keep returns what closes the caller's body,
+// which is to be called when the response has been read; otherwise nil.
+func (b *Body) Keep() (end func()) {
+	if b.stream == nil {
+		return nil
 	}
+	pending := b.stream.keep()
+	throw(b.stream.failure())
+	if !pending {
+		return nil
+	}
+	return b.stream.end
 }
 
 // End revokes all readers and closes the caller's body.
@@ -213,4 +222,32 @@ func (b *Body) End() {
 		b.stream.end()
 		throw(b.stream.failure())
 	}
+}
+
+// EndWith has end called at the end of resp's body, or when that is closed. end may be
+// called more than once.
+func EndWith(resp *http.Response, end func()) {
+	if resp.Body == nil || resp.Body == http.NoBody || resp.StatusCode == http.StatusSwitchingProtocols {
+		end()
+		return
+	}
+	resp.Body = &endingBody{resp.Body, end}
+}
+
+type endingBody struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *endingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
+}
+
+func (b *endingBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
 }
