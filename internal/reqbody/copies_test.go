@@ -116,7 +116,9 @@ func TestBodyAfterACopyWhenTheCallEnds(t *testing.T) {
 				req := c.attempt(t)
 				readsAll(t, copyOf(t, req), data)
 				end := c.Keep()
-				assert.Equal(t, c.given.Load() != c.closed.Load(), end != nil)
+				if c.given.Load() > 0 {
+					assert.Equal(t, c.given.Load() != c.closed.Load(), end != nil)
+				}
 				if !forgotten {
 					readsAll(t, req.Body, data)
 				} else if end != nil {
@@ -148,7 +150,7 @@ func TestAForgottenBodyIsClosedWithTheResponse(t *testing.T) {
 					assert.Equal(t, c.given.Load(), c.closed.Load())
 					return
 				}
-				assert.NotEqual(t, c.given.Load(), c.closed.Load())
+				assert.Equal(t, c.given.Load() > 0, c.given.Load() != c.closed.Load())
 				resp := &http.Response{Body: hidden("response")}
 				if name == "no body" {
 					resp.Body = http.NoBody

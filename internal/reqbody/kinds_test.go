@@ -108,6 +108,30 @@ var kinds = []struct {
 		req.Body, _ = req.GetBody()
 		return c
 	}},
+	{"file", func(t testing.TB, req *http.Request, data []byte) *closes {
+		req.Body = io.NopCloser(file(t, data))
+		return new(closes)
+	}},
+	{"section of a file", func(t testing.TB, req *http.Request, data []byte) *closes {
+		around := append(append([]byte("before"), data...), "after"...)
+		req.Body = io.NopCloser(io.NewSectionReader(file(t, around), 6, int64(len(data))))
+		return new(closes)
+	}},
+	{"seeks", func(_ testing.TB, req *http.Request, data []byte) *closes {
+		shared, c := bytes.NewReader(data), new(closes)
+		req.Body = seeks{c.plain(shared), shared}
+		return c
+	}},
+}
+
+// file returns a file of data that is open at its start.
+func file(t testing.TB, data []byte) *os.File {
+	name := filepath.Join(t.TempDir(), "body")
+	require.NoError(t, os.WriteFile(name, data, 0o600))
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { f.Close() })
+	return f
 }
 
 // eachKind runs test for a body of each kind, of known and of unknown length.

@@ -33,9 +33,14 @@ var (
 	}{}))
 )
 
+func isNopCloser(body io.ReadCloser) bool {
+	t := reflect.TypeOf(body)
+	return t == nopCloser || t == nopCloserWriterTo
+}
+
 // take copies the reader in body and reports whether it could.
 func (s *snapshot) take(body io.ReadCloser) bool {
-	if t := reflect.TypeOf(body); t != nopCloser && t != nopCloserWriterTo {
+	if !isNopCloser(body) {
 		return false
 	}
 	switch r := reflect.ValueOf(body).Field(0).Interface().(type) {

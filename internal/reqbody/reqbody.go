@@ -6,13 +6,15 @@
 // Within an attempt, Request.GetBody returns a copy of the body and leaves Body alone,
 // as net/http documents it: signers read the one and send the other.
 //
-// There are three sources:
+// There are four kinds of source:
 //
 //   - In memory: a copy of the reader, made before the first attempt, feeds the
 //     later ones; the first attempt sends the caller's own body untouched.
 //   - GetBody: since it may rewind one reader that all share, it is called only while
 //     nobody reads.
-//   - Neither: what the attempts send is buffered, up to a limit.
+//   - A file or another reader that seeks, without GetBody: it is sent from where it
+//     stood when the call began, and as long as it was then.
+//   - None of these: what the attempts send is buffered, up to a limit.
 package reqbody
 
 import (
@@ -82,8 +84,13 @@ func (b *Body) Take(req *http.Request, limit int64) {
 		b.length = req.ContentLength
 	case req.GetBody != nil:
 		b.stream = newGetBodySource(req)
+	case limit < 0:
+		b.stream, b.Once = newBufferedSource(req, limit), true
 	default:
-		b.stream, b.Once = newBufferedSource(req, limit), limit < 0
+		b.stream = newSeekingSource(req)
+		if b.stream == nil {
+			b.stream = newBufferedSource(req, limit)
+		}
 	}
 	b.trailer = req.Trailer.Clone()
 }
