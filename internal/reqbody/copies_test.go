@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -238,6 +240,45 @@ func TestCopiesAtTheSameTime(t *testing.T) {
 		}
 		c.End()
 		assert.Equal(t, c.given.Load(), c.closed.Load())
+	})
+}
+
+// A mirror's readers don't take the caller's reader from each other again and again, and a
+// reader that nobody reads on from holds nobody up for long.
+func TestAMirrorOfALongBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		data := pattern(4 << 20)
+		calls := 0
+		req := request(t, "PUT", "http://x/", hidden(""))
+		req.GetBody = func() (io.ReadCloser, error) { calls++; return io.NopCloser(bytes.NewReader(data)), nil }
+		req.Body = struct{ io.ReadCloser }{io.NopCloser(bytes.NewReader(data))}
+		c := &call{req: req}
+		c.Take(req, 0)
+		out := c.attempt(t)
+		start := time.Now()
+		var all sync.WaitGroup
+		for _, body := range []io.ReadCloser{out.Body, copyOf(t, out)} {
+			all.Go(func() {
+				var got bytes.Buffer
+				for err := error(nil); err == nil; {
+					_, err = io.CopyN(&got, body, 32<<10)
+					time.Sleep(time.Millisecond)
+				}
+				assert.True(t, bytes.Equal(data, got.Bytes()), "%d bytes", got.Len())
+			})
+		}
+		all.Wait()
+		assert.Less(t, calls, 2*cheapToSkip/(32<<10)+10)
+		assert.Less(t, time.Since(start), time.Second)
+
+		one, other := copyOf(t, out), copyOf(t, out)
+		start = time.Now()
+		io.CopyN(io.Discard, one, 2<<20)
+		io.CopyN(io.Discard, other, 2<<20)
+		readsAll(t, one, data[2<<20:])
+		readsAll(t, other, data[2<<20:])
+		assert.Equal(t, turn, time.Since(start))
+		c.End()
 	})
 }
 

@@ -3,6 +3,9 @@ package reqbody
 import (
 	"bytes"
 	"io"
+	"time"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // getBodyReader reads a getBodySource from its start.
@@ -29,7 +32,7 @@ func (b *getBodyReader) Read(p []byte) (int, error) {
 // own makes b the owner of src.
 func (b *getBodyReader) own() error {
 	r := b.from
-	for {
+	for patient := true; ; {
 		err := b.gone()
 		if err != nil {
 			return err
@@ -43,12 +46,32 @@ func (b *getBodyReader) own() error {
 			r.mu.Unlock()
 			<-changed
 			r.mu.Lock()
+		case patient && b.n > cheapToSkip && r.owner != nil && r.owner.state == reading:
+			patient = b.waitTurn()
 		case r.isStale():
 			r.close()
 		default:
 			return b.resume()
 		}
 	}
+}
+
+// Two readers that are sent at the same time (a mirror's) would take src from each other
+// at each Read, and each time read again what they have read. So a reader that has come
+// far waits while the other goes on.
+const (
+	cheapToSkip = 1 << 20 // bytes
+	turn        = 50 * time.Millisecond
+)
+
+// waitTurn waits until the owner has read once more. It reports false if the owner has
+// not done so within turn.
+func (b *getBodyReader) waitTurn() bool {
+	r := b.from
+	changed := r.changes()
+	r.mu.Unlock()
+	defer r.mu.Lock()
+	return wait.ForRequest(&b.of.Request).Await(changed, turn)
 }
 
 // resume has GetBody called for b, and skips what b has returned already.
