@@ -245,7 +245,7 @@ func (c *call) wait(d time.Duration) bool {
 // been closed.
 func (c *call) fail(why Reason, cause error) error {
 	ctx, inFlight := c.req.Context(), errors.Is(cause, reqbody.ErrInFlight)
-	if inFlight && c.waiter.Canceled() {
+	if why == ReasonBody && c.waiter.Canceled() {
 		why = ReasonContext
 	}
 	e := &Error{Attempts: c.reporter.before + c.last.number, Reason: why, Err: c.last.err, Cause: cause, Until: c.until}
@@ -258,7 +258,13 @@ func (c *call) fail(why Reason, cause error) error {
 		}
 	}
 	c.reporter.amend(why)
-	if inFlight && why == ReasonBody && c.last.err != nil {
+	if why != ReasonBody {
+		return e
+	}
+	if own := c.body.Failure(); own != nil { // its reader failed during the wait
+		return own
+	}
+	if inFlight && c.last.err != nil {
 		return c.last.err
 	}
 	return e
@@ -271,11 +277,11 @@ func (c *call) cleanUp() {
 		return
 	}
 	c.limit.End()
+	if c.last.resp != nil && c.last.resp.Body != nil && c.state != discarded {
+		defer c.last.resp.Body.Close() // after the request body, whose Close may panic
+	}
 	c.body.End()
 	if c.last.number == 0 && !c.body.IsStream() && c.req.Body != nil {
 		c.req.Body.Close() // the base has not seen it
-	}
-	if c.last.resp != nil && c.last.resp.Body != nil && c.state != discarded {
-		c.last.resp.Body.Close()
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -25,6 +26,11 @@ func TestCost(t *testing.T) {
 		assert.LessOrEqual(t, bytes, s.bytes, s.name)
 		t.Logf("%-30s %4d allocs %8d bytes", s.name, allocs, bytes)
 	}
+}
+
+// What every POST allocates first. One word more is the next size class.
+func TestAnAttemptFitsItsSizeClass(t *testing.T) {
+	assert.LessOrEqual(t, unsafe.Sizeof(outgoing{}), uintptr(512))
 }
 
 // A success at once costs no allocation; each retry costs the context by which
