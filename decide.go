@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/bucket"
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/retryafter"
 )
@@ -17,7 +18,9 @@ type outcome struct {
 	req        *http.Request  // the caller's
 	resp       *http.Response // nil if none came
 	err        error
-	host       string
+	host       string    // as the request's URL has it
+	bucket     bucketKey // in the Budget
+	lease      bucket.Lease
 	begun      time.Time // when the call did, if MaxElapsed asks for it
 	ended      bool      // the caller's context has ended
 	badBody    bool      // err is the caller's own: its request body failed
@@ -172,7 +175,7 @@ func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
 	if deadline, ok := ctx.Deadline(); ok && wait > 0 && !now.Add(wait).Before(deadline) {
 		return action{reason: ReasonWait, wait: wait}
 	}
-	if !o.progress && !p.Budget.withdraw(o.host, now) { // asking for the rest is no load twice
+	if !o.progress && !p.Budget.withdraw(o.bucket, now, p.mostRetries(), &o.lease) { // asking for the rest is no load twice
 		return action{reason: ReasonBudget, wait: wait}
 	}
 	return action{retry: true, wait: wait, reason: a.reason}
@@ -185,7 +188,7 @@ func (p *Policy) feed(o *outcome, r action) {
 		return
 	}
 	if r.reason == ReasonSuccess || r.reason == ReasonAccepted || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
-		p.Budget.deposit(o.host, time.Now())
+		p.Budget.deposit(o.bucket, time.Now())
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/bucket"
+	"github.com/seed-552c89fc/insist/internal/funcid"
 	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
@@ -37,14 +39,19 @@ import (
 // EditPolicy with Disabled set; to leave them to the transport, call fn without
 // Do.
 func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), retryIf ...func(T) bool) (T, error) {
+	return do(ctx, &p, funcid.Of(fn), fn, retryIf)
+}
+
+// do is Do; code tells fn apart, or what fn is made of.
+func do[T any](ctx context.Context, p *Policy, code uintptr, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
 	if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
-		return doEventful(ctx, &p, fn, retryIf)
+		return doEventful(ctx, p, code, fn, retryIf)
 	}
 	v, err := fn(ctx)
 	if err == nil && !reports(retryIf, v) {
 		return v, nil // the usual call: there is nothing to set up
 	}
-	return doAgain(&loop{ctx: ctx}, &p, fn, retryIf, v, err)
+	return doAgain(&loop{ctx: ctx}, p, fn, retryIf, v, err)
 }
 
 // eventful reports whether a call that succeeds at once is more than the call.
@@ -52,7 +59,7 @@ func (p *Policy) eventful() bool {
 	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil
 }
 
-func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
+func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
 	if p.Disabled {
 		return fn(ctx)
 	}
@@ -63,7 +70,7 @@ func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) 
 	if p.PerAttemptTimeout > 0 {
 		fn = limited(p.PerAttemptTimeout, fn)
 	}
-	l := loop{ctx: ctx, begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p, time.Time{})}
+	l := loop{ctx: ctx, bucket: p.functionKey(code), begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p, time.Time{})}
 	l.reporter.begin()
 	v, err := fn(ctx)
 	return doAgain(&l, p, fn, retryIf, v, err)
@@ -104,7 +111,7 @@ func reports[T any](conditions []func(T) bool, v T) bool {
 
 // Run is shorthand for Do with a function that returns only an error.
 func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
-	_, err := Do(ctx, p, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
+	_, err := do(ctx, &p, funcid.Of(fn), func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
 	return err
 }
 
@@ -120,14 +127,7 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 	return func(ctx context.Context, a A) (T, error) {
 		// As Do, but that it doesn't copy the policy for each call.
 		bound := func(ctx context.Context) (T, error) { return fn(ctx, a) }
-		if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
-			return doEventful(ctx, &p, bound, retryIf)
-		}
-		v, err := fn(ctx, a)
-		if err == nil && !reports(retryIf, v) {
-			return v, nil
-		}
-		return doAgain(&loop{ctx: ctx}, &p, bound, retryIf, v, err)
+		return do(ctx, &p, funcid.Of(fn), bound, retryIf)
 	}
 }
 
@@ -137,6 +137,8 @@ type loop struct {
 	ctx         context.Context
 	conditioned bool // there is a condition on the result
 	reporter    reporter
+	bucket      bucketKey // in the Budget
+	lease       bucket.Lease
 	begun       time.Time // if MaxElapsed asks for it
 	number      int       // of calls that have ended
 	err         error
@@ -160,14 +162,15 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 	l.number++
 	if err == nil && !rejected {
 		l.err = nil
-		p.Budget.deposit("", now(p.Budget != nil))
+		p.Budget.deposit(l.bucket, now(p.Budget != nil))
 		if l.reporter.isOn() {
 			l.reporter.report(&outcome{number: l.number}, action{reason: ReasonSuccess})
 		}
 		return false
 	}
-	o := outcome{number: l.number, err: err, begun: l.begun, ended: l.ctx.Err() != nil}
+	o := outcome{number: l.number, err: err, bucket: l.bucket, lease: l.lease, begun: l.begun, ended: l.ctx.Err() != nil}
 	r := p.decideCall(l.ctx, &o, rejected, l.conditioned)
+	l.lease = o.lease
 	l.reporter.report(&o, r)
 	if !r.retry {
 		l.fail(r.reason, err, rejected)

@@ -21,6 +21,14 @@ type Policy struct {
 	// record. Transport and functions. Zero means that retrying is on.
 	Disabled bool
 
+	// Name names the calls in records, logs and metrics: as Attempt.Name, and from
+	// there in Record.String, sloginsist and otelinsist. Choose a constant, such as
+	// "publish" or "search"; a metric has a series for each name. In a Budget, the
+	// calls of functions with the same Name have a bucket of their own; a request's
+	// bucket is its host's, with or without a Name. Transport and functions.
+	// Empty means no name; see Budget for how it tells such functions apart.
+	Name string
+
 	// MaxAttempts bounds the attempts of one call, the first one included.
 	// Transport and functions. Zero means 3; negative means that only the other
 	// bounds hold: time, Budget, context.
@@ -109,7 +117,7 @@ type Policy struct {
 	// Budget bounds the retries of all calls that share it, so that they end
 	// where a service is down; see Budget. It is asked last, when a retry would
 	// be made. Transport and functions: a RetryTransport draws on the bucket of
-	// the request's host, functions on one of their own.
+	// the request's host, a function on its own, see Name.
 	// If nil, there is no such bound.
 	Budget *Budget
 
@@ -239,6 +247,14 @@ func (p *Policy) maxAttempts() int {
 		return math.MaxInt
 	}
 	return p.MaxAttempts
+}
+
+// mostRetries is how many retries a call may make; negative means no bound.
+func (p *Policy) mostRetries() int {
+	if p.MaxAttempts < 0 {
+		return -1
+	}
+	return p.maxAttempts() - 1
 }
 
 func (p *Policy) backoff(failed int) time.Duration {
