@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -51,7 +52,7 @@ func TestBudgetFields(t *testing.T) {
 		{"per success", &Budget{PerSuccess: 1}, 4, 14},
 		{"nothing per success", &Budget{PerSuccess: -1}, 4, 4},
 		{"neither", &Budget{PerSuccess: -1, Reserve: -1}, 0, 0},
-		{"huge", &Budget{PerSuccess: 1e300, Reserve: 1 << 40, Burst: 1 << 62}, 1e4, 1e4},
+		{"huge", &Budget{PerSuccess: 1e300, Reserve: math.MaxInt, Burst: math.MaxInt64}, 1e4, 1e4},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := spend(tc.budget, "fresh", budgetStart); got != tc.fresh {
