@@ -39,26 +39,24 @@ import (
 // EditPolicy with Disabled set; to leave them to the transport, call fn without
 // Do.
 func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), retryIf ...func(T) bool) (T, error) {
-	return do(ctx, &p, funcid.Of(fn), fn, retryIf)
-}
-
-// do is Do; code tells fn apart, or what fn is made of.
-func do[T any](ctx context.Context, p *Policy, code uintptr, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
-	if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
-		return doEventful(ctx, p, code, fn, retryIf)
+	if p.eventful(ctx) {
+		return doEventful(ctx, &p, funcid.Of(fn), fn, retryIf)
 	}
 	v, err := fn(ctx)
 	if err == nil && !reports(retryIf, v) {
 		return v, nil // the usual call: there is nothing to set up
 	}
-	return doAgain(&loop{ctx: ctx}, p, fn, retryIf, v, err)
+	return doAgain(&loop{ctx: ctx}, &p, fn, retryIf, v, err)
 }
 
 // eventful reports whether a call that succeeds at once is more than the call.
-func (p *Policy) eventful() bool {
-	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil
+func (p *Policy) eventful(ctx context.Context) bool {
+	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil ||
+		ctx.Err() != nil || ctx.Value(contextKey{}) != nil
 }
 
+// doEventful is Do for the other calls. code tells the function apart that the caller
+// gave, of which fn may be made.
 func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
 	if p.Disabled {
 		return fn(ctx)
@@ -111,7 +109,12 @@ func reports[T any](conditions []func(T) bool, v T) bool {
 
 // Run is shorthand for Do with a function that returns only an error.
 func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
-	_, err := do(ctx, &p, funcid.Of(fn), func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }, nil)
+	bound := func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }
+	if p.eventful(ctx) {
+		_, err := doEventful(ctx, &p, funcid.Of(fn), bound, nil)
+		return err
+	}
+	_, err := Do(ctx, p, bound)
 	return err
 }
 
@@ -127,7 +130,14 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 	return func(ctx context.Context, a A) (T, error) {
 		// As Do, but that it doesn't copy the policy for each call.
 		bound := func(ctx context.Context) (T, error) { return fn(ctx, a) }
-		return do(ctx, &p, funcid.Of(fn), bound, retryIf)
+		if p.eventful(ctx) {
+			return doEventful(ctx, &p, funcid.Of(fn), bound, retryIf)
+		}
+		v, err := fn(ctx, a)
+		if err == nil && !reports(retryIf, v) {
+			return v, nil
+		}
+		return doAgain(&loop{ctx: ctx}, &p, bound, retryIf, v, err)
 	}
 }
 
