@@ -155,6 +155,57 @@ var calls = []struct {
 	}},
 }
 
+// budgeted are calls that succeed at once and draw on a Budget, by requests and by
+// functions that are closures.
+var budgeted = []struct {
+	name  string
+	ready func(tb testing.TB, p Policy) func()
+}{
+	{"GET", get("http://api.example.com/")},
+	{"GET with a port", get("http://api.example.com:8080/")},
+	{"GET, default port", get("http://api.example.com:80/")},
+	{"Do", func(_ testing.TB, p Policy) func() {
+		ctx := context.Background()
+		return func() {
+			n := 0
+			Do(ctx, p, func(context.Context) (int, error) { n++; return n, nil })
+		}
+	}},
+	{"Run, with a name", func(_ testing.TB, p Policy) func() {
+		ctx := context.Background()
+		p.Name = "publish"
+		return func() {
+			n := 0
+			Run(ctx, p, func(context.Context) error { n++; return nil })
+		}
+	}},
+	{"Func", func(_ testing.TB, p Policy) func() {
+		ctx, fn := context.Background(), Func(p, new(store).Get)
+		return func() { fn(ctx, 1) }
+	}},
+}
+
+func get(url string) func(testing.TB, Policy) func() {
+	return func(tb testing.TB, p Policy) func() {
+		rt, req := &RetryTransport{Base: newReplies(0), Policy: p}, request(tb, "GET", url, nil)
+		return func() { rt.RoundTrip(req) }
+	}
+}
+
+// BenchmarkBudget is what a Budget adds to a call that succeeds at once.
+func BenchmarkBudget(b *testing.B) {
+	for _, c := range budgeted {
+		for name, budget := range map[string]*Budget{"none": nil, "Budget": new(Budget)} {
+			b.Run(c.name+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for call := c.ready(b, Policy{Budget: budget}); b.Loop(); {
+					call()
+				}
+			})
+		}
+	}
+}
+
 func BenchmarkDo(b *testing.B) {
 	ctx, p := context.Background(), Policy{Backoff: Constant(0)}
 	for _, c := range calls {

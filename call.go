@@ -22,7 +22,8 @@ type call struct {
 	body     reqbody.Body
 	reporter reporter
 
-	host       string        // of the last attempt
+	host       string        // of the last attempt, as its URL has it
+	bucket     bucketKey     // of that host
 	begun      time.Time     // if MaxElapsed asks for it
 	limit      wait.Limit    // of the last attempt, if attempts are cancelable
 	idempotent ruleResult    // of Policy.Idempotent
@@ -173,7 +174,7 @@ func (c *call) attempt(n int) error {
 	if err != nil {
 		return err
 	}
-	c.host = hostOf(&out.Request)
+	c.host, c.bucket = hostOf(&out.Request), c.policy.hostKey(out.Request.URL)
 	resp, err := c.send(out)
 	c.note(n, &out.tracker, resp, err)
 	return nil
@@ -205,11 +206,12 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 		err = &Error{Attempts: c.reporter.before + n, Reason: ReasonError, Err: errNoResponse}
 	}
 	if c.host == "" {
-		c.host = hostOf(c.req)
+		c.host, c.bucket = hostOf(c.req), c.policy.hostKey(c.req.URL)
 	}
 	c.state = open
 	c.last = outcome{
-		number: n, req: c.req, resp: resp, err: err, host: c.host, begun: c.begun,
+		number: n, req: c.req, resp: resp, err: err, host: c.host,
+		bucket: c.bucket, lease: c.last.lease, begun: c.begun,
 		ended:      c.waiter.Canceled(),
 		held:       c.held,
 		whole:      c.body.Whole(),

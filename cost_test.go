@@ -43,6 +43,28 @@ func TestDoCost(t *testing.T) {
 	}
 }
 
+// A Budget costs a success at once no allocation; nor is one needed to tell functions
+// apart, with a Budget or without.
+func TestBudgetCost(t *testing.T) {
+	for _, c := range budgeted {
+		for name, budget := range map[string]*Budget{"none": nil, "Budget": new(Budget)} {
+			allocs, bytes := cost(c.ready(t, Policy{Budget: budget}))
+			want := int64(0)
+			if c.name == "Func" {
+				want = 1 // the text that it returns
+			}
+			assert.Equal(t, want, allocs, "%s, %s", c.name, name)
+			t.Logf("%-20s %-8s %d allocs %d bytes", c.name, name, allocs, bytes)
+		}
+	}
+
+	n, ctx, p := 0, t.Context(), Policy{Backoff: Constant(0), Budget: &Budget{Reserve: 1 << 20}}
+	for _, c := range calls {
+		allocs, _ := cost(func() { c.run(ctx, p, &n) })
+		assert.EqualValues(t, c.retries, allocs, "%s: a retry", c.name)
+	}
+}
+
 // A condition on a small response costs at most 3 allocations, and at most 10 in a
 // cold run. Where the base is not net/http's it costs 3 more, and a copy of the
 // request: the attempt has a context of its own, since nothing else could end a Read
