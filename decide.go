@@ -24,8 +24,8 @@ type outcome struct {
 	whole      bool      // the request body can be sent again in full
 	idempotent bool
 	unsent     bool       // it is proven that the server can't have acted on it
-	progress   bool       // the response was truncated, and what came of it is kept
-	short      bool       // the server sent a shorter range than was asked for; err is nil
+	progress   bool       // the response's body was truncated, and is resumed from there
+	more       bool       // the response's body is a complete part of what it is resumed for
 	status     ruleResult // of RetryableStatus to resp
 }
 
@@ -58,7 +58,7 @@ type assessment struct {
 // The documentation of the package has both as tables.
 func (p *Policy) assess(o *outcome) assessment {
 	switch {
-	case o.short: // no failure: what is left is asked for at once
+	case o.more: // no failure: what is left is asked for at once
 		return assessment{Decision: Decision{Retry, -1}, reason: ReasonDecision}
 	case o.badBody:
 		return assessment{reason: ReasonBody}

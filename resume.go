@@ -1,47 +1,31 @@
 package insist
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"sync"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/download"
 	"github.com/seed-552c89fc/insist/internal/head"
 	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// errOtherAnswer is on record where an answer is not the piece that was asked
-// for. The caller gets the error in which the body broke off.
-var errOtherAnswer = errors.New("insist: the answer does not go on where the body broke off")
+// errOtherPart is on record where a response is not the part that was asked for. The
+// caller gets the error in which the body was truncated.
+var errOtherPart = errors.New("insist: the response does not continue the truncated body")
 
-// download is a response's body that goes on, by further requests, where it
-// breaks off. Read alone moves it; Close may come from anywhere.
-type download struct {
-	base      http.RoundTripper
-	policy    Policy
-	values    *contextValue
-	req       *http.Request // the caller's
-	ranged    bool          // it asked for a range
-	validator head.Validator
-	begun     time.Time
-	reporter  reporter
-
-	head.Span       // from the next byte to the end; the end is negative if not known
-	left      int64 // of this piece; negative for the first, whose end is the server's
-	number    int   // of the attempt that brought this piece, from the last progress on
-	progress  bool  // this piece has given something
-	broken    error // that came with the last bytes
-	err       error // that Read has returned, and will again
-
-	mu     sync.Mutex
-	piece  io.ReadCloser
-	ctx    context.Context // of the further requests; nil until there is one
-	cancel context.CancelFunc
-	closed bool
+// resumption is what is left of a call whose response's body is resumed: enough to go
+// on from its last attempt.
+type resumption struct {
+	base     http.RoundTripper
+	policy   *Policy
+	values   *contextValue
+	req      *http.Request // the caller's
+	given    given
+	begun    time.Time
+	reporter reporter
+	number   int // of the last attempt, from the last progress on
 }
 
 // makeResumable gives resp a body that is resumed, if it can be.
@@ -51,11 +35,10 @@ func (c *call) makeResumable(resp *http.Response) {
 		len(resp.Trailer) > 0 || head.Redirected(c.req, resp) {
 		return
 	}
-	at, ok := head.Span{End: resp.ContentLength, Total: resp.ContentLength}, false
-	ranged := resp.StatusCode == http.StatusPartialContent
-	if ranged {
-		at, ok = head.ContentRange(resp.Header)
-		ok = ok && (resp.ContentLength < 0 || resp.ContentLength == at.End-at.First)
+	r, ok := head.Range{End: resp.ContentLength, Total: resp.ContentLength}, false
+	if resp.StatusCode == http.StatusPartialContent {
+		r, ok = head.ContentRange(resp.Header)
+		ok = ok && (resp.ContentLength < 0 || resp.ContentLength == r.End-r.First)
 	} else {
 		ok = resp.StatusCode == http.StatusOK && head.AcceptsRanges(resp.Header)
 	}
@@ -63,187 +46,68 @@ func (c *call) makeResumable(resp *http.Response) {
 	if !ok || v == (head.Validator{}) {
 		return
 	}
-	d := &download{
-		base: c.base, policy: *c.policy, values: c.values, req: c.req, ranged: ranged, validator: v,
-		begun: c.begun, reporter: c.reporter, Span: at, left: -1, number: c.last.number, piece: resp.Body,
+	s := &resumption{
+		base: c.base, policy: c.policy, values: c.values, req: c.req, given: c.given,
+		begun: c.begun, reporter: c.reporter, number: c.last.number,
 	}
-	d.policy.RetryableBody, d.policy.MaxWholeBytes, d.policy.ResumeDownloads = nil, 0, false
-	failed := c.policy
-	d.policy.RetryableStatus = func(code int) bool {
-		switch code {
-		case http.StatusPartialContent: // what is asked for
-		case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable: // it will stay changed
-		default:
-			return failed.retryableStatus(code)
-		}
-		return false
-	}
-	resp.Body = d
+	resp.Body = download.New(c.req, resp, r, v, s.rest)
 }
 
-func (d *download) Read(p []byte) (int, error) {
-	for d.err == nil {
-		n, err := d.take(p)
-		switch {
-		case err == nil:
-			return n, nil
-		case err == io.EOF && (d.left < 0 || d.First == d.End):
-			return n, d.stop(err)
-		case n > 0:
-			d.broken = err
-			return n, nil
-		}
-		if err = d.resume(err); err != nil {
-			return 0, d.stop(err)
-		}
+// rest goes on with the call, from the attempt whose body was truncated: the loop
+// decides, waits and makes attempts for p as after any other attempt.
+func (s *resumption) rest(p *download.Part) (*http.Response, error) {
+	if p.Progress {
+		s.reporter.before += s.number - 1
+		s.number = 1
 	}
-	return 0, d.err
-}
-
-// take reads this piece, and nothing behind it.
-func (d *download) take(p []byte) (n int, err error) {
-	if err, d.broken = d.broken, nil; err != nil {
-		return 0, err
-	}
-	if d.left == 0 {
-		return 0, io.EOF
-	}
-	if d.left > 0 {
-		p = p[:min(int64(len(p)), d.left)]
-	}
-	n, err = d.piece.Read(p)
-	d.First += int64(n)
-	d.progress = d.progress || n > 0
-	if d.left > 0 {
-		d.left -= int64(n)
-	}
-	return n, err
-}
-
-// stop ends the download in err.
-func (d *download) stop(err error) error {
-	d.err = err
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.cancel != nil {
-		d.cancel()
-	}
-	return err
-}
-
-// resume gets the next piece after this one has ended in broken. The error that it
-// returns is Read's.
-func (d *download) resume(broken error) error {
-	short := d.left == 0 // no failure: the server may send less than it is asked for
-	if broken == io.EOF {
-		broken = io.ErrUnexpectedEOF
-	}
-	req, ok := d.request()
-	if !ok {
-		return broken
-	}
-	if d.progress {
-		d.reporter.before += d.number - 1
-		d.number = 1
-	}
+	policy := *s.policy
+	policy.RetryableBody, policy.MaxWholeBytes, policy.ResumeDownloads = nil, 0, false // no rules for parts
+	req := s.request(p)
 	c := call{
-		base: d.base, policy: &d.policy, values: d.values, req: req, waiter: wait.ForRequest(req),
-		idempotent: yes, begun: d.begun, reporter: d.reporter,
+		base: s.base, policy: &policy, values: s.values, req: req, waiter: wait.ForRequest(req),
+		idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
 	}
-	d.err = broken // to stay, should a hook panic: there is no piece to read
-	d.swap(http.NoBody)
-	last := outcome{
-		number: d.number, req: req, err: broken, host: req.URL.Host, begun: d.begun,
-		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: d.progress, short: short,
-	}
-	resp, err := c.run(last)
-	d.reporter, d.number, d.progress = c.reporter, c.last.number, false
-	d.err = d.splice(&c, resp, err, broken)
-	return d.err
-}
-
-// request returns the request for what is left, if there is anything, and somebody
-// to read it.
-func (d *download) request() (*http.Request, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed || d.End >= 0 && d.First >= d.End || wait.ForRequest(d.req).Canceled() {
-		return nil, false
-	}
-	if d.ctx == nil {
-		d.ctx, d.cancel = context.WithCancel(d.req.Context())
-	}
-	req := d.req.WithContext(d.ctx)
-	req.Header = req.Header.Clone()
-	if d.ranged {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.First, d.End-1))
-	} else {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.First))
-	}
-	req.Header.Set("If-Range", d.validator.IfRange())
-	return req, true
-}
-
-// swap closes d's piece, and has next in its place, unless d has been closed.
-func (d *download) swap(next io.ReadCloser) bool {
-	d.mu.Lock()
-	last := d.piece
-	if d.closed {
-		last = next
-	} else {
-		d.piece = next
-	}
-	closed := d.closed
-	d.mu.Unlock()
-	last.Close()
-	return !closed
-}
-
-// splice puts the piece that the call has brought in its place.
-func (d *download) splice(c *call, resp *http.Response, err, broken error) error {
+	resp, err := c.run(outcome{
+		number: s.number, req: req, err: p.Err, host: hostOf(req), begun: s.begun,
+		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
+	})
+	s.reporter, s.number = c.reporter, c.last.number
 	switch {
-	case err == nil && !d.fits(resp):
+	case p.Taken():
+		return resp, nil
+	case resp != nil:
 		respbody.Discard(c.waiter, resp, 0)
-		c.last.err = errOtherAnswer
-		d.reporter.report(&c.last, action{reason: ReasonError})
-		return broken
-	case err == nil && d.swap(resp.Body):
-		return nil
-	case wait.ForRequest(d.req).Canceled():
-		return err
-	case c.waiter.Canceled():
-		return http.ErrBodyReadAfterClose
+	case wait.ForRequest(s.req).Canceled():
+		return nil, err
 	}
-	return broken
+	return nil, nil
 }
 
-// fits reports whether resp is what comes next of the same representation.
-func (d *download) fits(resp *http.Response) bool {
-	s, ok := head.ContentRange(resp.Header)
-	switch {
-	case !ok, resp.StatusCode != http.StatusPartialContent, resp.Body == nil,
-		!head.IsPlain(resp), head.Redirected(d.req, resp), !d.validator.In(resp.Header), s.First != d.First,
-		resp.ContentLength >= 0 && resp.ContentLength != s.End-s.First,
-		d.Total >= 0 && s.Total >= 0 && s.Total != d.Total,
-		d.End >= 0 && s.End > d.End,
-		d.End < 0 && s.Total < 0: // nothing tells where it ends
-		return false
-	case d.End < 0:
-		d.End = s.Total
+// request returns the caller's request, for p.
+func (s *resumption) request(p *download.Part) *http.Request {
+	req := s.req.WithContext(p.Context)
+	if !s.given.restore(req) {
+		req.Header = req.Header.Clone()
 	}
-	d.Total = max(d.Total, s.Total)
-	d.left = s.End - s.First
-	return true
+	p.SetHeader(req.Header)
+	return req
 }
 
-// Close ends the piece, and a request for one that is under way.
-func (d *download) Close() error {
-	d.mu.Lock()
-	d.closed = true
-	piece, cancel := d.piece, d.cancel
-	d.mu.Unlock()
-	if cancel != nil {
-		cancel()
+// takePart says why an attempt at a part, which is the last one, ends the call.
+func (c *call) takePart(a action) action {
+	if c.last.resp != nil && !c.part.Take(c.last.resp) && (a.reason == ReasonSuccess || a.reason == ReasonDecision) {
+		c.last.err, a.reason = errOtherPart, ReasonError
 	}
-	return piece.Close()
+	return a
+}
+
+// partStatus is what the policy's rule would say about the status of a response to a
+// request for a part, where the rule is not asked: a 206 is what is asked for, and
+// after a 412 or 416 the representation stays changed.
+func partStatus(code int) ruleResult {
+	switch code {
+	case http.StatusPartialContent, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
+		return no
+	}
+	return notAsked
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/seed-552c89fc/insist/insisttest"
 )
 
-// moodyFile is a server of one file. It breaks off where it likes, sends less than it
-// is asked for, or more than it says, and answers all a continuation may meet.
+// moodyFile is a server of one file. It truncates where it likes, sends less than it
+// is asked for, or more than it says, and whatever else a request for a part may meet.
 type moodyFile struct {
 	*rand.Rand
 	file, other []byte
@@ -71,7 +71,7 @@ func (m *moodyFile) RoundTrip(req *http.Request) (*http.Response, error) {
 		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%s", says, to-1, total))
 	}
 	resp := &http.Response{StatusCode: code, Header: h, ContentLength: int64(to - from), ProtoMajor: 1 + m.IntN(2)}
-	// Answers that are thrown away are read by a goroutine: each has chances of its own.
+	// A discarded response is read by another goroutine: each body has chances of its own.
 	body := &shaky{Rand: rand.New(rand.NewPCG(m.Uint64(), 0)), ctx: req.Context(), data: data[from:to], err: io.EOF}
 	if m.oneIn(3) {
 		resp.ContentLength = -1
@@ -89,7 +89,7 @@ func (m *moodyFile) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// shaky gives its data in pieces of any size, also of none, and its error with the
+// shaky returns its data in runs of any size, also of none, and its error with the
 // last of them or behind it.
 type shaky struct {
 	*rand.Rand

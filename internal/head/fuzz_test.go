@@ -39,7 +39,7 @@ func FuzzContentRange(f *testing.F) {
 		if !ok {
 			return
 		}
-		want := Span{first.Int64(), last.Int64() + 1, -1}
+		want := Range{first.Int64(), last.Int64() + 1, -1}
 		if known {
 			want.Total = total.Int64()
 		}

@@ -8,27 +8,28 @@ import (
 	"time"
 )
 
-// Span is what a Content-Range says: the bytes from First up to, but not including,
-// End, of Total (negative if not known). RFC 9110, section 14.4.
-type Span struct{ First, End, Total int64 }
+// Range is a run of the bytes of a representation: from First up to, but not
+// including, End, of Total. A negative End or Total is not known.
+type Range struct{ First, End, Total int64 }
 
-// ContentRange parses the Content-Range of a 206 that consists of one part.
-func ContentRange(h http.Header) (s Span, ok bool) {
+// ContentRange parses the Content-Range of a 206 that consists of one part (RFC 9110,
+// section 14.4). The range's End is known.
+func ContentRange(h http.Header) (r Range, ok bool) {
 	values := h["Content-Range"]
 	if len(values) != 1 || mediaType(h.Get("Content-Type")) == "multipart/byteranges" {
-		return Span{}, false
+		return Range{}, false
 	}
 	unit, rest, _ := strings.Cut(values[0], " ")
 	place, total, _ := strings.Cut(rest, "/")
 	first, last, _ := strings.Cut(place, "-")
-	s.First, s.End, s.Total = digits(first), digits(last), digits(total)
+	r.First, r.End, r.Total = digits(first), digits(last), digits(total)
 	switch {
-	case !strings.EqualFold(unit, "bytes"), s.First < 0, s.End < s.First, s.Total < 0 && total != "*",
-		s.Total >= 0 && s.End >= s.Total:
-		return Span{}, false
+	case !strings.EqualFold(unit, "bytes"), r.First < 0, r.End < r.First, r.Total < 0 && total != "*",
+		r.Total >= 0 && r.End >= r.Total:
+		return Range{}, false
 	}
-	s.End++
-	return s, true
+	r.End++
+	return r, true
 }
 
 // digits parses 1*DIGIT. It returns -1 for anything else, and for a number too large
@@ -70,8 +71,8 @@ func ValidatorOf(h http.Header) Validator {
 // IfRange is the value for the If-Range header.
 func (v Validator) IfRange() string { return v.etag + v.modified }
 
-// in reports whether an answer of which a piece is to be taken has this Validator.
-func (v Validator) In(h http.Header) bool {
+// Matches reports whether a response with this header is of the same representation.
+func (v Validator) Matches(h http.Header) bool {
 	if v.etag != "" {
 		return slices.Equal(h["Etag"], []string{v.etag})
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 func TestContentRange(t *testing.T) {
-	none := Span{}
-	for value, want := range map[string]Span{
+	none := Range{}
+	for value, want := range map[string]Range{
 		"bytes 0-0/1":                     {0, 1, 1},
 		"bytes 5-25/26":                   {5, 26, 26},
 		"Bytes 5-25/*":                    {5, 26, -1},
@@ -45,7 +45,7 @@ func TestContentRange(t *testing.T) {
 	}
 }
 
-func TestContentRangeOfOnePiece(t *testing.T) {
+func TestContentRangeOfOnePart(t *testing.T) {
 	one := []string{"bytes 5-7/26"}
 	for name, h := range map[string]http.Header{
 		"none":   {},
@@ -58,12 +58,12 @@ func TestContentRangeOfOnePiece(t *testing.T) {
 		assert.False(t, ok, name)
 	}
 	_, ok := ContentRange(http.Header{"Content-Range": one, "Content-Type": {"multipart/form-data"}})
-	assert.True(t, ok, "this is what the pieces are of")
+	assert.True(t, ok, "this is what the parts are of")
 }
 
-// TestValidatorOfAPiece: a piece that names a Validator of another kind, even an
+// TestValidatorOfAPart: a part that names a Validator of another kind, even an
 // empty one, is not known to be of the same version.
-func TestValidatorOfAPiece(t *testing.T) {
+func TestValidatorOfAPart(t *testing.T) {
 	const modified = "Mon, 02 Jan 2006 15:04:05 GMT"
 	byTag, byDate := Validator{etag: `"v1"`}, Validator{modified: modified}
 	for _, c := range []struct {
@@ -83,11 +83,11 @@ func TestValidatorOfAPiece(t *testing.T) {
 		{Validator{}, http.Header{}, false},
 		{Validator{}, http.Header{"Etag": {""}, "Last-Modified": {""}}, false},
 	} {
-		assert.Equal(t, c.want, c.v.In(c.h), "%v %v", c.v, c.h)
+		assert.Equal(t, c.want, c.v.Matches(c.h), "%v %v", c.v, c.h)
 	}
 }
 
-// taken reports whether net/http's server gives a piece to whom If-Range is v.
+// taken reports whether net/http's server sends a part to a client whose If-Range is v.
 func taken(v, etag string, modified time.Time) bool {
 	w := httptest.NewRecorder()
 	if etag != "" {
@@ -121,10 +121,10 @@ func FuzzValidator(f *testing.F) {
 		}
 		if v == (Validator{}) {
 			assert.Empty(t, v.IfRange())
-			assert.False(t, v.In(h))
+			assert.False(t, v.Matches(h))
 			return
 		}
-		assert.True(t, v.In(h))
+		assert.True(t, v.Matches(h))
 		assert.True(t, v.etag == "" || v.modified == "", "not both: If-Range has one")
 		if v.modified != "" {
 			assert.True(t, m.IsZero() || taken(v.IfRange(), "", m))
@@ -134,7 +134,7 @@ func FuzzValidator(f *testing.F) {
 			{"Last-Modified": {modified + " "}}, {"Last-Modified": {modified, modified}},
 			{"Last-Modified": {modified}, "Etag": {`"new"` + etag}},
 		} {
-			assert.False(t, v.In(other), other)
+			assert.False(t, v.Matches(other), other)
 		}
 	})
 }
