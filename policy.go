@@ -142,18 +142,19 @@ type Policy struct {
 	// Transport only. Zero or negative means that none is read.
 	MaxWholeBytes int64
 
-	// ResumeDownloads has the body of a response to a GET go on where it broke
-	// off, by Range and If-Range (RFC 9110, section 13.1.5). The response must
+	// ResumeDownloads resumes the body of a response to a GET where it was
+	// truncated, by Range and If-Range (RFC 9110, section 13.1.5). The response must
 	// have Accept-Ranges: bytes, must not be compressed, nor unpacked by the base,
 	// must announce no trailers, and must have a strong ETag, or else a
 	// Last-Modified at least one second older than its Date. A range that the
-	// caller asked for goes on within that range. The requests are made in the
+	// caller asked for is resumed within that range. The requests are made in the
 	// body's Read, by this policy: MaxAttempts, Backoff and the Budget count from
-	// the last byte that came, MaxElapsed from the call's first attempt. Where the
-	// resource has changed, or no attempt brings the right piece, Read returns the
-	// error that it would have without this. Use it for large downloads. Transport
-	// only.
-	// Zero means that a body that breaks off is the caller's to handle.
+	// the last progress on (16 KiB, or a sixteenth of what was left, have come since
+	// they began to count), MaxElapsed from the call's first attempt. If the
+	// representation has changed, or no attempt brings the right part, Read returns
+	// the error that it would have without this. Use it for large downloads.
+	// Transport only.
+	// Zero means that a truncated body is the caller's to handle.
 	ResumeDownloads bool
 
 	// Prepare changes each request from the second attempt on before it is sent: to

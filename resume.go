@@ -25,7 +25,8 @@ type resumption struct {
 	given    given
 	begun    time.Time
 	reporter reporter
-	number   int // of the last attempt, from the last progress on
+	number   int    // of the last attempt, from the last progress on
+	host     string // of the last attempt
 }
 
 // makeResumable gives resp a body that is resumed, if it can be.
@@ -48,7 +49,7 @@ func (c *call) makeResumable(resp *http.Response) {
 	}
 	s := &resumption{
 		base: c.base, policy: c.policy, values: c.values, req: c.req, given: c.given,
-		begun: c.begun, reporter: c.reporter, number: c.last.number,
+		begun: c.begun, reporter: c.reporter, number: c.last.number, host: c.last.host,
 	}
 	resp.Body = download.New(c.req, resp, r, v, s.rest)
 }
@@ -65,13 +66,13 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 	req := s.request(p)
 	c := call{
 		base: s.base, policy: &policy, values: s.values, req: req, waiter: wait.ForRequest(req),
-		idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
+		host: s.host, idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
 	}
 	resp, err := c.run(outcome{
-		number: s.number, req: req, err: p.Err, host: hostOf(req), begun: s.begun,
+		number: s.number, req: req, err: p.Err, host: s.host, begun: s.begun,
 		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
 	})
-	s.reporter, s.number = c.reporter, c.last.number
+	s.reporter, s.number, s.host = c.reporter, c.last.number, c.last.host
 	switch {
 	case p.Taken():
 		return resp, nil

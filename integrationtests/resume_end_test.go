@@ -186,9 +186,10 @@ func TestTheBudgetAndParts(t *testing.T) {
 		steps []step
 		want  string
 	}{
-		{[]step{part(1)}, alphabet},
-		{[]step{part(1), fails(errLost), part(all)}, alphabet[:6]},
-		{[]step{part(1), part(0), part(all)}, alphabet[:6]},
+		{[]step{part(2)}, alphabet},
+		{[]step{part(2), fails(errLost), part(all)}, alphabet[:7]},
+		{[]step{part(2), part(0), part(all)}, alphabet[:7]},
+		{[]step{part(1), part(all)}, alphabet[:6]},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := script(append([]step{part(5)}, c.steps...)...)

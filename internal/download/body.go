@@ -30,12 +30,13 @@ type Body struct {
 	ranged    bool // the first response was a range that the caller asked for
 	validator head.Validator
 
-	next     int64 // the offset of the next byte
-	end      int64 // the offset behind the last byte; negative if not known
-	total    int64 // the length of the representation; negative if not known
-	left     int64 // of this part; negative if its end is where it returns io.EOF
-	progress bool  // this part has brought something
-	err      error // truncated, asking: in which the part ended; ended, closed: what Read returns
+	next   int64 // the offset of the next byte
+	end    int64 // the offset behind the last byte; negative if not known
+	total  int64 // the length of the representation; negative if not known
+	left   int64 // of this part; negative if its end is where it returns io.EOF
+	gained int64 // bytes that have come in this count of attempts
+	enough int64 // bytes that earn a new one
+	err    error // truncated, asking: in which the part ended; ended, closed: what Read returns
 
 	mu     sync.Mutex
 	state  state
@@ -71,6 +72,7 @@ func New(req *http.Request, resp *http.Response, r head.Range, v head.Validator,
 	return &Body{
 		req: req, rest: rest, ranged: resp.StatusCode == http.StatusPartialContent, validator: v,
 		next: r.First, end: r.End, total: r.Total, left: -1, part: resp.Body,
+		enough: 1, // its head has been a success already
 	}
 }
 
@@ -113,7 +115,7 @@ func (b *Body) read(p []byte) (int, error) {
 	}
 	n, err := b.part.Read(p)
 	b.next += int64(n)
-	b.progress = b.progress || n > 0
+	b.gained += int64(n)
 	if b.left > 0 {
 		b.left -= int64(n)
 	}
@@ -199,15 +201,33 @@ func (b *Body) ask() *Part {
 	if b.ctx == nil {
 		b.ctx, b.cancel = context.WithCancel(b.req.Context())
 	}
-	p := &Part{Context: b.ctx, Progress: b.progress, body: b}
-	if b.left != 0 {
+	p := &Part{Context: b.ctx, Progress: b.gained >= b.enough, body: b}
+	if b.left != 0 || !p.Progress {
 		p.Err = b.err
+	}
+	if p.Progress {
+		b.gained, b.enough = 0, progress(b.end-b.next)
 	}
 	last := b.part
 	b.part, b.state = nil, asking
 	b.mu.Unlock()
 	last.Close()
 	return p
+}
+
+// progress is how many bytes earn a new count of attempts where left are left: 16 KiB,
+// or a sixteenth of what is left. A negative left is not known.
+//
+// 16 KiB is a little more than a server sends before the first acknowledgment (ten
+// segments: RFC 6928). If every connection breaks at its very start, or every response
+// brings a few bytes, that is no progress, and the attempts are used up, however long
+// the download is. The sixteenth is for downloads that are short or nearly complete. A
+// download of n bytes has at most n/16 KiB + 200 counts.
+func progress(left int64) int64 {
+	if left < 0 {
+		return 16 << 10
+	}
+	return min(16<<10, (left+15)/16)
 }
 
 // Close ends the part, and a request for the next one that is in flight.

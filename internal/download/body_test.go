@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"testing"
 
@@ -171,4 +172,21 @@ func TestBodiesThatReturnNothing(t *testing.T) {
 		assert.NoError(t, err)
 	}
 	assert.NoError(t, b.Close())
+}
+
+// TestProgress: whatever a server sends, a download of n bytes has at most
+// n/16 KiB + 200 counts of attempts.
+func TestProgress(t *testing.T) {
+	for _, c := range []struct{ left, want int64 }{
+		{-1, 16 << 10}, {0, 0}, {1, 1}, {16, 1}, {17, 2}, {256 << 10, 16 << 10}, {256<<10 - 16, 16<<10 - 1}, {math.MaxInt64 / 2, 16 << 10},
+	} {
+		assert.Equal(t, c.want, progress(c.left), c.left)
+	}
+	for _, n := range []int64{1, 26, 10_000, 256 << 10, 1 << 20, 1 << 30} {
+		counts := int64(0)
+		for left := n; left > 0; left -= progress(left) {
+			counts++
+		}
+		assert.LessOrEqual(t, counts, n/(16<<10)+200, n)
+	}
 }

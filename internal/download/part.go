@@ -13,11 +13,12 @@ type Part struct {
 	// Context is that of the requests. It ends with the download.
 	Context context.Context
 
-	// Err is how the part before was truncated. If nil, it was complete: the server
-	// may send a shorter range than it is asked for (RFC 9110, section 14.2).
+	// Err is the error in which the part before was truncated. If nil, that was no
+	// failure: the server may send a shorter range than it is asked for (RFC 9110,
+	// section 14.2), if that makes progress.
 	Err error
 
-	// Progress reports whether the part before has brought anything.
+	// Progress reports whether enough has come for a new count of attempts.
 	Progress bool
 
 	body  *Body
@@ -52,7 +53,7 @@ func (p *Part) Take(resp *http.Response) bool {
 		b.end = r.Total
 	}
 	b.total = max(b.total, r.Total)
-	b.left, b.progress, p.taken = r.End-r.First, false, true
+	b.left, p.taken = r.End-r.First, true
 	return true
 }
 
