@@ -53,6 +53,7 @@
 //	                 before it is          to handle
 //	                 handed over
 //	ResumeDownloads  off                   the same
+//	ResumeValidator  ETag, Last-Modified   -
 //	Prepare          nothing to prepare    -
 //	OnAttempt        nobody is told        -
 //
@@ -146,10 +147,15 @@
 //
 // With ResumeDownloads the body of a GET is resumed where it was truncated. The rest
 // is requested by Range and If-Range, in the body's Read, after the policy's wait.
-// Only a 206 with the same validator and the right Content-Range is taken. After what
-// the rules count as a failure there is another attempt; anything else ends the body
-// in the error in which it was truncated. Not resumed are responses that announce
-// trailers, and those of a base that follows redirects. If the context ends during
+// Taken is a 206 with the same validator and the right Content-Range. Taken is also
+// a 200 with the same validator, from a server that ignores Range: what is known of
+// it is read and thrown away, of each download no more than it is long, so that it
+// costs at most twice its bytes. A 416 that says that all bytes have come, of a
+// download whose length was not known, is its end. After what the rules count as a
+// failure there is another attempt; anything else ends the body in the error in which
+// it was truncated, and is on record with [ReasonNotResumable]. So is a truncated body
+// that can't be resumed: for want of a validator, because it is compressed or
+// announces trailers, because the base follows redirects. If the context ends during
 // the wait, Read returns an [Error]. Close may be called at any time, from any
 // goroutine.
 //

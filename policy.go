@@ -143,19 +143,35 @@ type Policy struct {
 	MaxWholeBytes int64
 
 	// ResumeDownloads resumes the body of a response to a GET where it was
-	// truncated, by Range and If-Range (RFC 9110, section 13.1.5). The response must
-	// have Accept-Ranges: bytes, must not be compressed, nor unpacked by the base,
-	// must announce no trailers, and must have a strong ETag, or else a
-	// Last-Modified at least one second older than its Date. A range that the
-	// caller asked for is resumed within that range. The requests are made in the
-	// body's Read, by this policy: MaxAttempts, Backoff and the Budget count from
-	// the last progress on (16 KiB, or a sixteenth of what was left, have come since
-	// they began to count), MaxElapsed from the call's first attempt. If the
-	// representation has changed, or no attempt brings the right part, Read returns
-	// the error that it would have without this. Use it for large downloads.
-	// Transport only.
+	// truncated, by Range and If-Range (RFC 9110, section 13.1.5). Use it for large
+	// downloads. The response must have a strong ETag, or else a Last-Modified at
+	// least one second older than its Date (see also ResumeValidator). It must not be
+	// compressed, nor unpacked by the base: net/http asks for gzip by itself, unless
+	// the request has an Accept-Encoding. It must announce no trailers, and must not
+	// refuse ranges (Accept-Ranges: none). A range that the caller asked for is resumed
+	// within that range. If a server ignores Range, but sends the same version, the
+	// bytes that are known are read and thrown away, of each download no more than it
+	// is long.
+	//
+	// The requests are made in the body's Read, by this policy. MaxAttempts, Backoff
+	// and the Budget count from the last progress on (16 KiB, or a sixteenth of what
+	// was left, have come since they began to count), MaxElapsed from the call's first
+	// attempt. If no attempt brings the rest of the same version, Read returns the
+	// error that it would have without this, and the record says why: see
+	// ReasonNotResumable. Transport only.
 	// Zero means that a truncated body is the caller's to handle.
 	ResumeDownloads bool
+
+	// ResumeValidator names the version of a representation by the header of a
+	// response, for servers whose ETag is weak, or differs from node to node, but that
+	// send a checksum or a version number of the whole:
+	//
+	//	ResumeValidator: func(h http.Header) string { return h.Get("Docker-Content-Digest") }
+	//
+	// A download is then resumed without If-Range, from responses for which it returns
+	// the same. It must not change h. Transport only.
+	// If nil, or if it returns "", the ETag or Last-Modified counts.
+	ResumeValidator func(h http.Header) string
 
 	// Prepare changes each request from the second attempt on before it is sent: to
 	// sign it anew, to refresh a token after a 401, to answer a nonce, to try another

@@ -77,6 +77,7 @@ func (c *call) canBuffer() bool {
 // response's body are put in order: from the inside, what was looked into, the end
 // of the attempt's context, what resumes it.
 func (c *call) finish() (*http.Response, error) {
+	resumption := c.resumption() // asks the caller's validator, which may panic
 	c.state = handedOver
 	resp := c.last.resp
 	if resp == nil {
@@ -92,8 +93,6 @@ func (c *call) finish() (*http.Response, error) {
 	default:
 		resp.Body = c.limit.Body(resp.Body)
 	}
-	if c.policy.ResumeDownloads {
-		c.makeResumable(resp)
-	}
+	resumption.attach(resp)
 	return resp, nil
 }

@@ -1,7 +1,7 @@
 package insist
 
 import (
-	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -11,12 +11,9 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// errOtherPart is on record where a response is not the part that was asked for. The
-// caller gets the error in which the body was truncated.
-var errOtherPart = errors.New("insist: the response does not continue the truncated body")
-
-// resumption is what is left of a call whose response's body is resumed: enough to go
-// on from its last attempt.
+// resumption is what is left of a call once its response has been handed over: enough
+// to go on from its last attempt if the body is truncated, or to report why that is
+// not done.
 type resumption struct {
 	base     http.RoundTripper
 	policy   *Policy
@@ -27,31 +24,49 @@ type resumption struct {
 	reporter reporter
 	number   int    // of the last attempt, from the last progress on
 	host     string // of the last attempt
+
+	first     head.Range // what the response's body is
+	validator head.Validator
+	obstacle  head.Obstacle
 }
 
-// makeResumable gives resp a body that is resumed, if it can be.
-func (c *call) makeResumable(resp *http.Response) {
-	if c.idempotent != yes || c.req.Method != http.MethodGet && c.req.Method != "" ||
-		c.req.Body != nil && c.req.Body != http.NoBody || !head.HasBody(c.req, resp) || !head.IsPlain(resp) ||
-		len(resp.Trailer) > 0 || head.Redirected(c.req, resp) {
-		return
+// resumption returns what resumes the last response's body, or nil where a truncation
+// of that is the caller's matter alone.
+func (c *call) resumption() *resumption {
+	resp := c.last.resp
+	if !c.policy.ResumeDownloads || resp == nil || !head.HasBody(c.req, resp) {
+		return nil
 	}
-	r, ok := head.Range{End: resp.ContentLength, Total: resp.ContentLength}, false
-	if resp.StatusCode == http.StatusPartialContent {
-		r, ok = head.ContentRange(resp.Header)
-		ok = ok && (resp.ContentLength < 0 || resp.ContentLength == r.End-r.First)
-	} else {
-		ok = resp.StatusCode == http.StatusOK && head.AcceptsRanges(resp.Header)
+	first, v, why := head.Resumable(c.req, resp, c.policy.ResumeValidator)
+	if why == "" && c.idempotent != yes {
+		why = head.NotIdempotent
 	}
-	v := head.ValidatorOf(resp.Header)
-	if !ok || v == (head.Validator{}) {
-		return
+	if why == head.Method || why != "" && !c.reporter.isOn() { // no download, or nobody to tell
+		return nil
 	}
-	s := &resumption{
-		base: c.base, policy: c.policy, values: c.values, req: c.req, given: c.given,
-		begun: c.begun, reporter: c.reporter, number: c.last.number, host: c.last.host,
+	return &resumption{
+		base: c.base, policy: c.policy, values: c.values, req: c.req, given: c.given, begun: c.begun,
+		reporter: c.reporter, number: c.last.number, host: c.last.host, first: first, validator: v, obstacle: why,
 	}
-	resp.Body = download.New(c.req, resp, r, v, s.rest)
+}
+
+// attach has resp's body resumed by s, which may be nil.
+func (s *resumption) attach(resp *http.Response) {
+	switch {
+	case s == nil:
+	case s.obstacle != "":
+		resp.Body = download.New(s.req, resp, head.Range{End: -1, Total: -1}, head.Validator{}, s.refuse)
+	default:
+		resp.Body = download.New(s.req, resp, s.first, s.validator, s.rest)
+	}
+}
+
+// refuse reports that the truncated body is not resumed.
+func (s *resumption) refuse(p *download.Part) (*http.Response, error) {
+	s.reporter.report(&outcome{
+		number: s.number, req: s.req, host: s.host, err: &notResumableError{s.obstacle, p.Err},
+	}, action{reason: ReasonNotResumable})
+	return nil, nil
 }
 
 // rest goes on with the call, from the attempt whose body was truncated: the loop
@@ -94,10 +109,18 @@ func (s *resumption) request(p *download.Part) *http.Request {
 	return req
 }
 
-// takePart says why an attempt at a part, which is the last one, ends the call.
+// takePart takes the last attempt's response, with which the call ends, if it is the
+// part. Otherwise it says so, unless the rules count it as a failure anyway.
 func (c *call) takePart(a action) action {
-	if c.last.resp != nil && !c.part.Take(c.last.resp) && (a.reason == ReasonSuccess || a.reason == ReasonDecision) {
-		c.last.err, a.reason = errOtherPart, ReasonError
+	if c.last.resp == nil || c.last.err != nil {
+		return a
+	}
+	why := c.part.Take(c.last.resp)
+	switch a.reason {
+	case ReasonSuccess, ReasonAccepted, ReasonDecision:
+		if why != "" {
+			c.last.err, a.reason = &notResumableError{why, nil}, ReasonNotResumable
+		}
 	}
 	return a
 }
@@ -112,3 +135,19 @@ func partStatus(code int) ruleResult {
 	}
 	return notAsked
 }
+
+// notResumableError is on record where a truncated body is not resumed. The caller
+// gets the error in which it was truncated.
+type notResumableError struct {
+	obstacle head.Obstacle
+	err      error // in which the body was truncated; nil if a response does not continue it
+}
+
+func (e *notResumableError) Error() string {
+	if e.err == nil {
+		return "insist: not resumable: " + string(e.obstacle)
+	}
+	return fmt.Sprintf("insist: not resumable: %s: %v", e.obstacle, e.err)
+}
+
+func (e *notResumableError) Unwrap() error { return e.err }

@@ -46,7 +46,13 @@ func (m *moodyFile) RoundTrip(req *http.Request) (*http.Response, error) {
 	if k, _ := fmt.Sscanf(req.Header.Get("Range"), "bytes=%d-%d", &from, &to); k > 0 {
 		code, to = 206, min(to+k-1, len(m.file))
 	}
-	total, says := strconv.Itoa(len(m.file)), from
+	if goesOn && from == len(m.file) { // all had come of a first response without a length
+		m.ctxs = append(m.ctxs, req.Context())
+		h.Set("Content-Range", fmt.Sprintf("bytes */%d", len(m.file)))
+		m.bodies = append(m.bodies, &insisttest.Body{Reader: bytes.NewReader(m.other)})
+		return &http.Response{StatusCode: 416, Header: h, ContentLength: int64(len(m.other)), Body: m.bodies[len(m.bodies)-1]}, nil
+	}
+	total, says, ignores := strconv.Itoa(len(m.file)), from, false
 	if goesOn {
 		m.ctxs = append(m.ctxs, req.Context())
 		to -= m.IntN(to-from) * m.IntN(2)
@@ -61,6 +67,9 @@ func (m *moodyFile) RoundTrip(req *http.Request) (*http.Response, error) {
 			data, h["Etag"] = m.other, []string{"W/" + tag}
 		case 4:
 			data, code, from = m.other, 200, 0
+			h["Etag"] = []string{`"v2"`}
+		case 7:
+			code, from, to, ignores = 200, 0, len(m.file), true
 		case 5:
 			data, says = m.other, from+1
 		case 6:
@@ -76,10 +85,15 @@ func (m *moodyFile) RoundTrip(req *http.Request) (*http.Response, error) {
 	if m.oneIn(3) {
 		resp.ContentLength = -1
 	}
-	switch n := m.IntN(to - from); {
-	case m.oneIn(3) && goesOn: // more than it says, or all of it
+	n := m.IntN(to - from)
+	if resp.ContentLength < 0 && code == 200 && m.oneIn(4) {
+		n = to - from // all of it, without an end
+	}
+	switch {
+	case ignores && m.oneIn(2): // all of it
+	case m.oneIn(3) && goesOn && !ignores: // more than it says, or all of it
 		body.data = append(bytes.Clone(body.data), m.other[:m.IntN(3)]...)
-	case m.oneIn(2) && goesOn:
+	case m.oneIn(2) && goesOn && !ignores:
 		body.data = body.data[:n]
 	default:
 		body.data, body.err = body.data[:n], io.ErrUnexpectedEOF

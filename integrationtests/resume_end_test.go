@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/insisttest"
+	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
 func TestPartsAreOnRecord(t *testing.T) {
@@ -49,11 +50,13 @@ func TestPartsAreOnRecord(t *testing.T) {
 		}
 		want := []insist.Attempt{
 			try(1, 503, nil), try(2, 200, io.ErrUnexpectedEOF), try(3, 0, syscall.ECONNRESET),
-			try(4, 206, io.ErrUnexpectedEOF), try(5, 200, errors.New("insist: the response does not continue the truncated body")),
+			try(4, 206, io.ErrUnexpectedEOF), try(5, 200, record.Calls()[0][4].Err),
 		}
 		want[0].Reason = insist.ReasonStatus
 		want[1].Amended, want[3].Amended = true, true
-		want[4].Retry, want[4].Wait = false, 0
+		want[4].Retry, want[4].Wait, want[4].Reason = false, 0, insist.ReasonNotResumable
+		assert.EqualError(t, want[4].Err, "insist: not resumable: bad_content_range")
+		assert.Equal(t, "bad_content_range", want[4].Class())
 		assert.Equal(t, [][]insist.Attempt{want}, record.Calls())
 		assert.Equal(t, []int{1, 2, -2, 3, 4, -4, 5}, told)
 		assert.Equal(t, []int{2, 3, 4, 5}, numbers)
@@ -114,6 +117,14 @@ func TestClosingADownload(t *testing.T) {
 		<-req.Context().Done()
 		return part(all)(req.WithContext(context.Background()))
 	}
+	known := func(req *http.Request) (*http.Response, error) {
+		resp, err := part(all, code(200), declares(26))(req)
+		resp.Body = &insisttest.Body{Reader: servertest.ReaderFunc(func([]byte) (int, error) {
+			<-req.Context().Done()
+			return 0, http.ErrBodyReadAfterClose
+		})}
+		return resp, err
+	}
 	for _, c := range []struct {
 		name  string
 		next  step
@@ -122,6 +133,7 @@ func TestClosingADownload(t *testing.T) {
 		{"waiting", part(all), 30 * time.Second},
 		{"attempt in flight", silent, 2 * time.Minute},
 		{"response comes all the same", stubborn, 2 * time.Minute},
+		{"reading what is known", known, 2 * time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -178,6 +190,32 @@ func TestAContinuationIsWithinItsTimeout(t *testing.T) {
 		body.Close()
 	})
 }
+
+// TestASilentDownloadIsResumed: an error that is a timeout, though the caller's context
+// is alive, is a truncation like any other, also one that matches
+// context.DeadlineExceeded.
+func TestASilentDownloadIsResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, record := insist.WithRecord(t.Context())
+		silent := func(r *http.Response) {
+			r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, 5), errReader{silence{}}))
+		}
+		b := script(part(all, silent), part(all))
+		resp, err := (&insist.RetryTransport{Base: b, Policy: resuming()}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		got, err := io.ReadAll(resp.Body)
+		assert.NoError(t, err)
+		assert.Equal(t, alphabet, string(got))
+		assert.Equal(t, "200 timeout after 0s (error), wait 1m0s", record.Calls()[0][0].String())
+		resp.Body.Close()
+	})
+}
+
+type silence struct{}
+
+func (silence) Error() string        { return "nothing has come for 30s" }
+func (silence) Timeout() bool        { return true }
+func (silence) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // TestTheBudgetAndParts: a request for a part after progress is no retry; one after a
 // failure is.

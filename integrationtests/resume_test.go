@@ -103,10 +103,17 @@ func TestParts(t *testing.T) {
 		{"weak ETag", []step{part(all, header("Etag", "W/"+tag))}, "", []string{"bytes=5-"}},
 		{"two ETags", []step{part(all, header("Etag", tag, tag))}, "", []string{"bytes=5-"}},
 		{"no ETag", []step{part(all, header("Etag"))}, "", []string{"bytes=5-"}},
-		{"Range ignored", []step{part(all, code(200))}, "", []string{"bytes=5-"}},
+		{"Range ignored", []step{part(all, code(200), declares(26), holds(alphabet))}, alphabet, []string{"bytes=5-"}},
+		{"Range ignored, length not told", []step{part(all, code(200), declares(-1), holds(alphabet))}, alphabet, []string{"bytes=5-"}},
+		{"Range ignored, other length", []step{part(all, code(200), declares(21))}, "", []string{"bytes=5-"}},
+		{"Range ignored, another version", []step{part(all, code(200), declares(26), holds(alphabet), header("Etag", `"v2"`))}, "", []string{"bytes=5-"}},
 		{"no Content-Range", []step{part(all, header("Content-Range"))}, "", []string{"bytes=5-"}},
 		{"two Content-Ranges", []step{part(all, header("Content-Range", "bytes 5-25/26", "bytes 5-25/26"))}, "", []string{"bytes=5-"}},
-		{"starts before", []step{part(all, header("Content-Range", "bytes 4-24/26"))}, "", []string{"bytes=5-"}},
+		{"starts before", []step{part(all, header("Content-Range", "bytes 3-9/26"), declares(7), holds("defghij")), part(all)}, alphabet,
+			[]string{"bytes=5-", "bytes=10-"}},
+		{"starts before, and is truncated there", []step{part(1, header("Content-Range", "bytes 3-9/26"), declares(7), holds("defghij")), part(all)}, alphabet,
+			[]string{"bytes=5-", "bytes=5-"}},
+		{"ends before", []step{part(all, header("Content-Range", "bytes 0-4/26"), declares(5), holds("abcde"))}, "", []string{"bytes=5-"}},
 		{"starts behind", []step{part(all, header("Content-Range", "bytes 6-25/26"))}, "", []string{"bytes=5-"}},
 		{"other total", []step{part(all, header("Content-Range", "bytes 5-25/27"))}, "", []string{"bytes=5-"}},
 		{"end behind the total", []step{part(all, header("Content-Range", "bytes 5-26/*"), declares(-1))}, "", []string{"bytes=5-"}},
@@ -168,6 +175,7 @@ func TestWhatIsResumed(t *testing.T) {
 		return []edit{header("Etag"), header("Last-Modified", at(modified)...), header("Date", at(date)...)}
 	}
 	get := func(*http.Request) {}
+	digest := func(h http.Header) string { return h.Get("Digest") }
 	for _, c := range []struct {
 		name  string
 		req   func(*http.Request)
@@ -191,8 +199,12 @@ func TestWhatIsResumed(t *testing.T) {
 		{"ETag of one quote", get, []edit{header("Etag", `"`)}, nil, false},
 		{"ETag of three quotes", get, []edit{header("Etag", `"a"b"`)}, nil, false},
 		{"no validator", get, []edit{header("Etag")}, nil, false},
+		{"own validator", get, []edit{header("Etag"), header("Digest", "x")}, func(p *insist.Policy) { p.ResumeValidator = digest }, true},
+		{"own validator, beside a weak ETag", get, []edit{header("Etag", "W/"+tag), header("Digest", "x")}, func(p *insist.Policy) { p.ResumeValidator = digest }, true},
+		{"own validator, which is missing", get, []edit{header("Etag", "W/"+tag)}, func(p *insist.Policy) { p.ResumeValidator = digest }, false},
+		{"own validator, which is missing, and an ETag", get, nil, func(p *insist.Policy) { p.ResumeValidator = digest }, true},
 		{"no ranges", get, []edit{header("Accept-Ranges", "none")}, nil, false},
-		{"ranges not named", get, []edit{header("Accept-Ranges")}, nil, false},
+		{"ranges not named", get, []edit{header("Accept-Ranges")}, nil, true},
 		{"compressed", get, []edit{header("Content-Encoding", "gzip")}, nil, false},
 		{"unpacked", get, []edit{func(r *http.Response) { r.Uncompressed = true }}, nil, false},
 		{"trailers, which would be the last part's", get, []edit{func(r *http.Response) { r.Trailer = http.Header{"X-Sum": nil} }}, nil, false},

@@ -33,7 +33,9 @@ type Body struct {
 	next   int64 // the offset of the next byte
 	end    int64 // the offset behind the last byte; negative if not known
 	total  int64 // the length of the representation; negative if not known
-	left   int64 // of this part; negative if its end is where it returns io.EOF
+	known  int64 // how many bytes of this part come before the next one
+	left   int64 // of this part, behind those; negative if its end is where it returns io.EOF
+	reread int64 // bytes that have come more than once
 	gained int64 // bytes that have come in this count of attempts
 	enough int64 // bytes that earn a new one
 	err    error // truncated, asking: in which the part ended; ended, closed: what Read returns
@@ -105,10 +107,18 @@ func (b *Body) now() state {
 	return b.state
 }
 
-// read reads this part, and nothing behind it.
+// read reads this part, without what is known, and nothing behind it.
 func (b *Body) read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
+	}
+	for b.known > 0 {
+		n, err := b.part.Read(p[:min(int64(len(p)), b.known)])
+		b.known -= int64(n)
+		b.reread += int64(n)
+		if n == 0 || err != nil {
+			return 0, err
+		}
 	}
 	if b.left > 0 {
 		p = p[:min(int64(len(p)), b.left)]
@@ -127,7 +137,7 @@ func (b *Body) read(p []byte) (int, error) {
 func (b *Body) endPart(err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	complete := err == io.EOF && (b.left < 0 || b.next == b.end)
+	complete := err == io.EOF && b.known == 0 && (b.left < 0 || b.next == b.end)
 	if err == io.EOF && !complete {
 		err = io.ErrUnexpectedEOF
 	}

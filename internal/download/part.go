@@ -33,28 +33,61 @@ func (p *Part) SetHeader(h http.Header) {
 	} else {
 		h.Set("Range", fmt.Sprintf("bytes=%d-", b.next))
 	}
-	h.Set("If-Range", b.validator.IfRange())
+	if v := b.validator.IfRange(); v != "" {
+		h.Set("If-Range", v)
+	} else {
+		h.Del("If-Range") // the caller's own was for the first part
+	}
 }
 
-// Take reports whether resp is what comes next of the same representation. Then its
-// body is the part.
-func (p *Part) Take(resp *http.Response) bool {
+// Take takes resp, if it brings what comes next of the same version: then its body is
+// the part. Otherwise it says why not.
+//
+// A response that begins before what comes next is taken, too: a server that ignores
+// Range sends all there is. What is known already is thrown away, but of one download
+// no more than it is long. So it costs at most twice its bytes, which is less than
+// the caller would pay who begins anew.
+func (p *Part) Take(resp *http.Response) head.Obstacle {
 	b := p.body
-	r, ok := head.ContentRange(resp.Header)
+	if b.isComplete(resp) {
+		b.end, b.left, p.taken = b.next, 0, true
+		return ""
+	}
+	r, why := head.Continues(b.req, resp, b.validator)
 	switch {
-	case !ok, resp.StatusCode != http.StatusPartialContent, resp.Body == nil,
-		!head.IsPlain(resp), head.Redirected(b.req, resp), !b.validator.Matches(resp.Header), r.First != b.next,
-		resp.ContentLength >= 0 && resp.ContentLength != r.End-r.First,
+	case why != "":
+		return why
+	case resp.Body == nil, r.First > b.next, r.End >= 0 && r.End <= b.next,
 		b.total >= 0 && r.Total >= 0 && r.Total != b.total,
-		b.end >= 0 && r.End > b.end,
-		b.end < 0 && r.Total < 0: // nothing tells where it ends
-		return false
-	case b.end < 0:
+		b.total >= 0 && r.End > b.total,
+		b.end < 0 && r.End >= 0 && r.Total < 0: // nothing tells where the download ends
+		return head.BadRange
+	case b.reread+b.next-r.First > max(b.total, r.Total, b.next):
+		return head.RangeIgnored
+	}
+	if b.total = max(b.total, r.Total); b.end < 0 {
 		b.end = r.Total
 	}
-	b.total = max(b.total, r.Total)
-	b.left, p.taken = r.End-r.First, true
-	return true
+	b.known, b.left, p.taken = b.next-r.First, -1, true
+	switch {
+	case b.end < 0: // both responses are of unknown length: this one's end is the end
+	case r.End >= 0:
+		b.left = min(r.End, b.end) - b.next
+	default:
+		b.left = b.end - b.next
+	}
+	return ""
+}
+
+// isComplete reports whether resp says that all bytes of a download whose length was
+// not known have come. Without a validator it says so of the version that If-Range
+// was about.
+func (b *Body) isComplete(resp *http.Response) bool {
+	if resp.StatusCode != http.StatusRequestedRangeNotSatisfiable || b.end >= 0 || resp.Body == nil {
+		return false
+	}
+	total, ok := head.UnsatisfiedRange(resp.Header)
+	return ok && total == b.next && b.validator.MayMatch(resp.Header)
 }
 
 // Taken reports whether Take has taken a response.
