@@ -177,7 +177,8 @@ type Policy struct {
 	// sign it anew, to refresh a token after a 401, to answer a nonce, to try another
 	// host. req is a copy of its own, made from the caller's headers and URL; its body
 	// is not to be touched. last is the head of the last attempt's response, whose
-	// body has been discarded; it is nil if none came. err is the last attempt's
+	// body has been discarded; it is nil if none came, or if the caller has it, whose
+	// Read resumes a download. err is the last attempt's
 	// error; it is nil if a complete response came. Where Prepare changes the host,
 	// the record, the Budget and relative redirects follow. An error ends the call
 	// with an *Error; so does the end of MaxElapsed or of the context meanwhile.

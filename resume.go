@@ -19,11 +19,12 @@ type resumption struct {
 	policy   *Policy
 	values   *contextValue
 	req      *http.Request // the caller's
-	given    given
+	given    *given        // nil if no base can have changed req
 	begun    time.Time
 	reporter reporter
-	number   int    // of the last attempt, from the last progress on
-	host     string // of the last attempt
+	number   int            // of the last attempt, from the last progress on
+	host     string         // of the last attempt
+	head     *http.Response // of the last attempt; nil if the caller has it
 
 	first     head.Range // what the response's body is
 	validator head.Validator
@@ -44,10 +45,15 @@ func (c *call) resumption() *resumption {
 	if why == head.Method || why != "" && !c.reporter.isOn() { // no download, or nobody to tell
 		return nil
 	}
-	return &resumption{
-		base: c.base, policy: c.policy, values: c.values, req: c.req, given: c.given, begun: c.begun,
+	s := &resumption{
+		base: c.base, policy: c.policy, values: c.values, req: c.req, begun: c.begun,
 		reporter: c.reporter, number: c.last.number, host: c.last.host, first: first, validator: v, obstacle: why,
 	}
+	if c.given.taken {
+		given := c.given
+		s.given = &given
+	}
+	return s
 }
 
 // attach has resp's body resumed by s, which may be nil.
@@ -84,12 +90,15 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 		host: s.host, idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
 	}
 	resp, err := c.run(outcome{
-		number: s.number, req: req, err: p.Err, host: s.host, begun: s.begun,
+		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, begun: s.begun,
 		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
 	})
 	s.reporter, s.number, s.host = c.reporter, c.last.number, c.last.host
 	switch {
 	case p.Taken():
+		head := *resp
+		head.Body = http.NoBody
+		s.head = &head
 		return resp, nil
 	case resp != nil:
 		respbody.Discard(c.waiter, resp, 0)
@@ -102,8 +111,11 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 // request returns the caller's request, for p.
 func (s *resumption) request(p *download.Part) *http.Request {
 	req := s.req.WithContext(p.Context)
-	if !s.given.restore(req) {
+	if s.given == nil || !s.given.restore(req) {
 		req.Header = req.Header.Clone()
+	}
+	if req.Header == nil {
+		req.Header = make(http.Header)
 	}
 	p.SetHeader(req.Header)
 	return req

@@ -330,3 +330,52 @@ func TestRedirectsAndDownloads(t *testing.T) {
 		})
 	}
 }
+
+// TestTheRequestForAPart starts from what the caller gave, whatever the base did to
+// it, and is prepared as any retry is.
+func TestTheRequestForAPart(t *testing.T) {
+	short := part(all, header("Content-Range", "bytes 5-7/26"), declares(3), holds("fgh"))
+	for _, h := range []http.Header{nil, {"Accept": {"x"}}} {
+		synctest.Test(t, func(t *testing.T) {
+			var prepared []string
+			steps := script(part(5), short, part(9), part(all))
+			base := roundTripper(func(req *http.Request) (*http.Response, error) {
+				if req.Header != nil {
+					req.Header.Add("Authorization", "y")
+				}
+				resp, err := steps.RoundTrip(req)
+				return resp, err
+			})
+			p := resuming(func(p *insist.Policy) {
+				p.Prepare = func(_ *http.Request, last *http.Response, err error) error {
+					if last != nil {
+						prepared = append(prepared, last.Header.Get("Content-Range"))
+						assert.Equal(t, http.NoBody, last.Body)
+					} else {
+						prepared = append(prepared, "")
+					}
+					if err != nil {
+						prepared = append(prepared, err.Error())
+					}
+					return nil
+				}
+			})
+			req := request(t, "GET", "http://x/", nil)
+			req.Header = h.Clone()
+			resp, err := (&insist.RetryTransport{Base: base, Policy: p}).RoundTrip(req)
+			require.NoError(t, err)
+			assert.Equal(t, alphabet, text(t, resp))
+			resp.Body.Close()
+			assert.Equal(t, []string{
+				"", "unexpected EOF", // the caller has the response
+				"bytes 5-7/26",
+				"bytes 8-25/26", "unexpected EOF",
+			}, prepared)
+			for _, a := range steps.Arrivals()[1:] {
+				assert.Equal(t, []string{"y"}, a.Header["Authorization"])
+				assert.Equal(t, h["Accept"], a.Header["Accept"])
+				assert.NotEmpty(t, a.Header["Range"])
+			}
+		})
+	}
+}
