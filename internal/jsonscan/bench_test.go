@@ -19,6 +19,10 @@ var shapes = []struct {
 	{"strings", func(r *rand.Rand) string { return `"` + strings.Repeat("x", 500+r.IntN(1000)) + `"` }},
 	{"texts", func(r *rand.Rand) string { return `"` + strings.Repeat(letters(r)+" ", 1+r.IntN(6)) + `"` }},
 	{"objects", object},
+	{"records", func(r *rand.Rand) string {
+		return fmt.Sprintf(`{"id": %d, "name": "item \"%s\"", "price": %d.5, "tags": ["a", "b"], "stock": {"here": true, "there": null}}`,
+			r.IntN(1<<r.IntN(30)), letters(r), r.IntN(97))
+	}},
 	{"numbers", func(r *rand.Rand) string { return fmt.Sprint(r.IntN(1 << r.IntN(30))) }},
 	{"indented", func(r *rand.Rand) string {
 		var b bytes.Buffer

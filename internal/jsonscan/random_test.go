@@ -128,3 +128,29 @@ func TestScannerOnRandomDocuments(t *testing.T) {
 		}
 	}
 }
+
+// Whatever bytes come, and however they are cut into pieces, the verdict is the
+// same: it is for what is valid JSON that it is also right.
+func TestScannerOnRandomBytes(t *testing.T) {
+	n := 20_000
+	if testing.Short() {
+		n /= 10
+	}
+	for seed := range n {
+		r := rand.New(rand.NewPCG(uint64(seed), 1))
+		alphabet := `{}[]:,"\\""ab01 Yy_` + "\x7f\xa2\xdb"
+		alphabet = alphabet[:1+r.IntN(len(alphabet))]
+		doc := []byte(`{"b":[`)
+		for range r.IntN(300) {
+			doc = append(doc, alphabet[r.IntN(len(alphabet))])
+		}
+		doc = append(doc, `],"a":1}`...)
+		sizes := make([]byte, r.IntN(10))
+		for i := range sizes {
+			sizes[i] = byte(r.IntN(1 + r.IntN(200)))
+		}
+		if err := checkLookup(doc, "/a", sizes, r.IntN(100)); err != nil {
+			t.Fatalf("seed %d, %q in pieces of %d: %v", seed, doc, sizes, err)
+		}
+	}
+}

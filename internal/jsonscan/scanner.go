@@ -76,7 +76,6 @@ type Scanner struct {
 	depth    int    // containers entered of the value that is passed or captured
 	inString bool   // inside a key or string
 	escaped  bool   // there, and after a backslash that escapes the next byte
-	plain    int    // place in the piece before which there is no backslash
 	literal  string // what has yet to come of true, false or null
 
 	buf []byte // the value, or a key that came in more than one piece
@@ -107,7 +106,6 @@ func (s *Scanner) Reset(p Pointer, o Options) {
 // what is known after it. It keeps no reference to the piece. Once the status
 // is final, further pieces are not looked at.
 func (s *Scanner) Scan(piece []byte) Status {
-	s.plain = 0
 	for i := 0; i < len(piece) && s.status == More; {
 		switch s.state {
 		case passing:

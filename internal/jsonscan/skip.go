@@ -7,118 +7,81 @@ import (
 )
 
 // The functions in this file are where the time goes: a document is mostly
-// what is not looked for. They read words of eight bytes where they can, with
-// few branches, since one that the data makes unforeseeable costs more than a
-// word does, and leave what is long to bytes.IndexByte, which reads more.
+// what is not looked for. They take eight bytes at a time or more, with few
+// branches: a branch that the processor cannot predict costs more than that.
 
-// passInside goes over what is inside the containers that have been entered,
-// and returns the place after them, or the end of the piece if that comes
-// first. It counts brackets without telling one kind from the other: in a
-// valid document they match.
+// passInside goes over the content of the containers that have been entered,
+// and returns the place after the outermost of them, or the end of the piece if
+// that comes first. It counts brackets without telling one kind from the other:
+// in a valid document they match.
 func (s *Scanner) passInside(b []byte, i int) int {
 	for s.depth > 0 && i < len(b) {
-		if s.inString {
+		switch {
+		case s.inString:
 			i = s.passString(b, i)
+		case len(b)-i >= 64:
+			i = s.passBlocks(b, i)
+		default:
+			i = s.passRest(b, i)
+		}
+	}
+	return i
+}
+
+// passBlocks goes on outside a string, block by block. It returns the place
+// after the outermost container. Before that it returns if less than a block is
+// left, or inside a string that fills a block: passString is faster then.
+func (s *Scanner) passBlocks(b []byte, i int) int {
+	depth := s.depth
+	var within, escape uint64 // all bits, if inside a string; 1, if the next byte is escaped
+	if s.escaped {
+		escape = 1
+	}
+	for ; i+64 <= len(b); i += 64 {
+		c := classify((*[64]byte)(b[i:]))
+		if c.quotes == 0 {
+			if within != 0 {
+				break
+			}
+			if c.brackets|c.backslashes|escape == 0 {
+				continue
+			}
+		}
+		escaped := following(c.backslashes) | escape
+		if escaped&c.backslashes != 0 {
+			escaped = escapedBy(c.backslashes, escape)
+		}
+		inside := insideOf(c.quotes&^escaped) ^ within
+		within, escape = last(inside), (c.backslashes&^escaped)>>63
+
+		brackets := c.brackets &^ inside
+		closing := brackets &^ c.opening
+		closing1, closing2 := bits.OnesCount64(closing&firstHalf), bits.OnesCount64(closing&^firstHalf)
+		middle := depth + bits.OnesCount64(brackets&firstHalf) - 2*closing1
+		if closing1 < depth && closing2 < middle {
+			depth = middle + bits.OnesCount64(brackets&^firstHalf) - 2*closing2
 			continue
 		}
-		i = s.passPairs(b[:s.plainUntil(b, i)], i)
-		if s.depth > 0 && !s.inString {
-			i = s.passBytes(b, i)
+		// The depth may come to zero in this block.
+		var end int
+		if depth, end = depthAfter(depth, brackets, closing); depth == 0 {
+			s.depth, s.inString, s.escaped = 0, false, false
+			return i + end
 		}
 	}
+	s.depth, s.inString, s.escaped = depth, within != 0, escape != 0
 	return i
 }
 
-// plainUntil returns the place of the next backslash, or one before it.
-func (s *Scanner) plainUntil(b []byte, i int) int {
-	if i >= s.plain {
-		// A look further ahead could be in vain: the value may come first.
-		s.plain = min(i+4<<10, len(b))
-		if n := bytes.IndexByte(b[i:s.plain], '\\'); n >= 0 {
-			s.plain = i + n
-		}
+// passRest is passBlocks for the end of a piece, where less than a block is left.
+func (s *Scanner) passRest(b []byte, i int) int {
+	var block [64]byte
+	start := 64 - (len(b) - i)
+	copy(block[start:], b[i:])
+	if s.escaped {
+		block[start-1], s.escaped = '\\', false
 	}
-	return s.plain
-}
-
-// passPairs goes over as many pairs of words as it can without looking at a
-// single byte, and returns the place after the last container or where less
-// than a pair is left. b has no backslash from i on.
-//
-// A mask says something of each byte, in the byte's high bit. Where the other
-// bits are not zero, they mean nothing.
-func (s *Scanner) passPairs(b []byte, i int) int {
-	depth := s.depth
-	var within uint64 // every bit, if the pair begins in a string
-	for ; i+16 <= len(b); i += 16 {
-		v, w := binary.LittleEndian.Uint64(b[i:i+8]), binary.LittleEndian.Uint64(b[i+8:i+16])
-		quotesV, quotesW := ^differ(v, '"'*ones)&highs, ^differ(w, '"'*ones)&highs
-		noBracketV, noBracketW := differ(v|alike, anyBracket), differ(w|alike, anyBracket)
-		if quotesV|quotesW == 0 {
-			if within != 0 {
-				n := bytes.IndexByte(b[i+16:], '"')
-				if n < 0 {
-					i = len(b)
-					break
-				}
-				// The loop adds 16: this is the place after the quote.
-				i, within = i+n+1, 0
-				continue
-			}
-			if noBracketV&noBracketW&highs == highs {
-				continue
-			}
-		}
-		insideV := insideMask(quotesV, within)
-		insideW := insideMask(quotesW, last(insideV))
-		bracketsV, bracketsW := ^(noBracketV|insideV)&highs, ^(noBracketW|insideW)&highs
-		closingV, closingW := bracketsV&^(v<<6), bracketsW&^(w<<6)
-		closing := bits.OnesCount64(closingV>>1 | closingW)
-		if closing >= depth {
-			var end int
-			if depth, end = lastBracket(bracketsV, closingV, depth); depth == 0 {
-				s.depth = 0
-				return i + end
-			}
-			if depth, end = lastBracket(bracketsW, closingW, depth); depth == 0 {
-				s.depth = 0
-				return i + 8 + end
-			}
-		} else {
-			depth += bits.OnesCount64(bracketsV>>1|bracketsW) - 2*closing
-		}
-		within = last(insideW)
-	}
-	s.depth, s.inString = depth, within != 0
-	return i
-}
-
-// lastBracket returns the depth after a word. Where that comes to 0, it goes no
-// further, and returns the place in the word after the bracket in question.
-func lastBracket(brackets, closing uint64, depth int) (after, end int) {
-	for ; brackets != 0; brackets &= brackets - 1 {
-		if lowest := brackets & -brackets; closing&lowest == 0 {
-			depth++
-		} else if depth--; depth == 0 {
-			return 0, bits.TrailingZeros64(lowest)/8 + 1
-		}
-	}
-	return depth, 0
-}
-
-// passBytes goes over what passPairs leaves: the bytes before the end of the
-// piece, or before a backslash, up to a string or the end of the last
-// container.
-func (s *Scanner) passBytes(b []byte, i int) int {
-	for end := min(i+16, len(b)); i < end && s.depth > 0 && !s.inString; i++ {
-		switch c := b[i]; {
-		case c == '"':
-			s.inString = true
-		case c|alike&0xff == anyBracket&0xff:
-			s.depth += int(c&2) - 1
-		}
-	}
-	return i
+	return i + s.passBlocks(block[:], 0) - start
 }
 
 // passShort goes over strings and scalars, and over keys that differ from the
