@@ -120,7 +120,7 @@ func benchScanner(b *testing.B, doc []byte, pointer string) {
 			}
 			rest = rest[n:]
 		}
-		if n, ok := Int(s.Value()); n != 5000 || !ok {
+		if n, ok := Int[int64](s.Value()); n != 5000 || !ok {
 			b.Fatal(s.status)
 		}
 	}

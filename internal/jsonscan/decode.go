@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"encoding/json"
 	"strconv"
 	"unicode/utf8"
 )
@@ -11,34 +12,66 @@ import (
 
 // Int returns the integer that raw stands for. It goes by the value, not by
 // the spelling: 0.0 and 1e3 are integers. So is a string that holds just such
-// a number, since APIs send both. What is not integral or does not fit is not.
-func Int(raw []byte) (int64, bool) {
+// a number, since APIs send both. What is not integral, or does not fit into
+// T, is not.
+func Int[T int | int8 | int16 | int32 | int64](raw []byte) (v T, ok bool) {
 	d, ok := split(numberText(raw))
 	if !ok {
 		return 0, false
 	}
-	return d.int64()
+	n, ok := d.integer()
+	if d.negative {
+		n = -n
+	}
+	// The conversions keep the value only if it fits: in T, and in an int64
+	// with that sign.
+	v = T(n)
+	if !ok || uint64(v) != n || n != 0 && (v < 0) != d.negative {
+		return 0, false
+	}
+	return v, true
 }
 
-// Float returns the float that is nearest to the number that raw is, or that
-// it holds as a string. A number beyond the range of float64 is not ok.
-func Float(raw []byte) (float64, bool) {
+// Uint is Int for an integer that is not negative. -0 is 0.
+func Uint[T uint | uint8 | uint16 | uint32 | uint64 | uintptr](raw []byte) (v T, ok bool) {
+	d, ok := split(numberText(raw))
+	if !ok {
+		return 0, false
+	}
+	n, ok := d.integer()
+	v = T(n)
+	if !ok || uint64(v) != n || n != 0 && d.negative {
+		return 0, false
+	}
+	return v, true
+}
+
+// Float returns the T that is nearest to the number that raw is, or that it
+// holds as a string. A number beyond the range of T is not ok.
+func Float[T float32 | float64](raw []byte) (v T, ok bool) {
 	text := numberText(raw)
 	if !isNumber(text) {
 		return 0, false
 	}
-	f, err := strconv.ParseFloat(string(text), 64)
-	return f, err == nil
+	bits := 64
+	if _, ok := any(v).(float32); ok {
+		bits = 32
+	}
+	f, err := strconv.ParseFloat(string(text), bits)
+	if err != nil {
+		return 0, false
+	}
+	return T(f), true
 }
 
 // Number returns, as it is spelt, the number that raw is, or that it holds as
-// a string: what an [encoding/json.Number] holds.
-func Number(raw []byte) (string, bool) {
+// a string.
+func Number(raw []byte) (json.Number, bool) {
 	text := numberText(raw)
 	if !isNumber(text) {
 		return "", false
 	}
-	return string(text), true
+	return json.Number(text), true
 }
 
 // String returns the string that raw is, decoded as encoding/json does: lone

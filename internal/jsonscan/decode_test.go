@@ -94,9 +94,9 @@ func TestDecode(t *testing.T) {
 					t.Errorf("%s(%q): got %q, want %q", name, raw, text, want)
 				}
 			}
-			n, ok := Int(raw)
+			n, ok := Int[int64](raw)
 			check("Int", v.Int, n, ok)
-			f, ok := Float(raw)
+			f, ok := Float[float64](raw)
 			check("Float", v.Float, f, ok)
 			number, ok := Number(raw)
 			check("Number", v.Number, number, ok)
@@ -115,14 +115,14 @@ func TestDecode(t *testing.T) {
 func TestIntOfLongNumbers(t *testing.T) {
 	zeros := strings.Repeat("0", 1<<20)
 	for _, raw := range []string{"1" + zeros + "e-1048576", "0." + zeros + "1e1048577", "1." + zeros} {
-		if n, ok := Int([]byte(raw)); n != 1 || !ok {
+		if n, ok := Int[int64]([]byte(raw)); n != 1 || !ok {
 			t.Errorf("%.5s…: got %d %v, want 1", raw, n, ok)
 		}
 	}
-	if n, ok := Int([]byte("1" + zeros)); ok {
+	if n, ok := Int[int64]([]byte("1" + zeros)); ok {
 		t.Errorf("got %d, want none", n)
 	}
-	if f, ok := Float([]byte("-0")); !ok || !math.Signbit(f) {
+	if f, ok := Float[float64]([]byte("-0")); !ok || !math.Signbit(f) {
 		t.Errorf("got %v, want -0", f)
 	}
 }

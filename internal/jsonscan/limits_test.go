@@ -87,7 +87,7 @@ func TestScannerAllocatesNothingInTheLongRun(t *testing.T) {
 		for _, piece := range pieces {
 			s.Scan(piece)
 		}
-		if n, ok := Int(s.Value()); n != 5000 || !ok {
+		if n, ok := Int[int64](s.Value()); n != 5000 || !ok {
 			t.Fatalf("got %q", s.Value())
 		}
 	})

@@ -72,8 +72,8 @@ func digits(raw []byte) (run, rest []byte) {
 	return raw[:n], raw[n:]
 }
 
-// int64 returns the number if it is integral and fits.
-func (d decimal) int64() (int64, bool) {
+// integer returns the number without its sign, if it is integral and fits.
+func (d decimal) integer() (uint64, bool) {
 	// Without the zeros at its end the number is an integer times a power of
 	// ten, and integral itself only if that power is not negative.
 	whole, fraction := d.whole, bytes.TrimRight(d.fraction, "0")
@@ -85,10 +85,11 @@ func (d decimal) int64() (int64, bool) {
 	var n uint64
 	for _, part := range [...][]byte{whole, fraction} {
 		for _, c := range part {
-			if n > math.MaxInt64/10 {
+			digit := uint64(c - '0')
+			if n > (math.MaxUint64-digit)/10 {
 				return 0, false
 			}
-			n = n*10 + uint64(c-'0')
+			n = n*10 + digit
 		}
 	}
 	if n == 0 {
@@ -98,18 +99,10 @@ func (d decimal) int64() (int64, bool) {
 		return 0, false
 	}
 	for ; power > 0; power-- {
-		if n > math.MaxInt64/10 {
+		if n > math.MaxUint64/10 {
 			return 0, false
 		}
 		n *= 10
 	}
-	switch {
-	case n <= math.MaxInt64 && d.negative:
-		return -int64(n), true
-	case n <= math.MaxInt64:
-		return int64(n), true
-	case n == -math.MinInt64 && d.negative:
-		return math.MinInt64, true
-	}
-	return 0, false
+	return n, true
 }
