@@ -38,7 +38,7 @@ func (s *Scanner) passBlocks(b []byte, i int) int {
 		escape = 1
 	}
 	for ; i+64 <= len(b); i += 64 {
-		c := classify((*[64]byte)(b[i:]))
+		c := classify((*[64]byte)(b[i : i+64]))
 		if c.quotes == 0 {
 			if within != 0 {
 				break
@@ -55,11 +55,15 @@ func (s *Scanner) passBlocks(b []byte, i int) int {
 		within, escape = last(inside), (c.backslashes&^escaped)>>63
 
 		brackets := c.brackets &^ inside
+		if brackets == 0 {
+			continue
+		}
 		closing := brackets &^ c.opening
-		closing1, closing2 := bits.OnesCount64(closing&firstHalf), bits.OnesCount64(closing&^firstHalf)
-		middle := depth + bits.OnesCount64(brackets&firstHalf) - 2*closing1
-		if closing1 < depth && closing2 < middle {
-			depth = middle + bits.OnesCount64(brackets&^firstHalf) - 2*closing2
+		opening := brackets ^ closing
+		closing1, opening1 := bits.OnesCount64(closing&firstHalf), bits.OnesCount64(opening&firstHalf)
+		closings, openings := bits.OnesCount64(closing), bits.OnesCount64(opening)
+		if closing1 < depth && closings < depth+opening1 {
+			depth += openings - closings
 			continue
 		}
 		// The depth may come to zero in this block.
