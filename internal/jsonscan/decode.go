@@ -15,18 +15,14 @@ import (
 // a number, since APIs send both. What is not integral, or does not fit into
 // T, is not.
 func Int[T int | int8 | int16 | int32 | int64](raw []byte) (v T, ok bool) {
-	d, ok := split(numberText(raw))
-	if !ok {
-		return 0, false
-	}
-	n, ok := d.integer()
-	if d.negative {
+	n, negative, ok := integer(numberText(raw))
+	if negative {
 		n = -n
 	}
 	// The conversions keep the value only if it fits: in T, and in an int64
 	// with that sign.
 	v = T(n)
-	if !ok || uint64(v) != n || n != 0 && (v < 0) != d.negative {
+	if !ok || uint64(v) != n || n != 0 && (v < 0) != negative {
 		return 0, false
 	}
 	return v, true
@@ -34,13 +30,9 @@ func Int[T int | int8 | int16 | int32 | int64](raw []byte) (v T, ok bool) {
 
 // Uint is Int for an integer that is not negative. -0 is 0.
 func Uint[T uint | uint8 | uint16 | uint32 | uint64 | uintptr](raw []byte) (v T, ok bool) {
-	d, ok := split(numberText(raw))
-	if !ok {
-		return 0, false
-	}
-	n, ok := d.integer()
+	n, negative, ok := integer(numberText(raw))
 	v = T(n)
-	if !ok || uint64(v) != n || n != 0 && d.negative {
+	if !ok || uint64(v) != n || n != 0 && negative {
 		return 0, false
 	}
 	return v, true

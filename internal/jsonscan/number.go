@@ -72,6 +72,35 @@ func digits(raw []byte) (run, rest []byte) {
 	return raw[:n], raw[n:]
 }
 
+// integer returns the sign and the absolute value of the number that raw is, if
+// it is integral and fits.
+func integer(raw []byte) (n uint64, negative, ok bool) {
+	if n, ok := fewDigits(raw); ok {
+		return n, false, true
+	}
+	d, ok := split(raw)
+	if !ok {
+		return 0, false, false
+	}
+	n, ok = d.integer()
+	return n, d.negative, ok
+}
+
+// fewDigits is integer for what most numbers are: digits alone, so few that any
+// value fits.
+func fewDigits(raw []byte) (n uint64, ok bool) {
+	if len(raw) == 0 || len(raw) > 18 || raw[0] == '0' && len(raw) > 1 {
+		return 0, false
+	}
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n, true
+}
+
 // integer returns the number without its sign, if it is integral and fits.
 func (d decimal) integer() (uint64, bool) {
 	// Without the zeros at its end the number is an integer times a power of
