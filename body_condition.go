@@ -54,7 +54,8 @@ func JSONField[T any](pointer string, retry func(T) bool) BodyCondition {
 	return func(_ *http.Request, _ *http.Response, _ int, body io.Reader) (d Decision) {
 		l := lookups.Get().(*jsonscan.Lookup)
 		defer lookups.Put(l)
-		switch raw, status := l.Find(body, p, options); {
+		raw, status := l.Find(body, p, options)
+		switch {
 		case status == jsonscan.TooLong && retry == nil,
 			status == jsonscan.Found && string(raw) != "null" && (retry == nil || failed(raw)):
 			d.Verdict = Retry

@@ -10,15 +10,15 @@ import (
 // so that each byte of a mask has one bit from each of the block's eight words.
 // Counting needs no other order. Where one does, see [inByteOrder].
 
-// classes are the masks of the bytes that matter outside or inside a string.
+// classes are masks of the bytes that matter, outside or inside a string.
 type classes struct {
 	quotes      uint64
 	backslashes uint64
-	// brackets are the four brackets. It also has the characters Y, y, _ and
-	// DEL, which valid JSON has inside strings only.
+	// brackets marks the four brackets, and also Y, y, _ and DEL, which valid
+	// JSON has inside strings only.
 	brackets uint64
-	// opening tells an opening bracket from a closing one. It means nothing for
-	// other bytes.
+	// opening tells opening brackets from closing ones. For other bytes it has
+	// no meaning.
 	opening uint64
 }
 
@@ -92,8 +92,9 @@ func inByteOrder(mask uint64) uint64 {
 	return mask ^ t ^ t<<28
 }
 
-// escapedBy returns the mask of the bytes that a backslash escapes. first is 1
-// if the first byte is escaped by one before the block, else 0.
+// escapedBy returns the mask of the bytes that are escaped: those after a
+// backslash that is not escaped itself. first is 1 if the block's first byte is
+// escaped, else 0.
 func escapedBy(backslashes, first uint64) uint64 {
 	escaped := first
 	for left := inByteOrder(backslashes) &^ first; left != 0; {
@@ -107,11 +108,11 @@ func escapedBy(backslashes, first uint64) uint64 {
 // following returns the mask of the bytes that follow those of mask.
 func following(mask uint64) uint64 { return mask<<8 | mask>>56<<1&0xff }
 
-// insideOf returns the mask of the bytes inside strings, opening quotes
+// insideBlock returns the mask of the bytes inside strings, opening quotes
 // included, for a block that begins outside a string.
-func insideOf(quotes uint64) uint64 {
-	// A byte is inside if the quotes up to it are odd in number: first of the
-	// quotes in its own word, then of those in the words before that.
+func insideBlock(quotes uint64) uint64 {
+	// A byte is inside a string if the number of quotes up to it is odd: those
+	// in its own word, which come first here, and in the words before that.
 	quotes ^= quotes << 8
 	quotes ^= quotes << 16
 	quotes ^= quotes << 32
@@ -131,7 +132,7 @@ const firstHalf = 0x0f * ones
 func depthAfter(depth int, brackets, closing uint64) (after, end int) {
 	brackets, closing = inByteOrder(brackets), inByteOrder(closing)
 	for left := closing; left != 0; left &= left - 1 {
-		upTo := left ^ (left - 1)
+		upTo := left ^ (left - 1) // the next closing bracket and all bytes before it
 		if depth+bits.OnesCount64(brackets&upTo) == 2*bits.OnesCount64(closing&upTo) {
 			return 0, bits.TrailingZeros64(left) + 1
 		}

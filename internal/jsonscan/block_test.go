@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// blockOf makes a block in which each kind of byte, and of neighbours, is common.
+// blockOf returns a random block of few different bytes, so that each sequence of
+// them is common.
 func blockOf(r *rand.Rand) (block [64]byte) {
 	const alphabet = `"\{}[]aYy:,_` + "\x00\x7f\xa2\xdb\xdc\xdd\xfb\xfd"
 	n := 1 + r.IntN(len(alphabet))
@@ -15,7 +16,7 @@ func blockOf(r *rand.Rand) (block [64]byte) {
 	return block
 }
 
-// maskOf returns the mask of the bytes for which is is true.
+// maskOf returns the mask of the bytes i for which is(i) is true.
 func maskOf(is func(i int) bool) (mask uint64) {
 	for i := range 64 {
 		if is(i) {
@@ -63,7 +64,7 @@ func TestInByteOrder(t *testing.T) {
 	}
 }
 
-// What is said of a block is what one learns by going from byte to byte.
+// The masks of a block are compared with a loop over its bytes.
 func TestBlockAgainstBytes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {
@@ -98,7 +99,7 @@ func TestBlockAgainstBytes(t *testing.T) {
 			t.Fatalf("%q: escaped, no runs: got %x, want %x", block, got, wantEscaped)
 		}
 		wantInside := maskOf(func(i int) bool { return inside[i] })
-		if got := insideOf(c.quotes &^ wantEscaped); got != wantInside {
+		if got := insideBlock(c.quotes &^ wantEscaped); got != wantInside {
 			t.Fatalf("%q: inside: got %x, want %x", block, got, wantInside)
 		}
 		brackets := c.brackets &^ wantInside

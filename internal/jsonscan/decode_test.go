@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// none is what a value of another kind decodes to.
+// none means that a value is not decoded.
 const none = "-"
 
-// values are also the seeds of FuzzDecode. Each column but the first two is
-// what the function of that name makes of the raw value.
+// values are raw values, with the result of the function that each of the other
+// columns is named after. They are also the seeds of FuzzDecode.
 var values = []struct {
 	name, raw                            string
 	Int, Float, Number, String, BoolText string
@@ -111,7 +111,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// An exponent costs nothing by being large, nor digits by being many.
+// Large exponents and many digits take neither time nor memory.
 func TestIntOfLongNumbers(t *testing.T) {
 	zeros := strings.Repeat("0", 1<<20)
 	for _, raw := range []string{"1" + zeros + "e-1048576", "0." + zeros + "1e1048577", "1." + zeros} {

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// reference does with encoding/json what a Scanner does: it goes from token to
-// token, and into the first member or the element that each step names.
+// reference is a Scanner written with encoding/json: it enters the first member,
+// or the element, that each step names.
 func reference(dec *json.Decoder, steps []string) (json.RawMessage, bool) {
 	if len(steps) == 0 {
 		var value json.RawMessage
@@ -56,7 +56,7 @@ func skip(dec *json.Decoder) {
 // pointerSyntax is RFC 6901's grammar.
 var pointerSyntax = regexp.MustCompile(`(?s)\A(/([^~/]|~0|~1)*)*\z`)
 
-// referenceSteps are the steps of a pointer that fits the grammar.
+// referenceSteps returns the steps of a valid pointer.
 func referenceSteps(pointer string) []string {
 	steps := strings.Split(pointer, "/")[1:]
 	for i, step := range steps {
@@ -65,7 +65,7 @@ func referenceSteps(pointer string) []string {
 	return steps
 }
 
-// FuzzLookup holds the scanner, given a document in pieces, to the reference.
+// FuzzLookup compares the scanner with the reference, whole and in pieces.
 func FuzzLookup(f *testing.F) {
 	for _, d := range documents {
 		f.Add([]byte(d.json), d.pointer, []byte{1, 1, 2, 3, 5, 8}, uint8(3))
@@ -77,8 +77,8 @@ func FuzzLookup(f *testing.F) {
 	})
 }
 
-// checkLookup compares what the scanner finds in a document, given in pieces
-// of these sizes, with what the reference finds.
+// checkLookup compares the results of the scanner, for doc in pieces of these
+// sizes, and of the reference.
 func checkLookup(doc []byte, pointer string, sizes []byte, limit int) error {
 	p, err := Parse(pointer)
 	if want := utf8.ValidString(pointer) && pointerSyntax.MatchString(pointer); (err == nil) != want {
@@ -95,13 +95,13 @@ func checkLookup(doc []byte, pointer string, sizes []byte, limit int) error {
 	if status == Found && value != "{" && value != "[" && !json.Valid([]byte(value)) {
 		return fmt.Errorf("found %q, which is not JSON", value)
 	}
-	// Of several documents, with space between them, the first counts.
+	// If there are several documents with space between them, the first counts.
 	var first json.RawMessage
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	if dec.Decode(&first) != nil {
 		return nil
 	}
-	if rest := doc[dec.InputOffset():]; len(rest) > 0 && space(rest, 0) == 0 {
+	if rest := doc[dec.InputOffset():]; len(rest) > 0 && skipSpace(rest, 0) == 0 {
 		return nil
 	}
 	raw, found := reference(json.NewDecoder(bytes.NewReader(first)), referenceSteps(pointer))
@@ -128,8 +128,8 @@ func checkLookup(doc []byte, pointer string, sizes []byte, limit int) error {
 	return nil
 }
 
-// scanPieces scans a document in pieces of the sizes given, which may be zero,
-// and what is left at last in one.
+// scanPieces scans doc in pieces of these sizes, which may be zero, and then the
+// rest in one piece.
 func scanPieces(p Pointer, o Options, doc, sizes []byte) (Status, string) {
 	var s Scanner
 	s.Reset(p, o)
@@ -143,7 +143,7 @@ func scanPieces(p Pointer, o Options, doc, sizes []byte) (Status, string) {
 	return status, string(s.Value())
 }
 
-// FuzzDecode holds the decoding of raw values to encoding/json and math/big.
+// FuzzDecode compares the decoding of raw values with encoding/json.
 func FuzzDecode(f *testing.F) {
 	for _, v := range values {
 		f.Add([]byte(v.raw))

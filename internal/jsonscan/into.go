@@ -6,18 +6,18 @@ import (
 	"reflect"
 )
 
-// maxDecoded is the length up to which a value is kept to be decoded.
+// maxDecoded is the maximum length in bytes of a value that is decoded.
 const maxDecoded = 1 << 20
 
-// DecoderFor returns a function that turns a raw value into a T, and the
-// [Options] with which a [Scanner] finds such values.
-//
-// The function decides as encoding/json does, which is to say that it reports
-// false where [json.Unmarshal] returns an error. It is more lenient in that
-// numbers go by their value, as [Int] says. That holds for T and pointers to
-// T; inside slices, maps and structs, and with a T that has a method
-// UnmarshalJSON or UnmarshalText, encoding/json decides. The value must not be
+// DecoderFor returns a function that decodes a raw value into a T, and the
+// [Options] for a [Scanner] that looks up such values. The value must not be
 // null.
+//
+// The function decodes as [json.Unmarshal] does, and returns false if that
+// returns an error. There is one exception: if T is a number or a pointer to
+// one, numbers go by their value, as described at [Int]. That does not hold for
+// numbers inside a struct, slice or map, nor if T has a method UnmarshalJSON or
+// UnmarshalText.
 func DecoderFor[T any]() (func(raw []byte) (T, bool), Options) {
 	t := reflect.TypeFor[T]()
 	store := storeInto(t)
@@ -26,7 +26,7 @@ func DecoderFor[T any]() (func(raw []byte) (T, bool), Options) {
 	}
 	o := Options{MaxValue: maxDecoded}
 	if decode, ok := scalarOf(t).decode.(func([]byte) (T, bool)); ok {
-		return decode, o // without an allocation
+		return decode, o // unlike store, it allocates nothing
 	}
 	return func(raw []byte) (v T, ok bool) {
 		ok = store(reflect.ValueOf(&v), raw)
@@ -39,8 +39,8 @@ func unmarshal[T any](raw []byte) (v T, ok bool) {
 	return v, ok
 }
 
-// storeInto returns the function that decodes raw and stores the value where p,
-// a pointer to a t, points, or nil if encoding/json has to do that.
+// storeInto returns a function that decodes raw and stores the value in *p, which
+// is a t. It returns nil if t has to be decoded by encoding/json.
 func storeInto(t reflect.Type) func(p reflect.Value, raw []byte) bool {
 	if p := reflect.PointerTo(t); p.Implements(reflect.TypeFor[json.Unmarshaler]()) ||
 		p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
@@ -49,12 +49,16 @@ func storeInto(t reflect.Type) func(p reflect.Value, raw []byte) bool {
 	if t.Kind() != reflect.Pointer {
 		return scalarOf(t).store
 	}
-	store := storeInto(t.Elem())
+	elem := t.Elem()
+	if elem.Kind() == reflect.Pointer {
+		return nil // a type P *P has no end
+	}
+	store := storeInto(elem)
 	if store == nil {
 		return nil
 	}
 	return func(p reflect.Value, raw []byte) bool {
-		v := reflect.New(t.Elem())
+		v := reflect.New(elem)
 		ok := store(v, raw)
 		if ok {
 			p.Elem().Set(v)
@@ -63,14 +67,14 @@ func storeInto(t reflect.Type) func(p reflect.Value, raw []byte) bool {
 	}
 }
 
-// scalar is how values of one kind are decoded.
+// scalar decodes values of one kind.
 type scalar struct {
-	decode any // func(raw []byte) (T, bool), where T is the predeclared type
+	decode any // a func(raw []byte) (T, bool), T being the kind's predeclared type
 	store  func(p reflect.Value, raw []byte) bool
 }
 
-// scalarOf returns how values of t's kind are decoded. It returns the zero
-// scalar if they are no strings, numbers or booleans.
+// scalarOf returns the scalar for t's kind: string, number or boolean. For any
+// other kind it returns the zero scalar.
 func scalarOf(t reflect.Type) scalar {
 	if t == reflect.TypeFor[json.Number]() {
 		return scalarBy(Number)
@@ -110,8 +114,8 @@ func scalarOf(t reflect.Type) scalar {
 	return scalar{}
 }
 
-// scalarBy returns the scalar of the kind of T, which decode returns. A named
-// type of that kind is stored through a pointer that is converted to *T.
+// scalarBy returns the scalar for T's kind. To store into another type of that
+// kind, it converts the pointer to *T.
 func scalarBy[T any](decode func(raw []byte) (T, bool)) scalar {
 	return scalar{decode, func(p reflect.Value, raw []byte) bool {
 		v, ok := decode(raw)

@@ -21,11 +21,10 @@ type (
 	namedBool    bool
 	namedNumber  json.Number
 
-	// An upper is decoded by its own method, as an inches is.
-	upper  string
-	inches float64
-	// A loud has the method on the value, and so never keeps what it is given.
-	loud struct{ p *string }
+	// These decode themselves. Of forgetful, the method has a value receiver.
+	upper     string
+	inches    float64
+	forgetful struct{ p *string }
 )
 
 func (u *upper) UnmarshalText(text []byte) error {
@@ -39,7 +38,7 @@ func (i *inches) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-func (loud) UnmarshalJSON([]byte) error { return nil }
+func (forgetful) UnmarshalJSON([]byte) error { return nil }
 
 // decoders are the types that FuzzDecode decodes into.
 var decoders = []struct {
@@ -73,6 +72,7 @@ var decoders = []struct {
 
 	{"*int8", checkDecoder[*int8]},
 	{"**named uint64", checkDecoder[**namedUint64]},
+	{"*named int8", checkDecoder[*namedInt8]},
 	{"*string", checkDecoder[*string]},
 	{"*json.Number", checkDecoder[*json.Number]},
 
@@ -81,7 +81,7 @@ var decoders = []struct {
 	{"UnmarshalText, struct", checkDecoder[netip.Addr]},
 	{"UnmarshalJSON", checkDecoder[inches]},
 	{"UnmarshalJSON, pointer", checkDecoder[*inches]},
-	{"UnmarshalJSON, value", checkDecoder[loud]},
+	{"UnmarshalJSON, value", checkDecoder[forgetful]},
 	{"time.Time", checkDecoder[time.Time]},
 	{"json.RawMessage", checkDecoder[json.RawMessage]},
 
@@ -98,8 +98,8 @@ var decoders = []struct {
 	{"func", checkDecoder[func()]},
 }
 
-// checkDecoder holds what DecoderFor[T] makes of a raw value to what
-// encoding/json makes of it, once a number is written as that takes it.
+// checkDecoder compares DecoderFor[T] with encoding/json. If T is a number, that
+// gets an equal number in the form that it accepts.
 func checkDecoder[T any](raw []byte) error {
 	if bytes.Equal(raw, []byte("null")) || len(bytes.TrimSpace(raw)) < len(raw) {
 		return nil // no Scanner finds a value with space, and null is never decoded
@@ -120,10 +120,11 @@ func checkDecoder[T any](raw []byte) error {
 	return nil
 }
 
-// plainFor returns raw as encoding/json takes it if t is a type for whose kind
-// numbers go by their value. It returns false for a number too long to write.
+// plainFor returns raw in the form in which encoding/json accepts it for a t: an
+// integer without fraction and exponent, not in a string. It returns false if
+// such a number is too long.
 func plainFor(t reflect.Type, raw []byte) ([]byte, bool) {
-	for t.Kind() == reflect.Pointer {
+	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	integer := reflect.Int <= t.Kind() && t.Kind() <= reflect.Uintptr
@@ -179,7 +180,7 @@ func TestDecoders(t *testing.T) {
 	}
 }
 
-// The leniency, and what is most easily got wrong, by name.
+// TestDecoders covers all of this. Here are the cases that matter most, by name.
 func TestDecoderFor(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -220,13 +221,15 @@ func TestDecoderFor(t *testing.T) {
 			t.Errorf("%s: %s: got %q, want %q", tc.name, tc.raw, got, tc.want)
 		}
 	}
-	decode, _ := DecoderFor[**int]()
-	if p, ok := decode([]byte(`"5.0"`)); !ok || **p != 5 {
+	decode, _ := DecoderFor[*int]()
+	if p, ok := decode([]byte(`"5.0"`)); !ok || *p != 5 {
 		t.Errorf("pointer: got %v %v, want 5", p, ok)
 	}
 	if p, ok := decode([]byte(`"5.5"`)); ok || p != nil {
 		t.Errorf("pointer: got %v %v, want none", p, ok)
 	}
+	type endless *endless
+	DecoderFor[endless]()
 }
 
 func decodeAs[T any](raw string) string {

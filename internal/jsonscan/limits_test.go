@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// feed gives a scanner head, the piece n times, and tail.
+// feed scans head, n times the piece, and tail.
 func feed(s *Scanner, head string, piece []byte, n int, tail string) Status {
 	s.Scan([]byte(head))
 	for range n {
@@ -16,7 +16,7 @@ func feed(s *Scanner, head string, piece []byte, n int, tail string) Status {
 	return s.End()
 }
 
-// Whatever a document holds, the scanner keeps no more of it than it was told.
+// No document makes the scanner buffer more than MaxValue.
 func TestScannerKeepsLittle(t *testing.T) {
 	const mebibyte = 1 << 20
 	xs := bytes.Repeat([]byte("x"), mebibyte)

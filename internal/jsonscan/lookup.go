@@ -2,31 +2,31 @@ package jsonscan
 
 import "io"
 
-// Source is a reader that can also hand over its bytes without a copy.
+// Source is a reader that can also be read without copying.
 type Source interface {
-	// Next returns the bytes that follow. They are valid until the source is
-	// used again or closed. An error comes without bytes.
+	// Next returns the next bytes or an error. The bytes are valid until the
+	// source is used again or closed.
 	Next() ([]byte, error)
 }
 
-// Lookup finds a value in what a reader brings. The zero value is ready; it may
-// be used again, but not by two goroutines at once.
+// Lookup looks up values in documents that it reads. The zero value is ready for
+// use. A Lookup may be reused, but not by two goroutines at once.
 type Lookup struct {
 	scanner Scanner
 	buf     [4 << 10]byte
 }
 
-// maxEmptyReads bounds the Reads in a row that bring nothing, as package bufio
-// does.
+// maxEmptyReads is how many Reads in a row may return neither bytes nor an error,
+// as in package bufio.
 const maxEmptyReads = 100
 
-// Find reads body until it is certain what is at p, and returns that value and
-// the status. If body cannot be read so far, the status is More. Of a body that
-// is a [Source] nothing is copied. The value is valid until the next Find.
+// Find reads body until the result is certain, and returns the value at p and the
+// status. If reading fails before that, the status is More. If body is a
+// [Source], its bytes are not copied. The value is valid until the next Find.
 func (l *Lookup) Find(body io.Reader, p Pointer, o Options) ([]byte, Status) {
 	l.scanner.Reset(p, o)
 	source, _ := body.(Source)
-	most := 512 // the first bytes mostly suffice
+	most := 512 // mostly the value is near the beginning
 	for empty := 0; empty < maxEmptyReads; {
 		var piece []byte
 		var err error
@@ -45,7 +45,8 @@ func (l *Lookup) Find(body io.Reader, p Pointer, o Options) ([]byte, Status) {
 		if status != More || err != nil {
 			return l.scanner.Value(), status
 		}
-		if empty++; len(piece) > 0 {
+		empty++
+		if len(piece) > 0 {
 			empty = 0
 		}
 	}

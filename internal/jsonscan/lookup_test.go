@@ -8,7 +8,7 @@ import (
 	"testing/iotest"
 )
 
-// inPlace is a Source whose bytes come in pieces, then err.
+// inPlace is a Source that returns the pieces, then err.
 type inPlace struct {
 	pieces []string
 	err    error
@@ -25,7 +25,7 @@ func (p *inPlace) Next() ([]byte, error) {
 	return []byte(piece), nil
 }
 
-// nothing is a reader that brings nothing, and no error either.
+// nothing is a reader that returns neither bytes nor an error.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
