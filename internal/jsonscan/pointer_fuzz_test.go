@@ -2,6 +2,7 @@ package jsonscan
 
 import (
 	"encoding/json"
+	"math"
 	"math/big"
 	"regexp"
 	"strings"
@@ -42,7 +43,7 @@ func FuzzPointer(f *testing.F) {
 
 func checkStep(t *testing.T, s *step, name string, key []byte) {
 	index := notAnIndex
-	if n, ok := new(big.Int).SetString(name, 10); ok && indexSyntax.MatchString(name) && n.IsInt64() {
+	if n, ok := new(big.Int).SetString(name, 10); ok && indexSyntax.MatchString(name) && n.IsInt64() && n.Int64() <= math.MaxInt {
 		index = int(n.Int64())
 	}
 	if s.name != name || s.index != index {
