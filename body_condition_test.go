@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-
-	"github.com/seed-552c89fc/insist/insisttest"
-	"github.com/seed-552c89fc/insist/internal/jsonscan"
+	"github.com/stretchr/testify/require"
 )
 
 // ask returns what a condition says of a body, whatever the body comes in.
@@ -99,7 +97,6 @@ func TestJSONField(t *testing.T) {
 		{"a struct", JSONField("/c", func(v struct{ A int }) bool { return v.A == 7 }), `{"c": {"a": 7}}`, Retry},
 		{"raw", JSONField("/c", func(v json.RawMessage) bool { return string(v) == `[ 1 ]` }), `{"c": [ 1 ]}`, Retry},
 		{"a pointer", JSONField("/c", func(v *int) bool { return v != nil && *v == 1 }), `{"c": 1}`, Retry},
-
 		{"a pointer, as a string", JSONField("/c", func(v *int) bool { return *v == 1 }), `{"c": "1"}`, Retry},
 
 		{"present: an object", present, `{"error": {"code": 1}}`, Retry},
@@ -144,37 +141,6 @@ func TestAConditionReadsNoFurtherThanItMust(t *testing.T) {
 	assert.Equal(t, Retry, JSONFieldNot("/ret_code", 0)(nil, nil, 1, deep).Verdict)
 }
 
-// inPlace is a jsonscan.Source that is not read by copying.
-type inPlace struct{ pieces []string }
-
-func (p *inPlace) Read([]byte) (int, error) { panic("its bytes were copied") }
-
-func (p *inPlace) Next() ([]byte, error) {
-	if len(p.pieces) == 0 {
-		return nil, io.EOF
-	}
-	piece := p.pieces[0]
-	p.pieces = p.pieces[1:]
-	return []byte(piece), nil
-}
-
-// Nothing but this test shows it if a look copies the body: it works without.
-func TestALookCopiesNothing(t *testing.T) {
-	body := &inPlace{pieces: []string{`{"ret_`, `code": 5`, `000}`}}
-	assert.Equal(t, Retry, JSONFieldNot("/ret_code", 0)(nil, nil, 1, body).Verdict)
-	seen := false
-	look := func(_ *http.Request, _ *http.Response, _ int, body io.Reader) (d Decision) {
-		source, ok := body.(jsonscan.Source)
-		if assert.True(t, ok, "%T has no Next", body) {
-			piece, err := source.Next()
-			seen = err == nil && string(piece) == `{"a": 1}`
-		}
-		return d
-	}
-	runPeek(t, Policy{RetryableBody: look}, func(*insisttest.Script) {}, content(`{"a": 1}`))
-	assert.True(t, seen)
-}
-
 type endlessly byte
 
 func (b endlessly) Read(p []byte) (int, error) {
@@ -184,58 +150,47 @@ func (b endlessly) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A condition sees the head and the attempt, too, and may set the wait.
-func TestACustomCondition(t *testing.T) {
-	var seen []int
-	telegram := func(req *http.Request, resp *http.Response, attempt int, body io.Reader) Decision {
-		seen = append(seen, attempt)
-		var answer struct {
-			OK         bool
-			Parameters struct {
-				RetryAfter float64 `json:"retry_after"`
-			}
-		}
-		if json.NewDecoder(body).Decode(&answer) != nil || answer.OK {
+// TestAnyOf: each condition sees the body from its start, whatever it comes in.
+func TestAnyOf(t *testing.T) {
+	wait := func(d time.Duration) BodyCondition {
+		return func(*http.Request, *http.Response, int, io.Reader) Decision { return Decision{Wait: d} }
+	}
+	reads := func(want string) BodyCondition {
+		return func(_ *http.Request, _ *http.Response, _ int, body io.Reader) Decision {
+			data, err := io.ReadAll(body)
+			assert.NoError(t, err)
+			assert.Equal(t, want, string(data))
 			return Decision{}
 		}
-		assert.Equal(t, "/bot", req.URL.Path)
-		assert.Equal(t, 200, resp.StatusCode)
-		return Decision{Verdict: Retry, Wait: seconds(answer.Parameters.RetryAfter)}
 	}
-	runPeek(t, Policy{RetryableBody: telegram}, func(b *insisttest.Script) {
-		assert.Equal(t, []int{1, 2}, seen)
-		assert.Equal(t, seconds(7), b.Waits()[0])
-	}, content(`{"ok": false, "parameters": {"retry_after": 7}}`), content(`{"ok": true}`))
-}
-
-// Where the status says that it failed, the body still says for how long to wait.
-func TestAConditionSetsTheWaitOfAFailedStatus(t *testing.T) {
-	wait := func(_ *http.Request, resp *http.Response, attempt int, body io.Reader) Decision {
-		data, err := io.ReadAll(body)
-		assert.NoError(t, err)
-		assert.Equal(t, "Too Many Requests", string(data))
-		return Decision{Wait: seconds(float64(5 * attempt))}
+	const body = `{"ret_code": 0, "error": {"code": "busy"}}`
+	codes := []BodyCondition{JSONFieldNot("/ret_code", 0), JSONField("/error/code", func(c string) bool { return c == "busy" })}
+	for _, c := range []struct {
+		name       string
+		conditions []BodyCondition
+		want       Decision
+	}{
+		{"none", nil, Decision{}},
+		{"nil ones", []BodyCondition{nil, nil}, Decision{}},
+		{"the second", codes, Decision{Verdict: Retry}},
+		{"after one that reads all", append([]BodyCondition{reads(body)}, codes...), Decision{Verdict: Retry}},
+		{"not asked after the first", []BodyCondition{codes[1], func(*http.Request, *http.Response, int, io.Reader) Decision { panic("asked") }}, Decision{Verdict: Retry}},
+		{"reads twice", []BodyCondition{reads(body), reads(body), codes[0]}, Decision{}},
+		{"the first wait", []BodyCondition{wait(0), wait(time.Second), wait(time.Hour)}, Decision{Wait: time.Second}},
+		{"nested", []BodyCondition{AnyOf(reads(body), codes[0]), AnyOf(codes[1])}, Decision{Verdict: Retry}},
+	} {
+		for _, r := range []io.Reader{strings.NewReader(body), iotest.OneByteReader(strings.NewReader(body)), iotest.DataErrReader(strings.NewReader(body))} {
+			assert.Equal(t, c.want, AnyOf(c.conditions...)(nil, nil, 1, r), c.name)
+		}
+		b := script(func(*http.Request) (*http.Response, error) {
+			resp := answer(200)
+			resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+			return resp, nil
+		}, status(204))
+		rt := &RetryTransport{Base: b, Policy: Policy{MaxAttempts: 2, Backoff: Constant(0), RetryableBody: AnyOf(c.conditions...)}}
+		resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, c.want.Verdict == Retry, resp.StatusCode == 204, c.name)
+		resp.Body.Close()
 	}
-	runPeek(t, Policy{RetryableBody: wait}, func(b *insisttest.Script) {
-		assert.Equal(t, []time.Duration{seconds(5), seconds(10)}, b.Waits())
-		assert.Equal(t, 1, b.Bodies()[0].Closes())
-	}, status(429))
-	runPeek(t, Policy{RetryableBody: wait, MaxRetryAfter: seconds(7)}, func(b *insisttest.Script) {
-		assert.Equal(t, []time.Duration{seconds(5)}, b.Waits(), "bounded as a Retry-After is")
-	}, status(429))
-}
-
-// A failed answer that doesn't arrive holds the next attempt up no longer than
-// draining it would.
-func TestAConditionOnAFailedStatusHoldsNothingUp(t *testing.T) {
-	runPeek(t, Policy{RetryableBody: JSONFieldNot("/a", 0), Backoff: Constant(0)}, func(b *insisttest.Script) {
-		assert.Less(t, b.Waits()[0], time.Second)
-	}, func(r *http.Request) (*http.Response, error) {
-		resp, err := from(func() io.Reader { return &trickle{strings.NewReader(strings.Repeat(" ", 30))} })(r)
-		resp.StatusCode = 503
-		return resp, err
-	}, func(r *http.Request) (*http.Response, error) {
-		time.Sleep(time.Minute) // virtual: the trickle ignores its Close
-		return content("{}")(r)
-	})
 }

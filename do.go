@@ -2,12 +2,18 @@ package insist
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/respbody"
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // Do calls fn until it succeeds or the policy says stop, and returns the last
 // call's value and error, always both. Use it for what is not HTTP: a database
-// call, a check in a test, a whole call of an SDK.
+// call, a check in a test, a whole call of an SDK. Where the values are
+// *http.Response, one that another attempt replaces is closed; the last one is the
+// caller's.
 //
 // A call has failed when it returns an error, or a value for which one of the
 // retryIf functions reports true. Which failures are tried again:
@@ -31,7 +37,7 @@ import (
 // EditPolicy with Disabled set; to leave them to the transport, call fn without
 // Do.
 func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), retryIf ...func(T) bool) (T, error) {
-	if p.eventful() || ctx.Err() != nil || ctx.Value(scopeKey{}) != nil {
+	if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
 		return doEventful(ctx, &p, fn, retryIf)
 	}
 	v, err := fn(ctx)
@@ -43,7 +49,8 @@ func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error
 
 // eventful reports whether a call that succeeds at once is more than the call.
 func (p *Policy) eventful() bool {
-	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil
+	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil ||
+		p.Cooldown != nil && p.Name != ""
 }
 
 func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
@@ -57,8 +64,13 @@ func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) 
 	if p.PerAttemptTimeout > 0 {
 		fn = limited(p.PerAttemptTimeout, fn)
 	}
-	l := loop{ctx: ctx, begun: now(p.MaxElapsed > 0), teller: newTeller(ctx, scopeOf(ctx), p, time.Time{})}
-	l.teller.begin()
+	l := loop{ctx: ctx, begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p, time.Time{})}
+	l.hold.cooldown = p.cooldownOfFunction()
+	if e := l.holdBack(p); e != nil {
+		var none T
+		return none, e
+	}
+	l.reporter.begin()
 	v, err := fn(ctx)
 	return doAgain(&l, p, fn, retryIf, v, err)
 }
@@ -67,14 +79,29 @@ func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) 
 func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error) (T, error) {
 	l.conditioned = len(retryIf) > 0
 	for l.again(p, err, err == nil && reports(retryIf, v)) {
-		v, err = fn(l.ctx)
+		discardValue(l.ctx, v)
+		v, err = fn(l.attemptContext())
 	}
 	return v, l.err
 }
 
+// discardValue closes a response that another attempt replaces, as the transport
+// does; its connection could not be used otherwise.
+func discardValue[T any](ctx context.Context, v T) {
+	if resp, ok := any(v).(*http.Response); ok {
+		respbody.Discard(wait.ForContext(ctx), resp, 0)
+	}
+}
+
+// attemptContext returns the context of the next attempt, by which AttemptNumber
+// knows it. The first attempt has the caller's own.
+func (l *loop) attemptContext() context.Context {
+	return &contextValue{Context: l.ctx, outer: contextValueOf(l.ctx), what: functionAttempt(l.number + 1)}
+}
+
 func reports[T any](conditions []func(T) bool, v T) bool {
 	for _, c := range conditions {
-		if c(v) {
+		if c != nil && c(v) {
 			return true
 		}
 	}
@@ -99,7 +126,7 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 	return func(ctx context.Context, a A) (T, error) {
 		// As Do, but that it doesn't copy the policy for each call.
 		bound := func(ctx context.Context) (T, error) { return fn(ctx, a) }
-		if p.eventful() || ctx.Err() != nil || ctx.Value(scopeKey{}) != nil {
+		if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
 			return doEventful(ctx, &p, bound, retryIf)
 		}
 		v, err := fn(ctx, a)
@@ -115,9 +142,11 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 type loop struct {
 	ctx         context.Context
 	conditioned bool // there is a condition on the result
-	teller      teller
-	begun       time.Time // if MaxElapsed asks for it
-	number      int       // of calls that have ended
+	reporter    reporter
+	hold        hold          // by the Cooldown
+	held        time.Duration // of the call, by it
+	begun       time.Time     // if MaxElapsed asks for it
+	number      int           // of calls that have ended
 	err         error
 }
 
@@ -129,7 +158,7 @@ func now(wanted bool) (t time.Time) {
 }
 
 // notBegun is the error for a context that has ended before the first call.
-func notBegun(ctx context.Context) error {
+func notBegun(ctx context.Context) *Error {
 	return &Error{Reason: ReasonContext, Cause: context.Cause(ctx), ctxErr: ctx.Err()}
 }
 
@@ -140,25 +169,45 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 	if err == nil && !rejected {
 		l.err = nil
 		p.Budget.deposit("", now(p.Budget != nil))
-		if l.teller.asked() {
-			l.teller.tell(&outcome{number: l.number}, ruling{reason: ReasonSuccess})
+		if l.reporter.isOn() {
+			l.reporter.report(&outcome{number: l.number, held: l.held}, action{reason: ReasonSuccess})
 		}
 		return false
 	}
-	o := outcome{number: l.number, err: err, begun: l.begun, ended: l.ctx.Err() != nil}
+	o := outcome{number: l.number, err: err, held: l.held, begun: l.begun, ended: l.ctx.Err() != nil}
+	if l.hold.cooldown != nil && err != nil {
+		l.hold.begin(&o, p.Name, p.pauseAsked(&o, assessment{}))
+		o.hold, o.pause = l.hold.until(nil, p.Name)
+	}
 	r := p.decideCall(l.ctx, &o, rejected, l.conditioned)
-	l.teller.tell(&o, r)
+	l.reporter.report(&o, r)
 	if !r.retry {
 		l.fail(r.reason, err, rejected)
 		return false
 	}
-	if !(caller{ctx: l.ctx}).pause(r.wait) {
-		l.teller.amend(ReasonContext)
+	if !wait.ForContext(l.ctx).Pause(r.wait) {
+		l.reporter.amend(ReasonContext)
 		l.fail(ReasonContext, err, rejected)
 		return false
 	}
-	l.teller.begin()
+	if l.hold.cooldown != nil {
+		if e := l.holdBack(p); e != nil {
+			l.reporter.amend(e.Reason)
+			e.Attempts, e.Err, e.rejected = l.number, err, rejected
+			l.err = e
+			return false
+		}
+	}
+	l.reporter.begin()
 	return true
+}
+
+// cooldownOfFunction is the Cooldown of a function, which needs a name to have one.
+func (p *Policy) cooldownOfFunction() *Cooldown {
+	if p.Name == "" {
+		return nil
+	}
+	return p.Cooldown
 }
 
 // fail makes err of the last call's.
@@ -176,19 +225,47 @@ func (l *loop) fail(why Reason, err error, rejected bool) {
 
 // decideCall is decide for a function. Its errors are retried as in aomaker: all
 // of them, unless there is a condition of either kind.
-func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, conditioned bool) ruling {
+func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, conditioned bool) action {
 	if o.ended {
-		return ruling{reason: ReasonContext}
+		return action{reason: ReasonContext}
 	}
 	if rejected {
-		return p.plan(ctx, o, opinion{reason: ReasonCondition})
+		return p.plan(ctx, o, assessment{reason: ReasonCondition})
 	}
 	again := !conditioned
 	if p.RetryableError != nil {
 		again = p.RetryableError(o.err)
 	}
 	if !again || ErrorAs[*permanentError](o.err) {
-		return ruling{reason: ReasonError}
+		return action{reason: ReasonError}
 	}
-	return p.plan(ctx, o, opinion{reason: ReasonError})
+	return p.plan(ctx, o, assessment{reason: ReasonError})
+}
+
+// limited returns fn with a time limit on each call. The context ends when fn
+// returns, but a response that fn returns in time can be read to its end. One that
+// it returns later is closed: its body has ended with the context.
+func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(context.Context) (T, error) {
+	return func(ctx context.Context) (v T, err error) {
+		l := wait.NewLimit(ctx, d)
+		kept := false
+		defer func() {
+			if !kept {
+				l.End()
+			}
+		}()
+		v, err = fn(l.Context())
+		resp, ok := any(v).(*http.Response)
+		switch {
+		case !ok || resp == nil || resp.Body == nil || err != nil:
+		case l.Stop():
+			resp.Body.Close()
+			var none T
+			return none, l.Err()
+		default:
+			resp.Body = l.Body(resp.Body)
+			kept = true
+		}
+		return v, l.Explain(ctx, err)
+	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
+	"time"
+
+	"github.com/seed-552c89fc/insist/internal/neterr"
 )
 
 // Error reports that insist itself ended a call. RoundTrip returns one only where
@@ -35,34 +37,73 @@ type Error struct {
 	// cause, or the error of GetBody or Prepare. If nil, the Reason says it all.
 	Cause error
 
+	// Until is when the pause ends for which a Cooldown ended the call.
+	// Zero means that none did.
+	Until time.Time
+
 	rejected bool  // the last value was one that the condition reports
 	ctxErr   error // ctx.Err() where that ended the call; Cause may not match it
 }
 
-// Error says how many attempts were made, why there was no further one, and
-// what the last one met.
+// Error says how many attempts were made, why there was no further one, and what the
+// last one met:
+//
+//	insist: gave up after 3 attempts: last status 503
+//	insist: gave up after 2 attempts: context canceled; last error: connection refused
 func (e *Error) Error() string {
 	var b strings.Builder
-	reason := e.Reason
-	if reason == ReasonError {
-		reason = "an error that is not retried"
+	switch e.Attempts {
+	case 0:
+		b.WriteString("insist: no attempt was made")
+	case 1:
+		b.WriteString("insist: gave up after 1 attempt")
+	default:
+		fmt.Fprintf(&b, "insist: gave up after %d attempts", e.Attempts)
 	}
-	fmt.Fprintf(&b, "insist: %s after %d attempt", reason, e.Attempts)
-	if e.Attempts != 1 {
-		b.WriteByte('s')
+	next := ": "
+	add := func(format string, arg any) {
+		b.WriteString(next)
+		fmt.Fprintf(&b, format, arg)
+		next = "; "
 	}
-	if e.Cause != nil {
-		fmt.Fprintf(&b, ": %v", e.Cause)
+	if why := e.why(); why != "" {
+		add("%s", why)
 	}
 	switch {
 	case e.Err != nil:
-		fmt.Fprintf(&b, " (last error: %v)", e.Err)
+		add("last error: %v", e.Err)
 	case e.rejected:
-		b.WriteString(" (last value rejected)")
+		add("%s", "the last value was rejected")
 	case e.Status != 0:
-		fmt.Fprintf(&b, " (last status: %d)", e.Status)
+		add("last status %d", e.Status)
 	}
 	return b.String()
+}
+
+// why says what ended the call. It is empty where the number of attempts says it.
+func (e *Error) why() string {
+	words := map[Reason]string{
+		ReasonAttempts:  "",
+		ReasonBudget:    "the budget has no retry left",
+		ReasonWait:      "the wait would be too long",
+		ReasonMaybeDone: "it may have taken effect",
+		ReasonBody:      "the request body can't be sent again",
+		ReasonError:     "an error that is not retried",
+		ReasonDecision:  "the loop was left",
+		ReasonContext:   "the context ended",
+	}
+	why, ok := words[e.Reason]
+	switch {
+	case e.Reason == ReasonCooldown:
+		return "the service asked for a pause until " + e.Until.UTC().Format(time.RFC3339)
+	case e.Cause != nil && (e.Reason == ReasonContext || e.Reason == ReasonError):
+		return e.Cause.Error()
+	case e.Cause != nil:
+		return why + ": " + e.Cause.Error()
+	case !ok:
+		return string(e.Reason)
+	}
+	return why
 }
 
 // Unwrap returns the last attempt's error, the cause, and the context's error,
@@ -82,54 +123,19 @@ func (e *Error) Unwrap() []error {
 func (e *Error) Timeout() bool {
 	switch {
 	case e.ctxErr != nil:
-		return errors.Is(e.ctxErr, context.DeadlineExceeded) || isTimeout(e.Cause)
+		return errors.Is(e.ctxErr, context.DeadlineExceeded) || neterr.IsTimeout(e.Cause)
 	case e.Cause != nil:
-		return isTimeout(e.Cause)
+		return neterr.IsTimeout(e.Cause)
 	}
-	return isTimeout(e.Err)
+	return neterr.IsTimeout(e.Err)
 }
 
 // Temporary is Timeout, as it is for the context's own error. It makes an Error a
 // net.Error: errors.As would else find the last attempt's, which may be no timeout.
 func (e *Error) Temporary() bool { return e.Timeout() }
 
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err)
-	return ok && t.Timeout()
-}
-
 // Errors of our own that have nothing to carry.
 var (
-	errRevoked     = errors.New("insist: this attempt's request body has been closed")
-	errInFlight    = errors.New("insist: the request body is still being read")
-	errNoBody      = errors.New("insist: GetBody returned neither a body nor an error")
-	errNotRewound  = errors.New("insist: GetBody did not return the whole request body")
-	errNotRecorded = errors.New("insist: the request body was too large to keep")
-	errTooOften    = errors.New("insist: the base transport asked for the request body too often")
-	errBadRead     = errors.New("insist: a body returned an invalid count from Read")
-	errCanceled    = errors.New("insist: request canceled")
-	errNoAnswer    = errors.New("insist: the base RoundTripper returned neither a response nor an error")
+	errCanceled   = errors.New("insist: request canceled")
+	errNoResponse = errors.New("insist: the base RoundTripper returned neither a response nor an error")
 )
-
-// bodyError is what the base gets to see of an error of the caller's reader.
-// It is a pointer, because net/http compares body errors, which panics for some
-// types; the caller gets the error itself.
-type bodyError struct{ err error }
-
-func (e *bodyError) Error() string { return e.err.Error() }
-func (e *bodyError) Unwrap() error { return e.err }
-
-// lengthError says that a body is not as long as its request declares.
-type lengthError struct{ got, declared int64 }
-
-func (e *lengthError) Error() string {
-	if e.got > e.declared {
-		return fmt.Sprintf("insist: the request body is longer than its ContentLength of %d", e.declared)
-	}
-	return fmt.Sprintf("insist: the request body ended after %d of the %d bytes of its ContentLength", e.got, e.declared)
-}
-
-func (e *lengthError) Unwrap() error { return io.ErrUnexpectedEOF }

@@ -1,10 +1,6 @@
 package insist
 
-import (
-	"io"
-	"net/http"
-	"strings"
-)
+import "net/http"
 
 // Resend says when a request that is not idempotent is sent again although the
 // server may have acted on it. It is the type of Policy.NonIdempotent. A value
@@ -18,8 +14,8 @@ const (
 	ResendUnlessLost Resend = iota
 
 	// ResendOnlyUnsent sends it again only when nothing of it was sent, or when
-	// the server says that it did nothing: 408, 417, 425, 429, and 503 with
-	// Retry-After. Choose it where doing a thing twice is worse than failing.
+	// the server says that it did nothing: 408, 417, 425, 429, 521, 523, 529, and 413
+	// or 503 with Retry-After. Choose it where doing a thing twice is worse than failing.
 	ResendOnlyUnsent
 
 	// ResendEvenIfLost sends it again in any case: it may be carried out twice.
@@ -27,10 +23,29 @@ const (
 	ResendEvenIfLost
 )
 
+// String returns the name without its prefix in snake case, such as "only_unsent".
+func (r Resend) String() string {
+	switch r {
+	case ResendOnlyUnsent:
+		return "only_unsent"
+	case ResendEvenIfLost:
+		return "even_if_lost"
+	}
+	return "unless_lost"
+}
+
 func (p *Policy) idempotent(req *http.Request) bool {
 	if p.Idempotent != nil {
 		return p.Idempotent(req)
 	}
+	return IsIdempotent(req)
+}
+
+// IsIdempotent reports whether req may be repeated without harm, by its method (GET,
+// HEAD, OPTIONS, TRACE, PUT, DELETE: RFC 9110, section 9.2.2), or because it has an
+// Idempotency-Key or X-Idempotency-Key header, as in net/http. It is the default of
+// Policy.Idempotent: call it from a rule of your own to add to it.
+func IsIdempotent(req *http.Request) bool {
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace,
 		http.MethodPut, http.MethodDelete:
@@ -47,12 +62,6 @@ func hasKey(req *http.Request) bool {
 	return key || xKey
 }
 
-// guarded reports whether the request must not be sent again after its answer was
-// lost.
-func (c *call) guarded() bool {
-	return !c.idempotent && c.policy.NonIdempotent != ResendEvenIfLost
-}
-
 // mayResend is the NonIdempotent gate: it reports whether a request that is not
 // idempotent may be sent again after this outcome.
 func (p *Policy) mayResend(o *outcome) bool {
@@ -67,51 +76,19 @@ func (p *Policy) mayResend(o *outcome) bool {
 	return true
 }
 
-// didNothing reports whether the server says that it has not acted on the
-// request: RFC 9110, sections 15.5.9 (408) and 15.5.18 (417), RFC 8470 (425),
-// RFC 6585 (429). A 503 alone may come from a proxy that lost the answer; one
-// with Retry-After was written by a server that turned the request away.
+// didNothing reports whether the server says that it has not acted on the request:
+// RFC 9110, sections 15.5.9 (408) and 15.5.18 (417), RFC 8470 (425), RFC 6585 (429).
+// A 503 alone may come from a proxy that lost the response; one with Retry-After was
+// written by a server that turned the request away, and so was a 413 with one.
+// Cloudflare sends 521 and 523 where it could not connect to the origin (522 and 524
+// may come after the request was sent). 529 is a 429 for the whole service.
 func didNothing(resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusRequestTimeout, http.StatusExpectationFailed,
-		http.StatusTooEarly, http.StatusTooManyRequests:
+		http.StatusTooEarly, http.StatusTooManyRequests, 521, 523, 529:
 		return true
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusRequestEntityTooLarge:
 		return len(resp.Header["Retry-After"]) > 0
 	}
 	return false
-}
-
-// repeatedBelow reports whether net/http takes req for idempotent. Then it sends
-// it again by itself when a kept connection is closed before an answer, unless
-// there is a body without GetBody (Request.isReplayable). That must not happen
-// to a GET that Policy.Idempotent says is not.
-func repeatedBelow(req *http.Request) bool {
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return hasKey(req)
-}
-
-// sendOnce changes req, an attempt's own, so that net/http does not send it again
-// by itself. With an empty body of these methods HTTP/1 sends none; HTTP/2 sends
-// it, after the headers. Other methods would get a chunked one, so that their key
-// is spelled in a way that net/http does not look for. A TRACE may have no body.
-func sendOnce(req *http.Request) {
-	if req.GetBody = nil; !repeatedBelow(req) || req.Body != nil && req.Body != http.NoBody {
-		return
-	}
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
-		req.Body = io.NopCloser(strings.NewReader(""))
-		return
-	}
-	req.Header = req.Header.Clone()
-	for _, key := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
-		if values, ok := req.Header[key]; ok {
-			delete(req.Header, key)
-			req.Header[strings.ToLower(key)] = values
-		}
-	}
 }

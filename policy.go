@@ -2,7 +2,9 @@ package insist
 
 import (
 	"context"
+	"math"
 	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -14,13 +16,18 @@ import (
 // once. Each field's comment says whether it counts for a RetryTransport only, or
 // for functions (Do, Run, Func, Attempts), too. No value of any field panics.
 type Policy struct {
+	// Name names the calls of a function: in a Cooldown.
+	// Zero means that they have no name.
+	Name string
+
 	// Disabled turns retrying off: a RetryTransport passes each request to its
 	// base, Do makes one call and returns its result, and no attempt is put on
 	// record. Transport and functions. Zero means that retrying is on.
 	Disabled bool
 
 	// MaxAttempts bounds the attempts of one call, the first one included.
-	// Transport and functions. Zero means 3; negative means 1.
+	// Transport and functions. Zero means 3; negative means that only the other
+	// bounds hold: time, Budget, context.
 	MaxAttempts int
 
 	// Backoff gives the wait before the next attempt. A longer wait that the
@@ -32,8 +39,22 @@ type Policy struct {
 	// Retry-After or retry-after-ms, a Decision by its Wait, an error by its
 	// RetryAfter method. A longer one is not shortened: it ends retrying, and
 	// the caller gets that response or error. Transport and functions.
-	// Zero means 30 seconds; negative means that none is waited for.
+	// Zero means 30 seconds; negative means that none is waited for: whatever asks for
+	// a wait ends the call (IgnoreRetryAfter has it retried instead).
 	MaxRetryAfter time.Duration
+
+	// RetryAfterJitter adds a random time, from zero up to this, to each wait that a
+	// server asks for, so that many clients that were told the same do not come back
+	// in the same millisecond. A wait is never shorter than asked. Transport and
+	// functions. Zero or negative means that the wait is as asked.
+	RetryAfterJitter time.Duration
+
+	// IgnoreRetryAfter has Backoff alone decide on waits, whatever the server asks for
+	// by Retry-After and the like, or an error by its RetryAfter method. Use it for a
+	// server that asks for absurd waits; others will count the earlier attempts
+	// against you. A Decision's Wait still counts. Transport and functions.
+	// Zero means that what is asked for is waited for, up to MaxRetryAfter.
+	IgnoreRetryAfter bool
 
 	// MaxElapsed bounds a call in time: no attempt begins later than this after
 	// the first one did, and no wait is begun that would end later. An attempt
@@ -91,13 +112,16 @@ type Policy struct {
 	NonIdempotent Resend
 
 	// Idempotent reports whether repeating req does no harm. Set it where the
-	// method does not tell: an API that creates with GET, a search by POST. A GET
+	// method does not tell: an API that creates with GET, a search by POST. It
+	// replaces the default rule; call IsIdempotent to keep that for the rest:
+	//
+	//	func(r *http.Request) bool { return r.URL.Path == "/search" || insist.IsIdempotent(r) }
+	//
+	// A GET
 	// for which it reports false is not repeated by net/http either, which would
 	// do so when a kept connection is closed before the answer; over HTTP/2 it
 	// has an empty body for that.
-	// Transport only. If nil, a request is idempotent by its method (GET, HEAD,
-	// OPTIONS, TRACE, PUT, DELETE: RFC 9110, section 9.2.2), or if it has an
-	// Idempotency-Key or X-Idempotency-Key header, as in net/http.
+	// Transport only. If nil, IsIdempotent.
 	Idempotent func(req *http.Request) bool
 
 	// Budget bounds the retries of all calls that share it, so that they end
@@ -113,6 +137,16 @@ type Policy struct {
 	// only once. Transport only. Zero means 16 MiB; negative means that nothing
 	// is kept, so that such a body is sent again only if it had not been read.
 	MaxReplayBytes int64
+
+	// RetryableEvent is a condition on the data of the first event of a response of type
+	// text/event-stream that no other rule counts as a failure, for services that
+	// answer 200 and then say in the first event that they are overloaded, as language
+	// models do. It is given the event's data as the body: JSONField and AnyOf serve
+	// here, too. Comments and events without data before it are passed over. The look
+	// ends with the first event, or at MaxPeekBytes or MaxPeekTime; the caller gets the
+	// stream byte for byte. Transport only.
+	// If nil, event streams are not looked into.
+	RetryableEvent BodyCondition
 
 	// MaxPeekBytes bounds what RetryableBody sees of a body, in bytes; if that
 	// does not tell, the response is the caller's. As much is held in memory
@@ -150,12 +184,31 @@ type Policy struct {
 	// Zero means that a body that breaks off is the caller's to handle.
 	ResumeDownloads bool
 
-	// Prepare changes each request from the second attempt on before it is
-	// sent: to sign it anew, or to refresh a token. It gets a copy of its own
-	// (headers and URL included). The body is not to be touched. An error ends
-	// the call with an *Error. Transport only.
-	// If nil, the request is sent as it is.
-	Prepare func(req *http.Request) error
+	// Cooldown has calls that share it wait for the end of a pause that the service has
+	// asked any of them for; see Cooldown. Transport, and functions that have a Name.
+	// If nil, each call knows only what it was told itself.
+	Cooldown *Cooldown
+
+	// IdempotencyKey returns a value for the Idempotency-Key header (IETF draft
+	// "The Idempotency-Key HTTP Header Field"; Stripe, Adyen, OpenAI and others) of a
+	// request that is not idempotent and has none. It is called once for each call, so
+	// that all its attempts have the same key; they count as idempotent then. An empty
+	// value means no key. The caller's request is not changed. crypto/rand.Text makes a
+	// good value, in quotes where the server follows the draft to the letter. Use it
+	// only where the server honors the header: others carry the request out twice.
+	// Transport only. If nil, no key is added.
+	IdempotencyKey func(req *http.Request) string
+
+	// Prepare changes each request from the second attempt on before it is sent: to
+	// sign it anew, to refresh a token after a 401, to answer a nonce, to try another
+	// host. req is a copy of its own, made from the caller's headers and URL; its body
+	// is not to be touched. last is the head of the last attempt's response, whose
+	// body has been discarded; it is nil if none came. err is the last attempt's
+	// error; it is nil if a complete response came. Where Prepare changes the host,
+	// the record, the Budget and relative redirects follow. An error ends the call
+	// with an *Error; so does the end of MaxElapsed or of the context meanwhile.
+	// Transport only. If nil, the request is sent as it is.
+	Prepare func(req *http.Request, last *http.Response, err error) error
 
 	// OnAttempt is told of each attempt, after it was judged and before the
 	// wait. It is called on the caller's goroutine. An attempt whose wait is cut
@@ -166,8 +219,9 @@ type Policy struct {
 }
 
 // Standard returns the policy to start from in production, the rules on which
-// the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503
-// and 504; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
+// the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503, 504,
+// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter, and up to half a second on top
+// of a wait that the server asks for; a request that is
 // not idempotent is sent again only if nothing of it was sent, or if the server
 // says that it did nothing (ResendOnlyUnsent); and a Budget.
 //
@@ -181,6 +235,8 @@ func Standard() Policy {
 		RetryableStatus: standardStatus,
 		NonIdempotent:   ResendOnlyUnsent,
 		Budget:          &Budget{standard: true},
+
+		RetryAfterJitter: 500 * time.Millisecond,
 	}
 }
 
@@ -188,10 +244,19 @@ func standardStatus(code int) bool {
 	switch code {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
 		http.StatusInternalServerError, http.StatusBadGateway,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+		520, 521, 522, 523, 524, // Cloudflare: the origin failed
+		529: // Anthropic and others: overloaded
 		return true
 	}
 	return false
+}
+
+// isStandardTooLarge reports that Standard's rule counts resp as a failure for its
+// Retry-After: a 413 with one is temporary (RFC 9110, section 15.5.14).
+func (p *Policy) isStandardTooLarge(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusRequestEntityTooLarge && len(resp.Header["Retry-After"]) > 0 &&
+		reflect.ValueOf(p.RetryableStatus).Pointer() == reflect.ValueOf(standardStatus).Pointer()
 }
 
 // StatusAbove returns a RetryableStatus rule that reports whether a status code
@@ -217,7 +282,7 @@ func (p *Policy) maxAttempts() int {
 	case p.MaxAttempts == 0:
 		return defaultMaxAttempts
 	case p.MaxAttempts < 0:
-		return 1
+		return math.MaxInt
 	}
 	return p.MaxAttempts
 }

@@ -3,8 +3,11 @@ package insist
 import (
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-cleanhttp"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // RetryTransport is an [http.RoundTripper] that makes another attempt when one
@@ -20,8 +23,7 @@ import (
 // whole, or the last error as the base returned it. Only where there is neither,
 // RoundTrip returns an *Error.
 //
-// Of two RetryTransports that a request passes, the outer one is at work and the
-// inner one stands aside. The outer finds the inner through WrappedRoundTripper,
+// Of two RetryTransports that a request passes, only the outer one retries. The outer finds the inner through WrappedRoundTripper,
 // and then marks its first attempt, which costs a copy of the request (one
 // allocation); attempts that it copies anyway are always marked. Behind a
 // wrapper without that method up to M+N-1 attempts are made.
@@ -33,6 +35,14 @@ type RetryTransport struct {
 	// Policy says when there is another attempt.
 	// Zero means the defaults of the package documentation.
 	Policy Policy
+
+	// PolicyFor chooses the policy of a request, for other rules per method, host or
+	// path, also inside an SDK. It is called once for each request, on its goroutine,
+	// and must not change it. The policy that it returns is read while the call goes
+	// on: return pointers to policies that were made before, not to new ones, which
+	// would cost an allocation and a Budget each.
+	// If nil, or if it returns nil, Policy counts.
+	PolicyFor func(req *http.Request) *Policy
 }
 
 var sharedBase = sync.OnceValue(func() http.RoundTripper {
@@ -59,16 +69,89 @@ func (t *RetryTransport) CloseIdleConnections() {
 	}
 }
 
-// RoundTrip sends req, and sends it again as the Policy says.
+// RoundTrip sends req, and retries it as the Policy says.
 func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	base, around := t.WrappedRoundTripper(), scopeOf(req.Context())
-	policy := around.policy(&t.Policy)
-	if policy.Disabled || req.URL == nil || req.Header == nil || around.covers(req) {
+	base, values := t.WrappedRoundTripper(), contextValueOf(req.Context())
+	policy := t.policyFor(req, values)
+	if policy.Disabled || values.isAttemptOf(req) {
 		return base.RoundTrip(req)
 	}
-	if around == nil && policy.isSimple(base, req) {
-		return simpleTrip(base, policy, req)
+	if values == nil && policy.isPlain() && (req.Body == nil || req.Body == http.NoBody) && !wraps(base) {
+		return fastPath(base, policy, req)
 	}
-	c := call{base: base, policy: policy, around: around, req: req, caller: callerOf(req)}
-	return c.run()
+	c := call{base: base, policy: policy, values: values, req: req, waiter: wait.ForRequest(req)}
+	return c.run(outcome{})
+}
+
+// policyFor returns the request's policy. Where an edit or PolicyFor panics, the
+// request's body is closed.
+func (t *RetryTransport) policyFor(req *http.Request, values *contextValue) *Policy {
+	if values == nil && t.PolicyFor == nil {
+		return &t.Policy
+	}
+	done := false
+	defer func() {
+		if !done && req.Body != nil {
+			req.Body.Close()
+		}
+	}()
+	policy := &t.Policy
+	if t.PolicyFor != nil {
+		if own := t.PolicyFor(req); own != nil {
+			policy = own
+		}
+	}
+	policy = values.policy(policy)
+	done = true
+	return policy
+}
+
+// isPlain reports whether nothing about an attempt that succeeds is timed, looked
+// into or reported.
+func (p *Policy) isPlain() bool {
+	return p.OnAttempt == nil && p.Classify == nil && p.RetryableBody == nil &&
+		p.PerAttemptTimeout <= 0 && p.MaxElapsed <= 0 && p.MaxWholeBytes <= 0 && !p.ResumeDownloads &&
+		p.RetryableEvent == nil && p.Cooldown.isQuiet()
+}
+
+// fastPath makes the first attempt of most calls before anything is ready for
+// another one, and mostly it is the only one. It hands any other result to the loop.
+func fastPath(base http.RoundTripper, p *Policy, req *http.Request) (*http.Response, error) {
+	waiter, idempotent := wait.ForRequest(req), p.idempotent(req)
+	if !idempotent || waiter.Canceled() {
+		c := call{base: base, policy: p, req: req, waiter: waiter, idempotent: resultOf(idempotent)}
+		return c.run(outcome{})
+	}
+	var g given
+	g.take(base, req)
+	resp, err := base.RoundTrip(req)
+	status := notAsked
+	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && shouldRetry(resp.Header) == unknown {
+		if status = p.askStatus(resp); status == no {
+			if p.Budget != nil {
+				p.Budget.deposit(hostOf(req), time.Now())
+			}
+			return resp, nil
+		}
+	}
+	c := call{base: base, policy: p, req: req, waiter: waiter, idempotent: yes, given: g}
+	c.note(1, nil, resp, err)
+	c.last.status = status
+	return c.run(c.last)
+}
+
+// askStatus asks RetryableStatus. Where that panics, resp is closed.
+func (p *Policy) askStatus(resp *http.Response) ruleResult {
+	if p.RetryableStatus == nil {
+		return resultOf(resp.StatusCode > defaultStatusAbove)
+	}
+	done := false
+	defer func() {
+		if !done && resp.Body != nil {
+			resp.Body.Close()
+		}
+	}()
+	failed := p.RetryableStatus(resp.StatusCode)
+	done = true
+	return resultOf(failed)
 }

@@ -1,0 +1,190 @@
+package insist
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"net/http"
+)
+
+// contextValue is all that insist keeps in a context, under one key, so that a request
+// pays for one look-up. Values nest: each points to the one around it.
+type contextValue struct {
+	context.Context
+	outer *contextValue
+	what  any // editFunc, *Record, *outgoing (an attempt's mark), or functionAttempt
+}
+
+type editFunc func(*Policy)
+
+// functionAttempt is the number of a function's attempt.
+type functionAttempt int
+
+type contextKey struct{}
+
+func (v *contextValue) Value(key any) any {
+	if key == (contextKey{}) {
+		return v
+	}
+	return v.Context.Value(key)
+}
+
+func contextValueOf(ctx context.Context) *contextValue {
+	if v := ctx.Value(contextKey{}); v != nil {
+		return v.(*contextValue)
+	}
+	return nil
+}
+
+// EditPolicy returns a context whose requests are made under an edited copy of
+// their RetryTransport's policy. Use it where one request needs other rules than
+// the rest, also through an SDK that passes its context on. Edits nest: the
+// outer one is made first. edit is called once for each request, on its
+// goroutine. It has no effect on Do, Run, Func and Attempts, which are given
+// their policy. A nil edit changes nothing.
+func EditPolicy(ctx context.Context, edit func(*Policy)) context.Context {
+	return &contextValue{Context: ctx, outer: contextValueOf(ctx), what: editFunc(edit)}
+}
+
+// AttemptNumber returns the number of the attempt, counted from 1, that ctx belongs
+// to: in a RoundTripper below a RetryTransport (a signer, a tracer) and in
+// Policy.Prepare the request's attempt, in a function under Do, Run or Func the
+// function's. It returns 1 for any other context.
+func AttemptNumber(ctx context.Context) int {
+	for v := contextValueOf(ctx); v != nil; v = v.outer {
+		if n := v.attemptNumber(); n != 0 {
+			return n
+		}
+	}
+	return 1
+}
+
+// policy returns base, or a copy of it if there are edits.
+func (v *contextValue) policy(base *Policy) *Policy {
+	for e := v; e != nil; e = e.outer {
+		if edit, _ := e.what.(editFunc); edit != nil {
+			edited := *base
+			v.apply(&edited)
+			if b := edited.Budget; b != nil && b.standard {
+				edited.Budget = base.Budget // a new one for each request bounds nothing
+			}
+			return &edited
+		}
+	}
+	return base
+}
+
+func (v *contextValue) apply(p *Policy) {
+	if v == nil {
+		return
+	}
+	v.outer.apply(p)
+	if edit, _ := v.what.(editFunc); edit != nil {
+		edit(p)
+	}
+}
+
+func (v *contextValue) recorded() *Record {
+	for ; v != nil; v = v.outer {
+		if r, ok := v.what.(*Record); ok {
+			return r
+		}
+	}
+	return nil
+}
+
+// isAttempt reports whether AttemptNumber would take a request with this context
+// for some other attempt.
+func (v *contextValue) isAttempt() bool {
+	for ; v != nil; v = v.outer {
+		if v.attemptNumber() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// attemptNumber returns the number of the attempt that v itself marks. Zero means
+// that it marks none.
+func (v *contextValue) attemptNumber() int {
+	switch a := v.what.(type) {
+	case *outgoing:
+		return int(a.Number)
+	case functionAttempt:
+		return int(a)
+	}
+	return 0
+}
+
+// isIn reports whether v, or what it is nested in, is the mark of out.
+func (v *contextValue) isIn(out *outgoing) bool {
+	for ; v != nil; v = v.outer {
+		if a, ok := v.what.(*outgoing); ok && a == out {
+			return true
+		}
+	}
+	return false
+}
+
+// isAttemptOf reports whether req is what a RetryTransport further out has in flight,
+// which alone retries it then. A mark counts only until that attempt's RoundTrip has
+// returned: a response carries its context on, and a call made from resp.Request is
+// a call of its own.
+func (v *contextValue) isAttemptOf(req *http.Request) bool {
+	for ; v != nil; v = v.outer {
+		if out, ok := v.what.(*outgoing); ok && !out.ended.Load() && isFrom(req, &out.Request) {
+			return true
+		}
+	}
+	return false
+}
+
+// isFrom reports whether a layer between two RetryTransports made req from sent: by
+// copying, signing or redirecting it, or by adding to its query. A token that is
+// fetched with the same context is another request. It has another method or, since
+// a copy has all headers of its original, lacks some of them.
+func isFrom(req, sent *http.Request) bool {
+	if req.Body != nil && req.Body != http.NoBody && req.Body == sent.Body {
+		return true
+	}
+	if cmp.Or(req.Method, http.MethodGet) != cmp.Or(sent.Method, http.MethodGet) {
+		return false
+	}
+	if req.URL != nil && sent.URL != nil && req.URL.Host == sent.URL.Host && req.URL.Path == sent.URL.Path {
+		return true
+	}
+	for key := range sent.Header {
+		if _, ok := req.Header[key]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// wraps reports whether there is a RetryTransport beneath rt, as far as the
+// wrappers tell.
+func wraps(rt http.RoundTripper) bool {
+	for rt := range unwrap(rt) {
+		if _, ok := rt.(*RetryTransport); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// unwrap yields rt and what it wraps (WrappedRoundTripper is Kubernetes'
+// convention).
+func unwrap(rt http.RoundTripper) iter.Seq[http.RoundTripper] {
+	return func(yield func(http.RoundTripper) bool) {
+		for range 32 { // a wrapper that wraps itself is not ours to hang on
+			if !yield(rt) {
+				return
+			}
+			w, ok := rt.(interface{ WrappedRoundTripper() http.RoundTripper })
+			if !ok {
+				return
+			}
+			rt = w.WrappedRoundTripper()
+		}
+	}
+}

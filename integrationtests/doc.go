@@ -1,0 +1,4 @@
+// Package integrationtests holds the tests of insist that use only what it exports:
+// net/http's own servers and transports on real sockets, networks in memory in
+// virtual time, scripted bases, random faults.
+package integrationtests
