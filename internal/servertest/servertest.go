@@ -57,6 +57,8 @@ func (s *Server) Transport(window int) *http.Transport {
 		Protocols:          s.protocol.protocols(),
 		HTTP2:              &http.HTTP2Config{MaxReceiveBufferPerStream: window},
 		DisableCompression: true,
+		ReadBufferSize:     512, // as much as small messages need
+		WriteBufferSize:    512,
 	}
 }
 
