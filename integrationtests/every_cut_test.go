@@ -61,7 +61,7 @@ func window(c connKind) int {
 
 // sweep cuts s at every byte.
 func sweep(t *testing.T, report *report, s *scenario, offset int) {
-	inWorld(t, s.protocol, window(s.conn), func(t *testing.T, w *world) {
+	inWorld(t, s, func(t *testing.T, w *world) {
 		for d, size := range w.measure(t, s) {
 			for _, way := range ways {
 				if way == servertest.Silent && s.rules == untimed {
@@ -104,7 +104,7 @@ func cutPairs(t *testing.T, report *report, p servertest.Protocol) {
 			return
 		}
 		s := all[random.IntN(len(all))]
-		inWorld(t, p, window(s.conn), func(t *testing.T, w *world) {
+		inWorld(t, &s, func(t *testing.T, w *world) {
 			size := w.measure(t, &s)
 			for range perScenario {
 				var cuts [2]servertest.Cut

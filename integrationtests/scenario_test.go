@@ -43,10 +43,11 @@ const (
 	resume          // ResumeDownloads
 	allRules        // the last three
 	standard        // insist.Standard
+	never           // Idempotent says that no request is
 )
 
 func (r rules) String() string {
-	return [...]string{"plain", "untimed", "condition", "whole", "resume", "all rules", "standard"}[r]
+	return [...]string{"plain", "untimed", "condition", "whole", "resume", "all rules", "standard", "never idempotent"}[r]
 }
 
 const (
@@ -71,12 +72,17 @@ func (r rules) policy(retries *int) insist.Policy {
 	if r == whole || r == allRules {
 		p.MaxWholeBytes = 1 << 20
 	}
+	if r == never {
+		p.Idempotent = func(*http.Request) bool { return false }
+	}
 	p.ResumeDownloads = r == resume || r == allRules
 	return p
 }
 
 // idempotent reports whether it may be carried out twice.
-func (s *scenario) idempotent() bool { return s.method != http.MethodPost || s.key }
+func (s *scenario) idempotent() bool {
+	return s.rules != never && (s.method != http.MethodPost || s.key)
+}
 
 // mended reports whether a response's body that is cut is no error to the caller.
 func (s *scenario) mended() bool {
@@ -136,6 +142,11 @@ func scenarios(p servertest.Protocol, conn connKind) (all []scenario) {
 	add(scenario{method: "PUT", body: onceUnknown, rules: untimed})
 	add(scenario{method: "POST", body: onceKnown, rules: untimed})
 	add(scenario{method: "POST", body: sharedReader, key: true, rules: untimed})
+	add(scenario{method: "GET", rules: never})
+	add(scenario{method: "HEAD", rules: never})
+	add(scenario{method: "PUT", body: newReaders, key: true, rules: never})
+	add(scenario{method: "POST", body: inMemory, key: true, rules: never})
+	add(scenario{method: "POST", key: true, rules: never})
 	add(scenario{method: "GET", rules: standard})
 	add(scenario{method: "POST", body: inMemory, rules: standard})
 	add(scenario{method: "POST", body: onceUnknown, key: true, rules: standard})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,12 +73,18 @@ type world struct {
 	size   [2]int64 // what the first connection of the last call was written, by direction
 }
 
-// inWorld runs f in a bubble that has a server.
-func inWorld(t *testing.T, p servertest.Protocol, window int, f func(t *testing.T, w *world)) {
+// inWorld runs f, which makes calls of s, in a bubble that has a server.
+func inWorld(t *testing.T, s *scenario, f func(t *testing.T, w *world)) {
+	defer func() {
+		if p := recover(); p != nil { // goroutines that are left
+			fmt.Fprintf(os.Stderr, "%v:\n", s)
+			panic(p)
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		w := new(world)
-		w.server = servertest.NewServer(p, &w.ledger)
-		w.base = w.server.Transport(window)
+		w.server = servertest.NewServer(s.protocol, &w.ledger)
+		w.base = w.server.Transport(window(s.conn))
 		f(t, w)
 		w.server.Close()
 	})
