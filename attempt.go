@@ -1,67 +1,152 @@
 package insist
 
 import (
-	"context"
-	"net/http"
-	"net/http/httptrace"
-	"net/url"
-	"sync/atomic"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed-552c89fc/insist/internal/neterr"
 )
 
-// attempt is an attempt that is sent as a copy of the caller's request: one
-// allocation holds the copy, the context's mark and the trace.
-type attempt struct {
-	request http.Request
-	scope   scope
-	trace   httptrace.ClientTrace
-	source  source // of the body; nil if that is the caller's own, or none
-	number  int32
-	replays atomic.Int32  // of the body, by the base
-	seen    atomic.Uint32 // what the trace has seen, over all of the base's own tries
+// Attempt is what one attempt came to. It keeps neither request nor response
+// alive, and holds no path, query, header or body. Its String and Class are safe
+// to log; its Err is the base's or the function's own, with whatever text that
+// has.
+type Attempt struct {
+	// Number counts the attempts of a call from 1.
+	Number int
+
+	// Method is the request's method. Empty means that the attempt was a
+	// function's.
+	Method string
+
+	// Host is the host of the request's URL, and the port if that has one. Empty
+	// means that the attempt was a function's.
+	Host string
+
+	// Status is the status code of the response. Zero means that none came, or
+	// that the attempt was a function's.
+	Status int
+
+	// Err is the attempt's error. With a Status it is the one in which the body
+	// broke off. If nil, the attempt ended in a response or a value.
+	Err error
+
+	// Duration is how long the attempt took, until its outcome was judged.
+	Duration time.Duration
+
+	// Wait is the wait before the next attempt; where Retry is false, the wait
+	// that was asked for and not begun. Zero means none.
+	Wait time.Duration
+
+	// Retry reports whether another attempt follows.
+	Retry bool
+
+	// Reason says why another attempt follows, or why none does.
+	Reason Reason
+
+	// Amended reports that this takes the place of what was told of the same
+	// attempt before: its wait was cut short, or its body broke off and is to be
+	// resumed. Zero means that this is the first that is told of it.
+	Amended bool
 }
 
-// sent reports whether r is the attempt's request, or the copy of it by which
-// net/http tracks its body, and which it forgets in responses over HTTP/2.
-func (a *attempt) sent(r *http.Request) bool {
-	return r != nil && r.URL == a.request.URL && r.Context() == a.request.Context()
+// GaveUp reports whether the call ended with this attempt although it failed: not
+// with a success, nor because a rule decided to keep its result.
+func (a Attempt) GaveUp() bool {
+	return !a.Retry && a.Reason != ReasonSuccess && a.Reason != ReasonDecision
 }
 
-// copy returns a request for attempt n that shares headers and URL with the
-// caller's.
-func (c *call) copy(n int) *attempt {
-	a := &attempt{number: int32(c.teller.before + n)}
-	a.scope = scope{Context: c.req.Context(), outer: c.around, attempt: a}
-	ctx := context.Context(&a.scope)
-	if c.policy.PerAttemptTimeout > 0 {
-		c.limit = limitTime(ctx, c.policy.PerAttemptTimeout)
-		ctx = c.limit.ctx
+// Reason says why another attempt was made, or why none was.
+type Reason string
+
+const (
+	// ReasonSuccess ends a call: no rule asked for another attempt.
+	ReasonSuccess Reason = "success"
+
+	// ReasonStatus asks for another attempt: RetryableStatus.
+	ReasonStatus Reason = "status"
+
+	// ReasonError means an error: one that may pass asks for another attempt, one
+	// that another attempt would meet again ends the call.
+	ReasonError Reason = "error"
+
+	// ReasonCondition asks for another attempt: a condition on the result.
+	ReasonCondition Reason = "condition"
+
+	// ReasonDecision means that Classify decided, or the server by its
+	// x-should-retry header, or the body of a loop by leaving it.
+	ReasonDecision Reason = "decision"
+
+	// ReasonMaybeDone ends a call: the request is not idempotent, and the server
+	// may have acted on it.
+	ReasonMaybeDone Reason = "may have taken effect"
+
+	// ReasonBody ends a call: the request body can't be sent again in full. It
+	// was longer than MaxReplayBytes, its reader failed, or GetBody did.
+	ReasonBody Reason = "request body can't be sent again"
+
+	// ReasonAttempts ends a call: MaxAttempts have been made.
+	ReasonAttempts Reason = "attempts used up"
+
+	// ReasonWait ends a call: the wait would not have ended before the context's
+	// deadline, or not within MaxElapsed, or a longer one was asked for than
+	// MaxRetryAfter allows.
+	ReasonWait Reason = "wait too long"
+
+	// ReasonBudget ends a call: its Budget had no retry left.
+	ReasonBudget Reason = "budget used up"
+
+	// ReasonContext ends a call: its context ended.
+	ReasonContext Reason = "context ended"
+)
+
+// Class names the kind of the attempt's error in one word, for logs and metrics:
+// "timeout", "canceled", "dns", "certificate", "tls", "connection_refused",
+// "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
+// "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
+// 7), else the Go type of the innermost error. It never has a text of the error's
+// own, which may have a URL in it. If there is no error it is empty.
+func (a Attempt) Class() string { return neterr.Class(a.Err) }
+
+// String tells of the attempt in one line, safe to log:
+//
+//	503 after 12ms (status), wait 1s
+func (a Attempt) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s after %v (%s)", a.result(), rounded(a.Duration), a.Reason)
+	switch {
+	case a.Retry:
+		fmt.Fprintf(&b, ", wait %v", rounded(a.Wait))
+	case a.Wait > 0 && a.Amended:
+		fmt.Fprintf(&b, ", wait of %v cut short", rounded(a.Wait))
+	case a.Wait > 0:
+		fmt.Fprintf(&b, ", no wait of %v", rounded(a.Wait))
 	}
-	if c.traced {
-		ctx = httptrace.WithClientTrace(ctx, a.watch(c.policy.PerAttemptTimeout > 0))
-	}
-	a.request = *c.req.WithContext(ctx)
-	if c.policy.PerAttemptTimeout > 0 {
-		// On HTTP/2 an attempt that is cut off may go on reading its headers.
-		a.request.Header = a.request.Header.Clone()
-	}
-	return a
+	return b.String()
 }
 
-// adapt changes what is not to be sent as it was in the first attempt.
-func (c *call) adapt(out *http.Request) {
-	if c.policy.Prepare != nil {
-		out.Header, out.URL = out.Header.Clone(), cloneURL(out.URL)
+// result says what came of the attempt: a status, the class of its error, or
+// both where a body broke off.
+func (a Attempt) result() string {
+	switch {
+	case a.Status != 0 && a.Err != nil:
+		return fmt.Sprintf("%d %s", a.Status, a.Class())
+	case a.Status != 0:
+		return fmt.Sprint(a.Status)
+	case a.Err != nil:
+		return a.Class()
 	}
-	if c.last.resp != nil && expectationFailed(c.req, c.last.resp) {
-		c.unexpected = true
-	}
-	if c.unexpected {
-		out.Header = out.Header.Clone()
-		out.Header.Del("Expect")
-	}
+	return "value"
 }
 
-func cloneURL(u *url.URL) *url.URL {
-	c := *u // its User is immutable
-	return &c
+// rounded keeps of d what a reader cares for.
+func rounded(d time.Duration) time.Duration {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(100 * time.Millisecond)
+	case d >= time.Millisecond:
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // Attempts is Do for a block of code: the loop's body is run until it ends
@@ -36,7 +38,7 @@ func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func(
 			return
 		}
 		begun := time.Now()
-		l := loop{ctx: ctx, begun: begun, teller: newTeller(ctx, scopeOf(ctx), &p, begun)}
+		l := loop{ctx: ctx, begun: begun, reporter: newReporter(ctx, contextValueOf(ctx), &p, begun)}
 		for on := true; on; {
 			try := &Try{ctx: ctx, number: l.number + 1}
 			if stay := try.run(yield, p.PerAttemptTimeout); stay {
@@ -58,7 +60,7 @@ func (l *loop) leave(p *Policy, err error) {
 		return
 	}
 	l.number++
-	l.teller.tell(&outcome{number: l.number, err: err}, ruling{reason: ReasonDecision})
+	l.reporter.report(&outcome{number: l.number, err: err}, action{reason: ReasonDecision})
 	l.fail(ReasonDecision, err, false)
 }
 
@@ -74,11 +76,11 @@ func (t *Try) run(body func(*Try) bool, d time.Duration) (stay bool) {
 	if d <= 0 {
 		return body(t)
 	}
-	parent, limit := t.ctx, limitTime(t.ctx, d)
-	defer limit.end()
-	t.ctx = limit.ctx
+	parent, limit := t.ctx, wait.NewLimit(t.ctx, d)
+	defer limit.End()
+	t.ctx = limit.Context()
 	stay = body(t)
-	t.err = limit.explain(parent, t.err)
+	t.err = limit.Explain(parent, t.err)
 	return stay
 }
 

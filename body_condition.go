@@ -152,20 +152,15 @@ type lookup struct {
 
 var lookupPool = sync.Pool{New: func() any { return new(lookup) }}
 
-// pieces is a reader whose bytes can be had without copying them.
-type pieces interface {
-	next() ([]byte, error)
-}
-
 // find looks for the raw value at p, as far as the body can be read.
 func (l *lookup) find(body io.Reader, p jsonscan.Pointer, options jsonscan.Options) ([]byte, jsonscan.Status) {
 	l.scanner.Reset(p, options)
-	inPlace, _ := body.(pieces)
+	inPlace, _ := body.(jsonscan.Source)
 	for most := 512; ; most = len(l.buf) { // the first bytes mostly suffice
 		var piece []byte
 		var err error
 		if inPlace != nil {
-			piece, err = inPlace.next()
+			piece, err = inPlace.Next()
 		} else {
 			var n int
 			n, err = body.Read(l.buf[:most])

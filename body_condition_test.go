@@ -3,15 +3,11 @@ package insist
 import (
 	"encoding/json"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
-
-	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // ask returns what a condition says of a body, whatever the body comes in.
@@ -127,60 +123,4 @@ func (b endlessly) Read(p []byte) (int, error) {
 		p[i] = byte(b)
 	}
 	return len(p), nil
-}
-
-// A condition sees the head and the attempt, too, and may set the wait.
-func TestACustomCondition(t *testing.T) {
-	var seen []int
-	telegram := func(req *http.Request, resp *http.Response, attempt int, body io.Reader) Decision {
-		seen = append(seen, attempt)
-		var answer struct {
-			OK         bool
-			Parameters struct {
-				RetryAfter float64 `json:"retry_after"`
-			}
-		}
-		if json.NewDecoder(body).Decode(&answer) != nil || answer.OK {
-			return Decision{}
-		}
-		assert.Equal(t, "/bot", req.URL.Path)
-		assert.Equal(t, 200, resp.StatusCode)
-		return Decision{Verdict: Retry, Wait: seconds(answer.Parameters.RetryAfter)}
-	}
-	runPeek(t, Policy{RetryableBody: telegram}, func(b *insisttest.Script) {
-		assert.Equal(t, []int{1, 2}, seen)
-		assert.Equal(t, seconds(7), b.Waits()[0])
-	}, content(`{"ok": false, "parameters": {"retry_after": 7}}`), content(`{"ok": true}`))
-}
-
-// Where the status says that it failed, the body still says for how long to wait.
-func TestAConditionSetsTheWaitOfAFailedStatus(t *testing.T) {
-	wait := func(_ *http.Request, resp *http.Response, attempt int, body io.Reader) Decision {
-		data, err := io.ReadAll(body)
-		assert.NoError(t, err)
-		assert.Equal(t, "Too Many Requests", string(data))
-		return Decision{Wait: seconds(float64(5 * attempt))}
-	}
-	runPeek(t, Policy{RetryableBody: wait}, func(b *insisttest.Script) {
-		assert.Equal(t, []time.Duration{seconds(5), seconds(10)}, b.Waits())
-		assert.Equal(t, 1, b.Bodies()[0].Closes())
-	}, status(429))
-	runPeek(t, Policy{RetryableBody: wait, MaxRetryAfter: seconds(7)}, func(b *insisttest.Script) {
-		assert.Equal(t, []time.Duration{seconds(5)}, b.Waits(), "bounded as a Retry-After is")
-	}, status(429))
-}
-
-// A failed answer that doesn't arrive holds the next attempt up no longer than
-// draining it would.
-func TestAConditionOnAFailedStatusHoldsNothingUp(t *testing.T) {
-	runPeek(t, Policy{RetryableBody: JSONFieldNot("/a", 0), Backoff: Constant(0)}, func(b *insisttest.Script) {
-		assert.Less(t, b.Waits()[0], time.Second)
-	}, func(r *http.Request) (*http.Response, error) {
-		resp, err := from(func() io.Reader { return &trickle{strings.NewReader(strings.Repeat(" ", 30))} })(r)
-		resp.StatusCode = 503
-		return resp, err
-	}, func(r *http.Request) (*http.Response, error) {
-		time.Sleep(time.Minute) // virtual: the trickle ignores its Close
-		return content("{}")(r)
-	})
 }

@@ -3,125 +3,157 @@ package insist
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/neterr"
+	"github.com/seed-552c89fc/insist/internal/reqbody"
+	"github.com/seed-552c89fc/insist/internal/respbody"
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// call is one RoundTrip of a RetryTransport.
+// call is one RoundTrip of a RetryTransport, or what a resumed body asks for later.
 type call struct {
-	base   http.RoundTripper
-	policy *Policy
-	around *scope        // what the caller's context holds
-	req    *http.Request // the caller's, never changed
-	caller caller
-	body   body
-	teller teller
+	base     http.RoundTripper
+	policy   *Policy
+	values   *contextValue // what the caller's context holds
+	req      *http.Request // the caller's, never changed
+	waiter   wait.Waiter
+	body     reqbody.Body
+	reporter reporter
 
-	begun      time.Time // if MaxElapsed asks for it
-	limit      timeLimit // on the last attempt
-	idempotent bool
-	traced     bool    // non-idempotent attempts: was anything sent?
-	copied     bool    // the first attempt is a copy, too
-	unexpected bool    // the server won't have an Expect header
-	last       outcome // of the last attempt
-	closed     bool    // the last attempt's response has been closed
-	settled    bool    // body and response are somebody else's by now
+	begun      time.Time  // if MaxElapsed asks for it
+	limit      wait.Limit // of the last attempt
+	idempotent ruleResult // of Policy.Idempotent
+	traced     bool       // non-idempotent attempts: was anything sent?
+	copied     bool       // the first attempt is a copy, too
+	unexpected bool       // the server refuses an Expect header
+	last       outcome    // of the last attempt; its number is 0 before the first
+	state      callState
 }
 
-func (c *call) run() (*http.Response, error) {
+// callState says who has to close the last attempt's response and the request body.
+//
+//	open → discarded    another attempt follows
+//	discarded → open    it was made
+//	open → handedOver   the call ends: body and response are the caller's and the base's
+type callState uint8
+
+const (
+	open       callState = iota // the call has to, if there is anything
+	discarded                   // the response is closed; the call has to close the request body
+	handedOver                  // somebody else has to
+)
+
+// ruleResult is what a rule of the user's has answered. It is asked once per attempt.
+type ruleResult uint8
+
+const (
+	notAsked ruleResult = iota
+	yes
+	no
+)
+
+func resultOf(b bool) ruleResult {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// run makes attempts until the result of one is kept. It is the only loop: a call
+// begins with the zero outcome; the fast path, and a body that is resumed, come with
+// that of an attempt that has been made.
+func (c *call) run(o outcome) (*http.Response, error) {
 	defer c.cleanUp()
 	c.prepare()
-	if c.caller.gone() {
-		return nil, c.fail(ReasonContext, nil)
-	}
-	if err := c.attempt(1); err != nil {
-		return nil, err
-	}
-	return c.conclude(c.opinion())
-}
-
-// conclude goes on from the last attempt, of which the rules think op.
-func (c *call) conclude(op opinion) (*http.Response, error) {
-	for n := c.last.number + 1; ; n++ {
-		ruling := c.policy.bound(c.req.Context(), &c.last, op)
-		c.teller.tell(&c.last, ruling)
-		c.policy.feed(&c.last, ruling)
-		if !ruling.retry {
+	for c.last = o; ; {
+		next := action{retry: true} // the first attempt
+		if c.last.number > 0 {
+			next = c.decide()
+		}
+		if !next.retry {
 			return c.finish()
 		}
-		if !c.wait(ruling.wait) {
+		if !c.wait(next.wait) {
 			return nil, c.fail(ReasonContext, nil)
 		}
-		if err := c.attempt(n); err != nil {
+		if err := c.attempt(c.last.number + 1); err != nil {
 			return nil, err
 		}
-		op = c.opinion()
 	}
 }
 
-// prepare finds out what the first attempt needs.
+// prepare finds out what the attempts need.
 func (c *call) prepare() {
-	c.idempotent = c.policy.idempotent(c.req)
-	if c.policy.OnAttempt != nil || c.around != nil {
-		c.teller = newTeller(c.req.Context(), c.around, c.policy, time.Time{})
+	if c.idempotent == notAsked {
+		c.idempotent = resultOf(c.policy.idempotent(c.req))
 	}
-	c.copied = c.around.numbered() || c.policy.PerAttemptTimeout > 0
+	if c.reporter.ctx == nil && (c.policy.OnAttempt != nil || c.values != nil) {
+		c.reporter = newReporter(c.req.Context(), c.values, c.policy, time.Time{})
+	}
+	c.copied = c.values.isAttempt() || c.policy.PerAttemptTimeout > 0
 	if c.policy.maxAttempts() == 1 {
-		if c.policy.PerAttemptTimeout > 0 { // it is to end a Read that blocks, too
-			c.body.take(c.req, -1)
+		if c.policy.PerAttemptTimeout > 0 { // it has to end a Read that blocks, too
+			c.body.Take(c.req, -1)
 		}
 		if c.guarded() && repeatedBelow(c.req) {
-			c.body.once, c.copied = true, true
+			c.body.Once, c.copied = true, true
 		}
 		return
 	}
-	c.body.take(c.req, c.policy.maxReplayBytes())
+	c.body.Take(c.req, c.policy.maxReplayBytes())
 	c.traced = c.guarded()
 	// With a GetBody net/http repeats a request after HTTP/2's PROTOCOL_ERROR,
-	// too, which proves nothing. Without one it tells us what happened.
-	c.body.once = c.traced && (c.req.GetBody == nil || repeatedBelow(c.req))
-	c.copied = c.copied || c.traced || c.body.stream != nil || wraps(c.base)
-	c.begun = now(c.policy.MaxElapsed > 0)
+	// too, which proves nothing. Without one it reports the error to us.
+	c.body.Once = c.traced && (c.req.GetBody == nil || repeatedBelow(c.req))
+	c.copied = c.copied || c.traced || c.body.IsStream() || wraps(c.base)
+	if c.begun.IsZero() {
+		c.begun = now(c.policy.MaxElapsed > 0)
+	}
 }
 
-// attempt makes attempt n and leaves its outcome in c.last. It returns an error,
-// the call's, if there was none, since the request could not be made.
+// guarded reports whether the request must not be repeated after its response was
+// lost.
+func (c *call) guarded() bool {
+	return c.idempotent != yes && c.policy.NonIdempotent != ResendEvenIfLost
+}
+
+// decide says what follows from the last attempt, and reports it.
+func (c *call) decide() action {
+	a := c.assess()
+	next := c.policy.bound(c.req.Context(), &c.last, a)
+	c.reporter.report(&c.last, next)
+	c.policy.feed(&c.last, next)
+	return next
+}
+
+// attempt makes attempt n and leaves its outcome in c.last. A non-nil error ends the
+// call: the request could not be built, so no attempt was made.
 func (c *call) attempt(n int) error {
-	c.teller.begin()
+	c.reporter.begin()
 	if n == 1 && !c.copied {
 		resp, err := c.base.RoundTrip(c.req)
 		c.note(n, nil, resp, err)
 		return nil
 	}
-	a := c.copy(n)
-	if n > 1 {
-		c.adapt(&a.request)
+	out, err := c.outgoing(n)
+	if err != nil {
+		return err
 	}
-	if err := c.body.fill(a); err != nil {
-		return c.fail(ReasonBody, err)
+	resp, err := out.Send(c.base, c.req.Context())
+	if err != nil && c.limit.Stop() && !c.waiter.Canceled() {
+		err = wait.ErrAttemptTimeout // HTTP/2 would say that the context was canceled
 	}
-	if n > 1 && c.policy.Prepare != nil {
-		if err := c.policy.Prepare(&a.request); err != nil {
-			return c.fail(ReasonError, err)
-		}
+	if resp != nil && out.isRequest(resp.Request) {
+		resp.Request = c.req // as without us; and the copy can be freed
 	}
-	if c.body.once {
-		sendOnce(&a.request)
-	}
-	resp, err := a.send(c.base)
-	if err != nil && c.limit.stop() && !c.caller.gone() {
-		err = errAttemptTimeout // HTTP/2 would say that the context was canceled
-	}
-	if resp != nil && a.sent(resp.Request) {
-		resp.Request = c.req // as without us; and the copy can go
-	}
-	c.note(n, a, resp, err)
+	c.note(n, &out.tracker, resp, err)
 	return nil
 }
 
 // note makes attempt n's outcome c.last.
-func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
+func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err error) {
 	switch {
 	case resp != nil && err != nil: // a broken base; the error counts
 		if resp.Body != nil {
@@ -129,104 +161,49 @@ func (c *call) note(n int, a *attempt, resp *http.Response, err error) {
 		}
 		resp = nil
 	case resp == nil && err == nil:
-		err = &Error{Attempts: c.teller.before + n, Reason: ReasonError, Err: errNoAnswer}
+		err = &Error{Attempts: c.reporter.before + n, Reason: ReasonError, Err: errNoResponse}
 	}
-	c.closed = false
+	c.state = open
 	c.last = outcome{
 		number: n, req: c.req, resp: resp, err: err, host: c.req.URL.Host, begun: c.begun,
-		ended:      c.caller.gone(),
-		whole:      c.body.whole(),
-		idempotent: c.idempotent,
+		ended:      c.waiter.Canceled(),
+		whole:      c.body.Whole(),
+		idempotent: c.idempotent == yes,
 	}
 	if err == nil {
 		return
 	}
-	c.last.unsent = !c.idempotent && a.unsent(err)
-	if own := c.body.failure(); own != nil && !c.last.ended {
+	c.last.unsent = c.idempotent != yes && tracker.Unsent(err, err == wait.ErrAttemptTimeout)
+	if own := c.body.Failure(); own != nil && !c.last.ended {
 		c.last.err, c.last.badBody = own, true
 	}
 }
 
-// opinion is what the rules think of the last attempt. A response that comes to
-// be kept only when the attempt's time is over is none, unless it is there whole:
-// its body is dead.
-func (c *call) opinion() opinion {
-	op, more := c.policy.judge(&c.last), c.last.number < c.policy.maxAttempts()
-	if op.open && (op.Verdict != Retry || more) {
-		op = op.after(c.look(op.Verdict == Retry))
-	}
-	var broken error
-	if op.Verdict == unknown && more && c.wantsWhole() {
-		broken = c.readWhole()
-	}
-	switch resp := c.last.resp; {
-	case broken == io.EOF || resp == nil || c.last.ended:
-		return op
-	case c.limit.cancel != nil && c.limit.stop():
-		discard(c.caller, resp, 0)
-		c.note(c.last.number, nil, nil, errAttemptTimeout)
-	case broken != nil: // if there is no other attempt, this is the caller's
-		c.last.err = broken
-	default:
-		return op
-	}
-	return c.policy.judge(&c.last)
-}
-
-// look asks the condition on the last response's body. While a request body that is
-// read from the caller is being sent it does not: he may wait for the answer. An
-// answer that has failed already takes no more time than it would to drain it.
-func (c *call) look(failed bool) Decision {
-	resp, most := c.last.resp, c.policy.maxPeekTime()
-	if failed {
-		most = min(most, drainAtMost)
-	}
-	if !c.body.sent() || !worthLooking(c.req, resp) {
-		return Decision{}
-	}
-	d := c.policy.peek(c.caller, c.req, resp, c.last.number, most)
-	c.last.ended = c.caller.gone()
-	return d
-}
-
-// wait throws the last attempt away and waits for d. It reports whether the
-// caller still waits, too.
+// wait discards the last attempt and waits for d. It reports whether the caller
+// still wants a result.
 func (c *call) wait(d time.Duration) bool {
+	if c.last.number == 0 {
+		return !c.waiter.Canceled()
+	}
 	start := now(d > 0)
-	c.body.revoke() // before the response is closed: HTTP/2 waits for it
-	discard(c.caller, c.last.resp, d)
-	c.closed = true
-	c.limit.end()
+	c.body.Revoke() // before the response is closed: HTTP/2 waits for it
+	respbody.Discard(c.waiter, c.last.resp, d)
+	c.state = discarded
+	c.limit.End()
 	if d > 0 {
 		d -= time.Since(start)
 	}
-	return c.caller.pause(d)
+	return c.waiter.Pause(d)
 }
 
-// finish hands the last attempt's result over.
-func (c *call) finish() (*http.Response, error) {
-	c.settled = true
-	if resp := c.last.resp; resp != nil {
-		c.body.keep()
-		c.limit.keep(resp)
-		if c.policy.ResumeDownloads {
-			c.makeResumable(resp)
-		}
-		return resp, nil
-	}
-	c.limit.end()
-	c.body.end()
-	return nil, c.last.err
-}
-
-// fail ends a call that has no result to hand over: the last response, if any,
-// is closed by now.
+// fail ends a call that has no result to hand over: the last response, if any, has
+// been closed.
 func (c *call) fail(why Reason, cause error) error {
-	ctx, inFlight := c.req.Context(), errors.Is(cause, errInFlight)
-	if inFlight && c.caller.gone() {
+	ctx, inFlight := c.req.Context(), errors.Is(cause, reqbody.ErrInFlight)
+	if inFlight && c.waiter.Canceled() {
 		why = ReasonContext
 	}
-	e := &Error{Attempts: c.teller.before + c.last.number, Reason: why, Err: c.last.err, Cause: cause}
+	e := &Error{Attempts: c.reporter.before + c.last.number, Reason: why, Err: c.last.err, Cause: cause}
 	if c.last.resp != nil {
 		e.Status = c.last.resp.StatusCode
 	}
@@ -235,25 +212,25 @@ func (c *call) fail(why Reason, cause error) error {
 			e.Cause = errCanceled
 		}
 	}
-	c.teller.amend(why)
+	c.reporter.amend(why)
 	if inFlight && why == ReasonBody && c.last.err != nil {
 		return c.last.err
 	}
 	return e
 }
 
-// cleanUp runs on all ways out. Where nothing was handed over (the context
-// ended, a rule or hook panicked) it closes what is open.
+// cleanUp runs on all ways out. Where nothing was handed over (the context ended, a
+// rule or hook panicked) it closes what is open.
 func (c *call) cleanUp() {
-	if c.settled {
+	if c.state == handedOver {
 		return
 	}
-	c.limit.end()
-	c.body.end()
-	if c.last.number == 0 && c.body.stream == nil && c.req.Body != nil {
+	c.limit.End()
+	c.body.End()
+	if c.last.number == 0 && !c.body.IsStream() && c.req.Body != nil {
 		c.req.Body.Close() // the base has not seen it
 	}
-	if c.last.resp != nil && c.last.resp.Body != nil && !c.closed {
+	if c.last.resp != nil && c.last.resp.Body != nil && c.state != discarded {
 		c.last.resp.Body.Close()
 	}
 }

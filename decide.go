@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/retryafter"
 )
 
@@ -22,35 +23,47 @@ type outcome struct {
 	badBody    bool      // err is the caller's own: its request body failed
 	whole      bool      // the request body can be sent again in full
 	idempotent bool
-	unsent     bool // it is proven that the server can't have acted on it
-	progress   bool // the answer broke off, and what came of it is kept
+	unsent     bool       // it is proven that the server can't have acted on it
+	progress   bool       // the response was truncated, and what came of it is kept
+	short      bool       // the server sent a shorter range than was asked for; err is nil
+	status     ruleResult // of RetryableStatus to resp
 }
 
-// ruling is what follows from an outcome.
-type ruling struct {
+// failedStatus asks RetryableStatus, unless it has been asked about this attempt.
+func (o *outcome) failedStatus(p *Policy) bool {
+	if o.status == notAsked {
+		o.status = resultOf(p.retryableStatus(o.resp.StatusCode))
+	}
+	return o.status == yes
+}
+
+// action is what follows from an outcome.
+type action struct {
 	retry  bool
 	wait   time.Duration
 	reason Reason
 }
 
-// opinion is what the rules think of an outcome, before anything bounds it.
-type opinion struct {
+// assessment is what the rules think of an outcome, before anything bounds it.
+type assessment struct {
 	Decision
 	reason Reason
 	sure   bool // Classify said so: NonIdempotent is not asked
 	open   bool // the body is to be asked, too
 }
 
-// judge asks what forbids another attempt and then the rules, in their order.
+// assess asks what forbids another attempt and then the rules, in their order.
 // It does no I/O and keeps no state; nor does bound, which has the second word,
 // but that it draws on the Budget.
 // The documentation of the package has both as tables.
-func (p *Policy) judge(o *outcome) opinion {
+func (p *Policy) assess(o *outcome) assessment {
 	switch {
+	case o.short: // no failure: what is left is asked for at once
+		return assessment{Decision: Decision{Retry, -1}, reason: ReasonDecision}
 	case o.badBody:
-		return opinion{reason: ReasonBody}
+		return assessment{reason: ReasonBody}
 	case o.ended && o.err != nil:
-		return opinion{reason: ReasonContext}
+		return assessment{reason: ReasonContext}
 	}
 	var d Decision
 	resp := o.resp
@@ -60,114 +73,114 @@ func (p *Policy) judge(o *outcome) opinion {
 	if p.Classify != nil && !o.ended {
 		d = p.Classify(o.req, resp, o.err, o.number)
 		if d.Verdict == Retry || d.Verdict == Stop {
-			return opinion{Decision: d, reason: ReasonDecision, sure: true}
+			return assessment{Decision: d, reason: ReasonDecision, sure: true}
 		}
 	}
-	var op opinion
+	var a assessment
 	if resp != nil {
-		op = p.judgeResponse(o.req, resp)
+		a = p.assessResponse(o, resp)
 	} else {
-		op = p.judgeError(o.err)
+		a = p.assessError(o.err)
 	}
 	if d.Wait != 0 {
-		op.Wait = d.Wait
+		a.Wait = d.Wait
 	}
-	return op
+	return a
 }
 
-func (p *Policy) judgeResponse(req *http.Request, resp *http.Response) opinion {
+func (p *Policy) assessResponse(o *outcome, resp *http.Response) assessment {
 	if resp.StatusCode < 200 { // 101 has left HTTP, and no other 1xx ends an exchange
-		return opinion{reason: ReasonSuccess}
+		return assessment{reason: ReasonSuccess}
 	}
 	if v := shouldRetry(resp.Header); v != unknown {
-		return opinion{Decision: Decision{Verdict: v}, reason: ReasonDecision}
+		return assessment{Decision: Decision{Verdict: v}, reason: ReasonDecision}
 	}
-	if expectationFailed(req, resp) {
-		return opinion{Decision: Decision{Retry, -1}, reason: ReasonStatus}
+	if expectationFailed(o.req, resp) {
+		return assessment{Decision: Decision{Retry, -1}, reason: ReasonStatus}
 	}
-	if p.retryableStatus(resp.StatusCode) {
-		return opinion{Decision: Decision{Verdict: Retry}, reason: ReasonStatus, open: p.RetryableBody != nil}
+	if o.failedStatus(p) {
+		return assessment{Decision: Decision{Verdict: Retry}, reason: ReasonStatus, open: p.RetryableBody != nil}
 	}
-	return opinion{reason: ReasonSuccess, open: p.RetryableBody != nil}
+	return assessment{reason: ReasonSuccess, open: p.RetryableBody != nil}
 }
 
 // after returns what the rules think once a condition has seen the body. Where
 // the status has failed already, the body can still say how long to wait.
-func (op opinion) after(d Decision) opinion {
-	if op.Verdict != Retry && d.Verdict == Retry {
-		op.Verdict, op.reason = Retry, ReasonCondition
+func (a assessment) after(d Decision) assessment {
+	if a.Verdict != Retry && d.Verdict == Retry {
+		a.Verdict, a.reason = Retry, ReasonCondition
 	}
 	if d.Wait != 0 {
-		op.Wait = d.Wait
+		a.Wait = d.Wait
 	}
-	return op
+	return a
 }
 
-// judgeError is a transport's view. A function's differs in what it defaults to.
-func (p *Policy) judgeError(err error) opinion {
+// assessError is a transport's view. A function's differs in what it defaults to.
+func (p *Policy) assessError(err error) assessment {
 	again := false
 	switch {
 	case err == nil || ErrorAs[*permanentError](err):
 	case p.RetryableError != nil:
 		again = p.RetryableError(err)
 	default:
-		again = !isPermanent(err)
+		again = !ErrorAs[*Error](err) && !neterr.IsPermanent(err) // an *Error: a layer below has decided
 	}
 	if again {
-		return opinion{Decision: Decision{Verdict: Retry}, reason: ReasonError}
+		return assessment{Decision: Decision{Verdict: Retry}, reason: ReasonError}
 	}
-	return opinion{reason: ReasonError}
+	return assessment{reason: ReasonError}
 }
 
 // bound holds what the rules want against what bounds them.
-func (p *Policy) bound(ctx context.Context, o *outcome, op opinion) ruling {
+func (p *Policy) bound(ctx context.Context, o *outcome, a assessment) action {
 	switch {
-	case op.Verdict != Retry:
-		return ruling{reason: op.reason}
+	case a.Verdict != Retry:
+		return action{reason: a.reason}
 	case o.ended:
-		return ruling{reason: ReasonContext}
+		return action{reason: ReasonContext}
 	case !o.whole:
-		return ruling{reason: ReasonBody}
-	case !o.idempotent && !op.sure && !p.mayResend(o):
-		return ruling{reason: ReasonMaybeDone}
+		return action{reason: ReasonBody}
+	case !o.idempotent && !a.sure && !p.mayResend(o):
+		return action{reason: ReasonMaybeDone}
 	}
-	return p.plan(ctx, o, op)
+	return p.plan(ctx, o, a)
 }
 
 // plan holds an attempt that the rules want against the bounds on attempts and
 // time, and finds the wait before it.
-func (p *Policy) plan(ctx context.Context, o *outcome, op opinion) ruling {
+func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
 	if o.number >= p.maxAttempts() {
-		return ruling{reason: ReasonAttempts}
+		return action{reason: ReasonAttempts}
 	}
 	now := time.Now()
-	wait, asked := op.Wait, o.askedWait(now)
-	if longest := max(asked, op.Wait); longest > p.maxRetryAfter() {
-		return ruling{reason: ReasonWait, wait: longest}
+	wait, asked := a.Wait, o.askedWait(now)
+	if longest := max(asked, a.Wait); longest > p.maxRetryAfter() {
+		return action{reason: ReasonWait, wait: longest}
 	}
 	if wait == 0 {
 		wait = p.backoff(o.number)
 	}
 	wait = max(wait, asked, 0)
 	if p.MaxElapsed > 0 && now.Add(wait).Sub(o.begun) > p.MaxElapsed {
-		return ruling{reason: ReasonWait, wait: wait}
+		return action{reason: ReasonWait, wait: wait}
 	}
 	if deadline, ok := ctx.Deadline(); ok && wait > 0 && !now.Add(wait).Before(deadline) {
-		return ruling{reason: ReasonWait, wait: wait}
+		return action{reason: ReasonWait, wait: wait}
 	}
 	if !o.progress && !p.Budget.withdraw(o.host, now) { // asking for the rest is no load twice
-		return ruling{reason: ReasonBudget, wait: wait}
+		return action{reason: ReasonBudget, wait: wait}
 	}
-	return ruling{retry: true, wait: wait, reason: op.reason}
+	return action{retry: true, wait: wait, reason: a.reason}
 }
 
 // feed puts into the budget what an attempt that went well is worth: one whose
 // response is kept, and not for want of a better one.
-func (p *Policy) feed(o *outcome, r ruling) {
+func (p *Policy) feed(o *outcome, r action) {
 	if p.Budget == nil || o.resp == nil || o.err != nil {
 		return
 	}
-	if r.reason == ReasonSuccess || r.reason == ReasonDecision && !r.retry && !p.retryableStatus(o.resp.StatusCode) {
+	if r.reason == ReasonSuccess || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
 		p.Budget.deposit(o.host, time.Now())
 	}
 }

@@ -13,16 +13,9 @@ import (
 
 type retryLater struct{ after time.Duration }
 
-func (retryLater) Error() string               { return "later" }
-func (e retryLater) RetryAfter() time.Duration { return e.after }
+func (retryLater) Error() string { return "later" }
 
-func answer(status int, headers ...string) *http.Response {
-	h := http.Header{}
-	for i := 0; i < len(headers); i += 2 {
-		h.Add(headers[i], headers[i+1])
-	}
-	return &http.Response{StatusCode: status, Header: h, Body: http.NoBody}
-}
+func (e retryLater) RetryAfter() time.Duration { return e.after }
 
 func says(v Verdict, wait time.Duration) Policy {
 	return Policy{Classify: func(*http.Request, *http.Response, error, int) Decision {
@@ -57,115 +50,115 @@ func TestDecide(t *testing.T) {
 		resp   *http.Response
 		err    error
 		change []func(*outcome)
-		want   ruling
+		want   action
 	}{
 		// Statuses.
-		{"200", Policy{}, get, answer(200), nil, nil, ruling{false, 0, ReasonSuccess}},
-		{"400", Policy{}, get, answer(400), nil, nil, ruling{false, 0, ReasonSuccess}},
-		{"401", Policy{}, get, answer(401), nil, nil, ruling{true, def, ReasonStatus}},
-		{"404 costs", Policy{}, get, answer(404), nil, nil, ruling{true, def, ReasonStatus}},
-		{"500 to a POST", Policy{}, post, answer(500), nil, nil, ruling{true, def, ReasonStatus}},
-		{"101", Policy{RetryableStatus: StatusAbove(0)}, get, answer(101), nil, nil, ruling{false, 0, ReasonSuccess}},
-		{"0 from a fake", Policy{}, get, answer(0), nil, nil, ruling{false, 0, ReasonSuccess}},
-		{"999 from a fake", Policy{}, get, answer(999), nil, nil, ruling{true, def, ReasonStatus}},
-		{"own status rule", Policy{RetryableStatus: StatusAbove(499)}, get, answer(404), nil, nil, ruling{false, 0, ReasonSuccess}},
-		{"417 after Expect", Policy{RetryableStatus: StatusAbove(499)}, post, answer(417), nil, []func(*outcome){expects}, ruling{true, 0, ReasonStatus}},
-		{"417 without Expect", Policy{RetryableStatus: StatusAbove(499)}, post, answer(417), nil, nil, ruling{false, 0, ReasonSuccess}},
+		{"200", Policy{}, get, answer(200), nil, nil, action{false, 0, ReasonSuccess}},
+		{"400", Policy{}, get, answer(400), nil, nil, action{false, 0, ReasonSuccess}},
+		{"401", Policy{}, get, answer(401), nil, nil, action{true, def, ReasonStatus}},
+		{"404 costs", Policy{}, get, answer(404), nil, nil, action{true, def, ReasonStatus}},
+		{"500 to a POST", Policy{}, post, answer(500), nil, nil, action{true, def, ReasonStatus}},
+		{"101", Policy{RetryableStatus: StatusAbove(0)}, get, answer(101), nil, nil, action{false, 0, ReasonSuccess}},
+		{"0 from a fake", Policy{}, get, answer(0), nil, nil, action{false, 0, ReasonSuccess}},
+		{"999 from a fake", Policy{}, get, answer(999), nil, nil, action{true, def, ReasonStatus}},
+		{"own status rule", Policy{RetryableStatus: StatusAbove(499)}, get, answer(404), nil, nil, action{false, 0, ReasonSuccess}},
+		{"417 after Expect", Policy{RetryableStatus: StatusAbove(499)}, post, answer(417), nil, []func(*outcome){expects}, action{true, 0, ReasonStatus}},
+		{"417 without Expect", Policy{RetryableStatus: StatusAbove(499)}, post, answer(417), nil, nil, action{false, 0, ReasonSuccess}},
 
 		// Errors.
-		{"lost GET", Policy{}, get, nil, lost, nil, ruling{true, def, ReasonError}},
-		{"lost POST", Policy{}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
-		{"unsent POST", Policy{}, post, nil, lost, []func(*outcome){unsent}, ruling{true, def, ReasonError}},
-		{"permanent", Policy{}, get, nil, http.ErrSchemeMismatch, nil, ruling{false, 0, ReasonError}},
-		{"marked permanent", Policy{RetryableError: always}, get, nil, Permanent(lost), nil, ruling{false, 0, ReasonError}},
-		{"own error rule says no", Policy{RetryableError: never}, get, nil, lost, nil, ruling{false, 0, ReasonError}},
-		{"own error rule replaces the classes", Policy{RetryableError: always}, get, nil, http.ErrSchemeMismatch, nil, ruling{true, def, ReasonError}},
-		{"own error rule doesn't pass the gate", Policy{RetryableError: always}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
-		{"net/http's own timeout", Policy{}, get, nil, context.DeadlineExceeded, nil, ruling{true, def, ReasonError}},
+		{"lost GET", Policy{}, get, nil, lost, nil, action{true, def, ReasonError}},
+		{"lost POST", Policy{}, post, nil, lost, nil, action{false, 0, ReasonMaybeDone}},
+		{"unsent POST", Policy{}, post, nil, lost, []func(*outcome){unsent}, action{true, def, ReasonError}},
+		{"permanent", Policy{}, get, nil, http.ErrSchemeMismatch, nil, action{false, 0, ReasonError}},
+		{"marked permanent", Policy{RetryableError: always}, get, nil, Permanent(lost), nil, action{false, 0, ReasonError}},
+		{"own error rule says no", Policy{RetryableError: never}, get, nil, lost, nil, action{false, 0, ReasonError}},
+		{"own error rule replaces the classes", Policy{RetryableError: always}, get, nil, http.ErrSchemeMismatch, nil, action{true, def, ReasonError}},
+		{"own error rule doesn't pass the gate", Policy{RetryableError: always}, post, nil, lost, nil, action{false, 0, ReasonMaybeDone}},
+		{"net/http's own timeout", Policy{}, get, nil, context.DeadlineExceeded, nil, action{true, def, ReasonError}},
 
 		// Never.
-		{"ended, error", says(Retry, 0), get, nil, lost, []func(*outcome){ended}, ruling{false, 0, ReasonContext}},
-		{"ended, answer", Policy{}, get, answer(503), nil, []func(*outcome){ended}, ruling{false, 0, ReasonContext}},
-		{"ended, success", Policy{}, get, answer(200), nil, []func(*outcome){ended}, ruling{false, 0, ReasonSuccess}},
-		{"caller's body failed", says(Retry, 0), get, nil, lost, []func(*outcome){badBody}, ruling{false, 0, ReasonBody}},
-		{"body not whole", says(Retry, 0), get, answer(503), nil, []func(*outcome){partly}, ruling{false, 0, ReasonBody}},
-		{"body not whole, success", Policy{}, get, answer(200), nil, []func(*outcome){partly}, ruling{false, 0, ReasonSuccess}},
+		{"ended, error", says(Retry, 0), get, nil, lost, []func(*outcome){ended}, action{false, 0, ReasonContext}},
+		{"ended, answer", Policy{}, get, answer(503), nil, []func(*outcome){ended}, action{false, 0, ReasonContext}},
+		{"ended, success", Policy{}, get, answer(200), nil, []func(*outcome){ended}, action{false, 0, ReasonSuccess}},
+		{"caller's body failed", says(Retry, 0), get, nil, lost, []func(*outcome){badBody}, action{false, 0, ReasonBody}},
+		{"body not whole", says(Retry, 0), get, answer(503), nil, []func(*outcome){partly}, action{false, 0, ReasonBody}},
+		{"body not whole, success", Policy{}, get, answer(200), nil, []func(*outcome){partly}, action{false, 0, ReasonSuccess}},
 
 		// Classify, then the server, then the rest.
-		{"Classify retries a 200", says(Retry, 0), get, answer(200), nil, nil, ruling{true, def, ReasonDecision}},
-		{"Classify stops a 503", says(Stop, 0), get, answer(503), nil, nil, ruling{false, 0, ReasonDecision}},
-		{"Classify doesn't know", says(unknown, 0), get, answer(503), nil, nil, ruling{true, def, ReasonStatus}},
-		{"Classify says nonsense", says(Verdict(7), 0), get, answer(503), nil, nil, ruling{true, def, ReasonStatus}},
-		{"Classify beats the server", says(Stop, 0), get, answer(503, "X-Should-Retry", "true"), nil, nil, ruling{false, 0, ReasonDecision}},
-		{"Classify passes the gate", says(Retry, 0), post, nil, lost, nil, ruling{true, def, ReasonDecision}},
-		{"Classify retries the permanent", says(Retry, 0), get, nil, http.ErrSchemeMismatch, nil, ruling{true, def, ReasonDecision}},
-		{"Classify's wait", says(Retry, 5*s), get, answer(503), nil, nil, ruling{true, 5 * s, ReasonDecision}},
-		{"Classify's wait alone", says(unknown, 5*s), get, answer(503), nil, nil, ruling{true, 5 * s, ReasonStatus}},
-		{"Classify's no wait", says(Retry, -1), get, answer(503), nil, nil, ruling{true, 0, ReasonDecision}},
-		{"Classify's wait and a longer Retry-After", says(Retry, s), get, answer(503, "Retry-After", "9"), nil, nil, ruling{true, 9 * s, ReasonDecision}},
-		{"Classify's wait is too long", says(Retry, time.Hour), get, answer(503), nil, nil, ruling{false, time.Hour, ReasonWait}},
-		{"server says yes", Policy{}, get, answer(400, "X-Should-Retry", "true"), nil, nil, ruling{true, def, ReasonDecision}},
-		{"server says no", Policy{}, get, answer(503, "X-Should-Retry", "false"), nil, nil, ruling{false, 0, ReasonDecision}},
-		{"server doesn't pass the gate", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(500, "X-Should-Retry", "true"), nil, nil, ruling{false, 0, ReasonMaybeDone}},
+		{"Classify retries a 200", says(Retry, 0), get, answer(200), nil, nil, action{true, def, ReasonDecision}},
+		{"Classify stops a 503", says(Stop, 0), get, answer(503), nil, nil, action{false, 0, ReasonDecision}},
+		{"Classify doesn't know", says(unknown, 0), get, answer(503), nil, nil, action{true, def, ReasonStatus}},
+		{"Classify says nonsense", says(Verdict(7), 0), get, answer(503), nil, nil, action{true, def, ReasonStatus}},
+		{"Classify beats the server", says(Stop, 0), get, answer(503, "X-Should-Retry", "true"), nil, nil, action{false, 0, ReasonDecision}},
+		{"Classify passes the gate", says(Retry, 0), post, nil, lost, nil, action{true, def, ReasonDecision}},
+		{"Classify retries the permanent", says(Retry, 0), get, nil, http.ErrSchemeMismatch, nil, action{true, def, ReasonDecision}},
+		{"Classify's wait", says(Retry, 5*s), get, answer(503), nil, nil, action{true, 5 * s, ReasonDecision}},
+		{"Classify's wait alone", says(unknown, 5*s), get, answer(503), nil, nil, action{true, 5 * s, ReasonStatus}},
+		{"Classify's no wait", says(Retry, -1), get, answer(503), nil, nil, action{true, 0, ReasonDecision}},
+		{"Classify's wait and a longer Retry-After", says(Retry, s), get, answer(503, "Retry-After", "9"), nil, nil, action{true, 9 * s, ReasonDecision}},
+		{"Classify's wait is too long", says(Retry, time.Hour), get, answer(503), nil, nil, action{false, time.Hour, ReasonWait}},
+		{"server says yes", Policy{}, get, answer(400, "X-Should-Retry", "true"), nil, nil, action{true, def, ReasonDecision}},
+		{"server says no", Policy{}, get, answer(503, "X-Should-Retry", "false"), nil, nil, action{false, 0, ReasonDecision}},
+		{"server doesn't pass the gate", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(500, "X-Should-Retry", "true"), nil, nil, action{false, 0, ReasonMaybeDone}},
 
 		// NonIdempotent.
-		{"only unsent: 500", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(500), nil, nil, ruling{false, 0, ReasonMaybeDone}},
-		{"only unsent: 503", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(503), nil, nil, ruling{false, 0, ReasonMaybeDone}},
-		{"only unsent: 503 with Retry-After", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(503, "Retry-After", "1"), nil, nil, ruling{true, def, ReasonStatus}},
-		{"only unsent: 408", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(408), nil, nil, ruling{true, def, ReasonStatus}},
-		{"only unsent: 425", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(425), nil, nil, ruling{true, def, ReasonStatus}},
-		{"only unsent: 429", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(429), nil, nil, ruling{true, def, ReasonStatus}},
-		{"only unsent: lost", Policy{NonIdempotent: ResendOnlyUnsent}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
-		{"only unsent: unsent", Policy{NonIdempotent: ResendOnlyUnsent}, post, nil, lost, []func(*outcome){unsent}, ruling{true, def, ReasonError}},
-		{"only unsent: idempotent", Policy{NonIdempotent: ResendOnlyUnsent}, get, answer(500), nil, nil, ruling{true, def, ReasonStatus}},
-		{"even if lost", Policy{NonIdempotent: ResendEvenIfLost}, post, nil, lost, nil, ruling{true, def, ReasonError}},
-		{"nonsense is the default", Policy{NonIdempotent: -5}, post, nil, lost, nil, ruling{false, 0, ReasonMaybeDone}},
-		{"nonsense is the default, answered", Policy{NonIdempotent: 99}, post, answer(500), nil, nil, ruling{true, def, ReasonStatus}},
+		{"only unsent: 500", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(500), nil, nil, action{false, 0, ReasonMaybeDone}},
+		{"only unsent: 503", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(503), nil, nil, action{false, 0, ReasonMaybeDone}},
+		{"only unsent: 503 with Retry-After", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(503, "Retry-After", "1"), nil, nil, action{true, def, ReasonStatus}},
+		{"only unsent: 408", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(408), nil, nil, action{true, def, ReasonStatus}},
+		{"only unsent: 425", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(425), nil, nil, action{true, def, ReasonStatus}},
+		{"only unsent: 429", Policy{NonIdempotent: ResendOnlyUnsent}, post, answer(429), nil, nil, action{true, def, ReasonStatus}},
+		{"only unsent: lost", Policy{NonIdempotent: ResendOnlyUnsent}, post, nil, lost, nil, action{false, 0, ReasonMaybeDone}},
+		{"only unsent: unsent", Policy{NonIdempotent: ResendOnlyUnsent}, post, nil, lost, []func(*outcome){unsent}, action{true, def, ReasonError}},
+		{"only unsent: idempotent", Policy{NonIdempotent: ResendOnlyUnsent}, get, answer(500), nil, nil, action{true, def, ReasonStatus}},
+		{"even if lost", Policy{NonIdempotent: ResendEvenIfLost}, post, nil, lost, nil, action{true, def, ReasonError}},
+		{"nonsense is the default", Policy{NonIdempotent: -5}, post, nil, lost, nil, action{false, 0, ReasonMaybeDone}},
+		{"nonsense is the default, answered", Policy{NonIdempotent: 99}, post, answer(500), nil, nil, action{true, def, ReasonStatus}},
 
 		// Attempts.
-		{"third of three", Policy{}, get, answer(503), nil, []func(*outcome){third}, ruling{false, 0, ReasonAttempts}},
-		{"third of three, good", Policy{}, get, answer(200), nil, []func(*outcome){third}, ruling{false, 0, ReasonSuccess}},
-		{"third of four", Policy{MaxAttempts: 4}, get, answer(503), nil, []func(*outcome){third}, ruling{true, def, ReasonStatus}},
-		{"negative is one", Policy{MaxAttempts: -4}, get, answer(503), nil, nil, ruling{false, 0, ReasonAttempts}},
+		{"third of three", Policy{}, get, answer(503), nil, []func(*outcome){third}, action{false, 0, ReasonAttempts}},
+		{"third of three, good", Policy{}, get, answer(200), nil, []func(*outcome){third}, action{false, 0, ReasonSuccess}},
+		{"third of four", Policy{MaxAttempts: 4}, get, answer(503), nil, []func(*outcome){third}, action{true, def, ReasonStatus}},
+		{"negative is one", Policy{MaxAttempts: -4}, get, answer(503), nil, nil, action{false, 0, ReasonAttempts}},
 
 		// Waits.
-		{"Retry-After above Backoff", Policy{}, get, answer(503, "Retry-After", "5"), nil, nil, ruling{true, 5 * s, ReasonStatus}},
-		{"Backoff above Retry-After", Policy{}, get, answer(503, "Retry-After", "1"), nil, nil, ruling{true, def, ReasonStatus}},
-		{"Retry-After on any status", Policy{Backoff: Constant(0)}, get, answer(404, "Retry-After", "1"), nil, nil, ruling{true, s, ReasonStatus}},
-		{"garbage", Policy{}, get, answer(503, "Retry-After", "soon"), nil, nil, ruling{true, def, ReasonStatus}},
-		{"milliseconds", Policy{Backoff: Constant(0)}, get, answer(429, "Retry-After-Ms", "10"), nil, nil, ruling{true, s / 100, ReasonStatus}},
-		{"the longest allowed", Policy{}, get, answer(503, "Retry-After", "30"), nil, nil, ruling{true, 30 * s, ReasonStatus}},
-		{"too long", Policy{}, get, answer(503, "Retry-After", "31"), nil, nil, ruling{false, 31 * s, ReasonWait}},
-		{"none allowed", Policy{MaxRetryAfter: -1}, get, answer(503, "Retry-After", "1"), nil, nil, ruling{false, s, ReasonWait}},
-		{"none allowed, none asked", Policy{MaxRetryAfter: -1}, get, answer(503, "Retry-After", "0"), nil, nil, ruling{true, def, ReasonStatus}},
-		{"longer allowed", Policy{MaxRetryAfter: time.Hour}, get, answer(503, "Retry-After", "31"), nil, nil, ruling{true, 31 * s, ReasonStatus}},
-		{"Backoff isn't bound by it", Policy{Backoff: Constant(time.Hour)}, get, answer(503), nil, nil, ruling{true, time.Hour, ReasonStatus}},
-		{"negative Backoff", Policy{Backoff: func(int) time.Duration { return -5 }}, get, answer(503), nil, nil, ruling{true, 0, ReasonStatus}},
-		{"an error's wait", Policy{}, get, nil, retryLater{7 * s}, nil, ruling{true, 7 * s, ReasonError}},
-		{"an error's wait, wrapped", Policy{}, get, nil, errors.Join(lost, retryLater{7 * s}), nil, ruling{true, 7 * s, ReasonError}},
-		{"an error's wait, too long", Policy{}, get, nil, retryLater{time.Minute}, nil, ruling{false, time.Minute, ReasonWait}},
-		{"an error's negative wait", Policy{}, get, nil, retryLater{-s}, nil, ruling{true, def, ReasonError}},
+		{"Retry-After above Backoff", Policy{}, get, answer(503, "Retry-After", "5"), nil, nil, action{true, 5 * s, ReasonStatus}},
+		{"Backoff above Retry-After", Policy{}, get, answer(503, "Retry-After", "1"), nil, nil, action{true, def, ReasonStatus}},
+		{"Retry-After on any status", Policy{Backoff: Constant(0)}, get, answer(404, "Retry-After", "1"), nil, nil, action{true, s, ReasonStatus}},
+		{"garbage", Policy{}, get, answer(503, "Retry-After", "soon"), nil, nil, action{true, def, ReasonStatus}},
+		{"milliseconds", Policy{Backoff: Constant(0)}, get, answer(429, "Retry-After-Ms", "10"), nil, nil, action{true, s / 100, ReasonStatus}},
+		{"the longest allowed", Policy{}, get, answer(503, "Retry-After", "30"), nil, nil, action{true, 30 * s, ReasonStatus}},
+		{"too long", Policy{}, get, answer(503, "Retry-After", "31"), nil, nil, action{false, 31 * s, ReasonWait}},
+		{"none allowed", Policy{MaxRetryAfter: -1}, get, answer(503, "Retry-After", "1"), nil, nil, action{false, s, ReasonWait}},
+		{"none allowed, none asked", Policy{MaxRetryAfter: -1}, get, answer(503, "Retry-After", "0"), nil, nil, action{true, def, ReasonStatus}},
+		{"longer allowed", Policy{MaxRetryAfter: time.Hour}, get, answer(503, "Retry-After", "31"), nil, nil, action{true, 31 * s, ReasonStatus}},
+		{"Backoff isn't bound by it", Policy{Backoff: Constant(time.Hour)}, get, answer(503), nil, nil, action{true, time.Hour, ReasonStatus}},
+		{"negative Backoff", Policy{Backoff: func(int) time.Duration { return -5 }}, get, answer(503), nil, nil, action{true, 0, ReasonStatus}},
+		{"an error's wait", Policy{}, get, nil, retryLater{7 * s}, nil, action{true, 7 * s, ReasonError}},
+		{"an error's wait, wrapped", Policy{}, get, nil, errors.Join(lost, retryLater{7 * s}), nil, action{true, 7 * s, ReasonError}},
+		{"an error's wait, too long", Policy{}, get, nil, retryLater{time.Minute}, nil, action{false, time.Minute, ReasonWait}},
+		{"an error's negative wait", Policy{}, get, nil, retryLater{-s}, nil, action{true, def, ReasonError}},
 	} {
 		o := with(c.base, func(o *outcome) {
 			o.number, o.whole, o.resp, o.err = 1, true, c.resp, c.err
 			o.req = &http.Request{Header: http.Header{}}
 		})
 		o = with(o, c.change...)
-		assert.Equal(t, c.want, c.policy.bound(t.Context(), &o, c.policy.judge(&o)), c.name)
+		assert.Equal(t, c.want, c.policy.bound(t.Context(), &o, c.policy.assess(&o)), c.name)
 	}
 }
 
 func TestNoWaitPastTheDeadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	for wait, want := range map[time.Duration]ruling{
+	for wait, want := range map[time.Duration]action{
 		time.Minute:   {true, time.Minute, ReasonStatus},
 		time.Hour:     {false, time.Hour, ReasonWait},
 		2 * time.Hour: {false, 2 * time.Hour, ReasonWait},
 	} {
 		p := Policy{Backoff: Constant(wait)}
 		o := outcome{number: 1, req: &http.Request{}, resp: answer(503), whole: true, idempotent: true}
-		assert.Equal(t, want, p.bound(ctx, &o, p.judge(&o)))
+		assert.Equal(t, want, p.bound(ctx, &o, p.assess(&o)))
 	}
 }
 
@@ -198,4 +191,12 @@ func TestIdempotent(t *testing.T) {
 	p := Policy{Idempotent: func(r *http.Request) bool { return r.Method == "SEARCH" }}
 	assert.True(t, p.idempotent(&http.Request{Method: "SEARCH"}))
 	assert.False(t, p.idempotent(&http.Request{Method: "GET", Header: key}))
+}
+
+func TestShouldRetryHeader(t *testing.T) {
+	for value, want := range map[string]Verdict{
+		"": unknown, "true": Retry, "TRUE": Retry, "false": Stop, "False": Stop, "yes": unknown, "1": unknown,
+	} {
+		assert.Equal(t, want, shouldRetry(http.Header{"X-Should-Retry": {value}}), value)
+	}
 }

@@ -2,7 +2,10 @@ package insist
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // Do calls fn until it succeeds or the policy says stop, and returns the last
@@ -31,7 +34,7 @@ import (
 // EditPolicy with Disabled set; to leave them to the transport, call fn without
 // Do.
 func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), retryIf ...func(T) bool) (T, error) {
-	if p.eventful() || ctx.Err() != nil || ctx.Value(scopeKey{}) != nil {
+	if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
 		return doEventful(ctx, &p, fn, retryIf)
 	}
 	v, err := fn(ctx)
@@ -57,8 +60,8 @@ func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) 
 	if p.PerAttemptTimeout > 0 {
 		fn = limited(p.PerAttemptTimeout, fn)
 	}
-	l := loop{ctx: ctx, begun: now(p.MaxElapsed > 0), teller: newTeller(ctx, scopeOf(ctx), p, time.Time{})}
-	l.teller.begin()
+	l := loop{ctx: ctx, begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p, time.Time{})}
+	l.reporter.begin()
 	v, err := fn(ctx)
 	return doAgain(&l, p, fn, retryIf, v, err)
 }
@@ -99,7 +102,7 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 	return func(ctx context.Context, a A) (T, error) {
 		// As Do, but that it doesn't copy the policy for each call.
 		bound := func(ctx context.Context) (T, error) { return fn(ctx, a) }
-		if p.eventful() || ctx.Err() != nil || ctx.Value(scopeKey{}) != nil {
+		if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
 			return doEventful(ctx, &p, bound, retryIf)
 		}
 		v, err := fn(ctx, a)
@@ -115,7 +118,7 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 type loop struct {
 	ctx         context.Context
 	conditioned bool // there is a condition on the result
-	teller      teller
+	reporter    reporter
 	begun       time.Time // if MaxElapsed asks for it
 	number      int       // of calls that have ended
 	err         error
@@ -140,24 +143,24 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 	if err == nil && !rejected {
 		l.err = nil
 		p.Budget.deposit("", now(p.Budget != nil))
-		if l.teller.asked() {
-			l.teller.tell(&outcome{number: l.number}, ruling{reason: ReasonSuccess})
+		if l.reporter.isOn() {
+			l.reporter.report(&outcome{number: l.number}, action{reason: ReasonSuccess})
 		}
 		return false
 	}
 	o := outcome{number: l.number, err: err, begun: l.begun, ended: l.ctx.Err() != nil}
 	r := p.decideCall(l.ctx, &o, rejected, l.conditioned)
-	l.teller.tell(&o, r)
+	l.reporter.report(&o, r)
 	if !r.retry {
 		l.fail(r.reason, err, rejected)
 		return false
 	}
-	if !(caller{ctx: l.ctx}).pause(r.wait) {
-		l.teller.amend(ReasonContext)
+	if !wait.ForContext(l.ctx).Pause(r.wait) {
+		l.reporter.amend(ReasonContext)
 		l.fail(ReasonContext, err, rejected)
 		return false
 	}
-	l.teller.begin()
+	l.reporter.begin()
 	return true
 }
 
@@ -176,19 +179,39 @@ func (l *loop) fail(why Reason, err error, rejected bool) {
 
 // decideCall is decide for a function. Its errors are retried as in aomaker: all
 // of them, unless there is a condition of either kind.
-func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, conditioned bool) ruling {
+func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, conditioned bool) action {
 	if o.ended {
-		return ruling{reason: ReasonContext}
+		return action{reason: ReasonContext}
 	}
 	if rejected {
-		return p.plan(ctx, o, opinion{reason: ReasonCondition})
+		return p.plan(ctx, o, assessment{reason: ReasonCondition})
 	}
 	again := !conditioned
 	if p.RetryableError != nil {
 		again = p.RetryableError(o.err)
 	}
 	if !again || ErrorAs[*permanentError](o.err) {
-		return ruling{reason: ReasonError}
+		return action{reason: ReasonError}
 	}
-	return p.plan(ctx, o, opinion{reason: ReasonError})
+	return p.plan(ctx, o, assessment{reason: ReasonError})
+}
+
+// limited returns fn with a time limit on each call. The context ends when fn
+// returns, but a response that fn returns can be read to its end.
+func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(context.Context) (T, error) {
+	return func(ctx context.Context) (v T, err error) {
+		l := wait.NewLimit(ctx, d)
+		kept := false
+		defer func() {
+			if !kept {
+				l.End()
+			}
+		}()
+		v, err = fn(l.Context())
+		if resp, ok := any(v).(*http.Response); ok && resp != nil && resp.Body != nil && err == nil {
+			resp.Body = l.Body(resp.Body)
+			kept = true
+		}
+		return v, l.Explain(ctx, err)
+	}
 }

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
+
+	"github.com/seed-552c89fc/insist/internal/neterr"
 )
 
 // Error reports that insist itself ended a call. RoundTrip returns one only where
@@ -82,54 +83,19 @@ func (e *Error) Unwrap() []error {
 func (e *Error) Timeout() bool {
 	switch {
 	case e.ctxErr != nil:
-		return errors.Is(e.ctxErr, context.DeadlineExceeded) || isTimeout(e.Cause)
+		return errors.Is(e.ctxErr, context.DeadlineExceeded) || neterr.IsTimeout(e.Cause)
 	case e.Cause != nil:
-		return isTimeout(e.Cause)
+		return neterr.IsTimeout(e.Cause)
 	}
-	return isTimeout(e.Err)
+	return neterr.IsTimeout(e.Err)
 }
 
 // Temporary is Timeout, as it is for the context's own error. It makes an Error a
 // net.Error: errors.As would else find the last attempt's, which may be no timeout.
 func (e *Error) Temporary() bool { return e.Timeout() }
 
-func isTimeout(err error) bool {
-	t, ok := errors.AsType[interface {
-		error
-		Timeout() bool
-	}](err)
-	return ok && t.Timeout()
-}
-
 // Errors of our own that have nothing to carry.
 var (
-	errRevoked     = errors.New("insist: this attempt's request body has been closed")
-	errInFlight    = errors.New("insist: the request body is still being read")
-	errNoBody      = errors.New("insist: GetBody returned neither a body nor an error")
-	errNotRewound  = errors.New("insist: GetBody did not return the whole request body")
-	errNotRecorded = errors.New("insist: the request body was too large to keep")
-	errTooOften    = errors.New("insist: the base transport asked for the request body too often")
-	errBadRead     = errors.New("insist: a body returned an invalid count from Read")
-	errCanceled    = errors.New("insist: request canceled")
-	errNoAnswer    = errors.New("insist: the base RoundTripper returned neither a response nor an error")
+	errCanceled   = errors.New("insist: request canceled")
+	errNoResponse = errors.New("insist: the base RoundTripper returned neither a response nor an error")
 )
-
-// bodyError is what the base gets to see of an error of the caller's reader.
-// It is a pointer, because net/http compares body errors, which panics for some
-// types; the caller gets the error itself.
-type bodyError struct{ err error }
-
-func (e *bodyError) Error() string { return e.err.Error() }
-func (e *bodyError) Unwrap() error { return e.err }
-
-// lengthError says that a body is not as long as its request declares.
-type lengthError struct{ got, declared int64 }
-
-func (e *lengthError) Error() string {
-	if e.got > e.declared {
-		return fmt.Sprintf("insist: the request body is longer than its ContentLength of %d", e.declared)
-	}
-	return fmt.Sprintf("insist: the request body ended after %d of the %d bytes of its ContentLength", e.got, e.declared)
-}
-
-func (e *lengthError) Unwrap() error { return io.ErrUnexpectedEOF }

@@ -77,8 +77,10 @@ func ExampleDo_permanent() {
 // throttled is an error that says how long to wait.
 type throttled struct{ wait time.Duration }
 
-func (throttled) Error() string               { return "throttled" }
+func (throttled) Error() string { return "throttled" }
+
 func (e throttled) RetryAfter() time.Duration { return e.wait }
+
 func (e throttled) after(calls int) (int, error) {
 	if calls == 1 {
 		return 0, e
@@ -183,4 +185,202 @@ func ExampleRun() {
 	})
 	fmt.Println(err, "after", shop.calls, "calls")
 	// Output: <nil> after 2 calls
+}
+
+// Func wraps a function once, also a method value, and keeps its type.
+func ExampleFunc() {
+	shop := &inventory{failures: 2}
+	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+
+	var count func(ctx context.Context, item string) (int, error) = insist.Func(policy, shop.Count)
+
+	n, err := count(context.Background(), "apple")
+	fmt.Println(n, err, "after", shop.calls, "calls")
+	// Output: 5 <nil> after 3 calls
+}
+
+// A function of another shape is wrapped in a literal that calls Run or Do and
+// captures the arguments.
+func ExampleFunc_otherShapes() {
+	shop := &inventory{failures: 2}
+	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+
+	move := func(ctx context.Context, item, from, to string) error {
+		return insist.Run(ctx, policy, func(ctx context.Context) error {
+			return shop.Move(ctx, item, from, to)
+		})
+	}
+
+	err := move(context.Background(), "apple", "shelf", "till")
+	fmt.Println(err, "after", shop.calls, "calls")
+	// Output: <nil> after 3 calls
+}
+
+// With a condition on the value and one on the error either is enough. With that
+// on the value alone no error would be tried again.
+func ExampleFunc_condition() {
+	stock := []int{0, 0, 12}
+	calls := 0
+	look := func(_ context.Context, item string) (int, error) {
+		if calls++; calls == 2 {
+			return 0, throttled{}
+		}
+		return stock[calls-1], nil
+	}
+	policy := insist.Policy{
+		Backoff:        insist.Constant(time.Millisecond),
+		RetryableError: insist.ErrorAs[throttled],
+	}
+
+	untilThere := insist.Func(policy, look, func(n int) bool { return n == 0 })
+
+	n, err := untilThere(context.Background(), "apple")
+	fmt.Println(n, err, "after", calls, "calls")
+	// Output: 12 <nil> after 3 calls
+}
+
+// The body of the loop is run again if it has reported a failure.
+func ExampleAttempts() {
+	shop := &inventory{failures: 2}
+	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+
+	tries, failed := insist.Attempts(context.Background(), policy)
+	for try := range tries {
+		n, err := shop.Count(try.Context(), "apple")
+		if err != nil {
+			fmt.Println("try", try.Number(), err)
+			try.Fail(err)
+			continue
+		}
+		fmt.Println("there are", n)
+	}
+	if err := failed(); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// try 1 busy
+	// try 2 busy
+	// there are 5
+}
+
+// A body that leaves the loop has had its last try, whatever it reported.
+func ExampleAttempts_break() {
+	shop := &inventory{failures: 9}
+	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+
+	tries, failed := insist.Attempts(context.Background(), policy)
+	for try := range tries {
+		if _, err := shop.Count(try.Context(), "apple"); err != nil {
+			try.Fail(err)
+			break
+		}
+	}
+	fmt.Println(failed(), "after", shop.calls, "call")
+	// Output: busy after 1 call
+}
+
+// item is what the functions of these examples fetch.
+type item struct {
+	RetCode int
+	Name    string
+}
+
+// failingFetch fails with these errors, one after the other, and then succeeds.
+func failingFetch(failures ...error) func(context.Context) (item, error) {
+	return func(context.Context) (item, error) {
+		if len(failures) > 0 {
+			err := failures[0]
+			failures = failures[1:]
+			return item{}, err
+		}
+		return item{Name: "apple"}, nil
+	}
+}
+
+var errNotFound = errors.New("not found")
+
+// aomaker, first form: IS_HTTP_RETRY with HTTP_RETRY_COUNTS and
+// HTTP_RETRY_INTERVAL, whose defaults are those of a zero Policy.
+func Example_aomakerHTTP() {
+	server := exampleServer(502, 404, 200)
+	defer server.Close()
+
+	policy := insist.Policy{MaxAttempts: 3, Backoff: insist.Constant(2 * time.Millisecond)} // 2 s, but in an example
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// aomaker, second form: @retry with a retry_condition on what the function
+// returns. The last value is not lost when the attempts are used up.
+func Example_aomakerDecorator() {
+	calls := 0
+	create := func(_ context.Context, name string) (item, error) {
+		if calls++; calls < 3 {
+			return item{RetCode: 5000}, nil
+		}
+		return item{Name: name}, nil
+	}
+
+	policy := insist.Policy{MaxAttempts: 3, Backoff: insist.Constant(2 * time.Millisecond)}
+	retried := insist.Func(policy, create, func(i item) bool { return i.RetCode != 0 })
+
+	i, err := retried(context.Background(), "apple")
+	fmt.Println(i.Name, err)
+	// Output: apple <nil>
+}
+
+// aomaker, third form: the loop over AoMakerRetry with an exception_type.
+func Example_aomakerBlock() {
+	fetch := failingFetch(throttled{}, throttled{})
+
+	policy := insist.Policy{
+		MaxAttempts:    3,
+		Backoff:        insist.Constant(2 * time.Millisecond),
+		RetryableError: insist.ErrorAs[throttled],
+	}
+	tries, failed := insist.Attempts(context.Background(), policy)
+	for try := range tries {
+		i, err := fetch(try.Context())
+		try.Fail(err)
+		fmt.Printf("%d %q\n", try.Number(), i.Name)
+	}
+	fmt.Println(failed())
+	// Output:
+	// 1 ""
+	// 2 ""
+	// 3 "apple"
+	// <nil>
+}
+
+// The call that the README shows beside those of cenkalti/backoff, avast/retry-go
+// and sethvargo/go-retry: up to 5 attempts, exponential waits with full jitter, and
+// no further attempt for an item that is not there.
+func Example_comingFromOthers() {
+	policy := insist.Policy{MaxAttempts: 5, Backoff: insist.Exponential(time.Millisecond, 20*time.Millisecond)}
+	ctx := context.Background()
+
+	for _, fetch := range []func(context.Context) (item, error){
+		failingFetch(errBusy, errBusy),
+		failingFetch(errBusy, errNotFound),
+	} {
+		i, err := insist.Do(ctx, policy, func(ctx context.Context) (item, error) {
+			i, err := fetch(ctx)
+			if errors.Is(err, errNotFound) {
+				err = insist.Permanent(err)
+			}
+			return i, err
+		})
+		fmt.Printf("%q %v\n", i.Name, err)
+	}
+	// Output:
+	// "apple" <nil>
+	// "" insist: an error that is not retried after 2 attempts (last error: not found)
 }

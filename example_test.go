@@ -1,14 +1,23 @@
 package insist_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // exampleServer answers with these statuses, one after the other, and goes on
@@ -159,4 +168,249 @@ func ExampleWithRecord() {
 	// attempt 1: status 503, again: true (status)
 	// attempt 2: status 429, again: true (status)
 	// attempt 3: status 200, again: false (success)
+}
+
+// A Twirp service says 408 where the caller's deadline has passed or the call was
+// canceled. To Standard a 408 is a failure that may pass; here it is an answer.
+// (For rate limits, as GitHub's by 403, there is the package ratelimit.)
+func ExamplePolicy_classify() {
+	server := exampleServer(408, 200)
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.Classify = func(_ *http.Request, resp *http.Response, _ error, _ int) (d insist.Decision) {
+		if resp != nil && resp.StatusCode == http.StatusRequestTimeout {
+			d.Verdict = insist.Stop
+		}
+		return d // else the other rules decide
+	}
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 408 Request Timeout
+}
+
+// A search by POST changes nothing, so that it may be sent again also where the
+// answer was lost.
+func ExamplePolicy_idempotent() {
+	server := exampleServer(0, 200) // 0: no answer
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.Idempotent = func(req *http.Request) bool {
+		return req.Method == "GET" || req.URL.Path == "/search"
+	}
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	resp, err := client.Post(server.URL+"/search", "application/json", strings.NewReader(`{"q": "go"}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// Where each request needs a signature of its own, Prepare signs the attempts
+// from the second on; the first is signed by the caller.
+func ExamplePolicy_prepare() {
+	mac := func(nonce string) string {
+		h := hmac.New(sha256.New, []byte("key"))
+		h.Write([]byte(nonce))
+		return fmt.Sprintf("%x", h.Sum(nil))
+	}
+	used := map[string]bool{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		nonce := req.Header.Get("X-Nonce")
+		switch {
+		case used[nonce] || req.Header.Get("X-Signature") != mac(nonce):
+			w.WriteHeader(http.StatusUnauthorized)
+		case len(used) == 0:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		used[nonce] = true
+	}))
+	defer server.Close()
+
+	sign := func(req *http.Request) error {
+		nonce := fmt.Sprint("order 7, attempt ", insist.AttemptNumber(req.Context()))
+		req.Header.Set("X-Nonce", nonce)
+		req.Header.Set("X-Signature", mac(nonce))
+		return nil
+	}
+	policy := insist.Standard()
+	policy.Prepare = sign
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	req, _ := http.NewRequest("PUT", server.URL+"/orders/7", strings.NewReader("one apple"))
+	if err := sign(req); err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	fmt.Println(req.Header.Get("X-Nonce")) // the caller's request is not changed
+	// Output:
+	// 200 OK
+	// order 7, attempt 1
+}
+
+// Only errors of the network below HTTP are retried.
+func ExampleErrorAs() {
+	policy := insist.Policy{
+		Backoff:        insist.Constant(time.Millisecond),
+		RetryableError: insist.ErrorAs[*net.OpError],
+	}
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	ctx, record := insist.WithRecord(context.Background())
+	req, _ := http.NewRequestWithContext(ctx, "GET", "http://127.0.0.1:1", nil) // refused
+	_, err := client.Do(req)
+	fmt.Println(insist.ErrorAs[*net.OpError](err), "after", len(record.Calls()[0]), "attempts")
+	// Output: true after 3 attempts
+}
+
+var errNoToken = errors.New("no token in the key ring")
+
+// withToken is a RoundTripper that adds a token to each request.
+type withToken struct{ base http.RoundTripper }
+
+func (t withToken) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, insist.Permanent(errNoToken)
+}
+
+// A layer below says that another attempt would not help.
+func ExamplePermanent() {
+	transport := &insist.RetryTransport{Base: withToken{http.DefaultTransport}}
+
+	ctx, record := insist.WithRecord(context.Background())
+	req, _ := http.NewRequestWithContext(ctx, "GET", "http://api.example.com/", nil)
+	_, err := transport.RoundTrip(req)
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, errNoToken), "after", len(record.Calls()[0]), "attempt")
+	// Output:
+	// no token in the key ring
+	// true after 1 attempt
+}
+
+// The waits are random, and their limit doubles.
+func ExampleExponential() {
+	backoff := insist.Exponential(100*time.Millisecond, time.Second)
+
+	for failed, limit := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
+		wait := backoff(failed + 1)
+		fmt.Println(limit*time.Millisecond, 0 <= wait && wait <= limit*time.Millisecond)
+	}
+	// Output:
+	// 100ms true
+	// 200ms true
+	// 400ms true
+	// 800ms true
+	// 1s true
+	// 1s true
+}
+
+// A small answer breaks off in the middle. With MaxWholeBytes the caller never
+// sees that.
+func ExamplePolicy_maxWholeBytes() {
+	server := httptest.NewServer(insisttest.NewScript(
+		insisttest.CutAfter(10, insisttest.JSON(200, `{"stock": {"apple": 5}}`)),
+		insisttest.JSON(200, `{"stock": {"apple": 5}}`),
+	))
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.MaxWholeBytes = 1 << 20
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	fmt.Println(string(text), err)
+	// Output: {"stock": {"apple": 5}} <nil>
+}
+
+// The line breaks after each 400 KB of a file of 1 MB. With ResumeDownloads the
+// body goes on by itself; here OnAttempt tells of it.
+func ExamplePolicy_resumeDownloads() {
+	file := bytes.Repeat([]byte("0123456789"), 100_000)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"v1"`) // names this version of the file
+		http.ServeContent(&brittle{w, 400_000}, r, "", time.Time{}, bytes.NewReader(file))
+	}))
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.ResumeDownloads = true
+	policy.OnAttempt = func(_ context.Context, a insist.Attempt) {
+		fmt.Println(a.Number, a.Status, a.Reason)
+	}
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	fmt.Println(bytes.Equal(got, file), err)
+	// Output:
+	// 1 200 success
+	// 1 200 error
+	// 2 206 success
+	// 2 206 error
+	// 3 206 success
+	// true <nil>
+}
+
+// brittle is the writer of an answer whose connection breaks after left bytes.
+type brittle struct {
+	http.ResponseWriter
+	left int
+}
+
+func (b *brittle) Write(p []byte) (int, error) {
+	n, err := b.ResponseWriter.Write(p[:min(len(p), b.left)])
+	if b.left -= n; b.left == 0 && n < len(p) {
+		panic(http.ErrAbortHandler)
+	}
+	return n, err
+}
+
+// A record prints as one line, which says why a call took so long and is safe to
+// log.
+func ExampleRecord() {
+	server := exampleServer(503, 429, 200)
+	defer server.Close()
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: insist.Policy{Backoff: insist.Constant(0)}}}
+
+	ctx, record := insist.WithRecord(context.Background())
+	req, _ := http.NewRequestWithContext(ctx, "GET", server.URL+"?token=secret", nil)
+	resp, err := client.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+
+	line := strings.Replace(record.String(), req.URL.Host, "api.example.com", 1)
+	fmt.Println(regexp.MustCompile(`[0-9.]+[mµn]?s\b`).ReplaceAllString(line, "2ms")) // the times vary
+	// Output: GET api.example.com: 3 attempts in 2ms: 503 after 2ms (status), wait 2ms; 429 after 2ms (status), wait 2ms; 200 after 2ms (success)
 }

@@ -1,126 +1,41 @@
 package insist_test
 
 import (
+	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
 	"fmt"
 	"io"
-	"log"
-	"net"
+	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/internal/leak"
+	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
-// The tests in the files httptest_server*_test.go run against a real server and
-// net/http's own transport over real sockets.
-
-// srvEach runs a test on HTTP/1.1 and on HTTP/2: what is right on the one by
-// accident is wrong on the other.
-func srvEach(t *testing.T, test func(t *testing.T, p srvProto)) {
-	for _, p := range []srvProto{http11, http2} {
-		t.Run(p.name, func(t *testing.T) { test(t, p) })
-	}
-}
-
-type srvProto struct {
-	name  string
-	major int
-	plain bool // without TLS
-}
-
-var (
-	http11   = srvProto{"HTTP/1.1", 1, true}
-	http2    = srvProto{"HTTP/2", 2, false}
-	http2raw = srvProto{"HTTP/2 without TLS", 2, true} // its connections cost little
-)
-
-// server is a server and the transport to reach it by.
-type server struct {
-	*httptest.Server
-	base *http.Transport
-}
-
-// start starts a server that speaks p; tweaks are made before.
-func (p srvProto) start(t *testing.T, h http.HandlerFunc, tweaks ...func(*httptest.Server)) *server {
-	t.Helper()
-	s := httptest.NewUnstartedServer(srvChecked{t, p, h})
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		return context.WithValue(ctx, srvConnKey{}, c)
-	}
-	for _, tweak := range tweaks {
-		tweak(s)
-	}
-	s.EnableHTTP2 = p == http2
-	s.Config.Protocols = new(http.Protocols)
-	s.Config.Protocols.SetHTTP1(p == http11)
-	s.Config.Protocols.SetHTTP2(p == http2)
-	s.Config.Protocols.SetUnencryptedHTTP2(p == http2raw)
-	if p.plain {
-		s.Start()
-	} else {
-		s.StartTLS()
-	}
-	base := s.Client().Transport.(*http.Transport)
-	base.Protocols = s.Config.Protocols
-	t.Cleanup(func() {
-		base.CloseIdleConnections()
-		s.Close()
-	})
-	return &server{s, base}
-}
-
-// srvChecked sees to it that a test tests the protocol it is meant to.
-type srvChecked struct {
-	t    *testing.T
-	p    srvProto
-	next http.Handler
-}
-
-func (c srvChecked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor != c.p.major {
-		c.t.Errorf("%s came by %s", r.Method, r.Proto)
-	}
-	c.next.ServeHTTP(w, r)
-}
-
-type srvConnKey struct{}
-
-// srvCut ends the connection that r came by: with a TCP reset, or as if the
-// server had crashed in between.
-func srvCut(r *http.Request, reset bool) {
-	c := r.Context().Value(srvConnKey{}).(net.Conn)
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	if reset {
-		c.(*net.TCPConn).SetLinger(0)
-	}
-	c.Close()
-	panic(http.ErrAbortHandler)
-}
+// The core cases over real sockets; integrationtests has the others.
 
 // eager retries at once, four attempts in all.
 var eager = insist.Policy{MaxAttempts: 4, Backoff: insist.Constant(0)}
 
 // over returns a transport that retries over s, edited.
-func (s *server) over(edits ...func(*insist.Policy)) *insist.RetryTransport {
+func over(s *servertest.Server, edits ...func(*insist.Policy)) *insist.RetryTransport {
 	p := eager
 	for _, edit := range edits {
 		edit(&p)
 	}
-	return &insist.RetryTransport{Base: s.base, Policy: p}
+	return &insist.RetryTransport{Base: s.Base, Policy: p}
 }
 
-// request makes a request for s, and the record of its attempts.
-func (s *server) request(t testing.TB, method, path string, body io.Reader) (*http.Request, *insist.Record) {
+// requestTo returns a request to s, and the record of its attempts.
+func requestTo(t testing.TB, s *servertest.Server, method, path string, body io.Reader) (*http.Request, *insist.Record) {
 	t.Helper()
 	ctx, record := insist.WithRecord(t.Context())
 	req, err := http.NewRequestWithContext(ctx, method, s.URL+path, body)
@@ -128,70 +43,147 @@ func (s *server) request(t testing.TB, method, path string, body io.Reader) (*ht
 	return req, record
 }
 
-// reasons returns the reasons on record for the only call.
-func reasons(t testing.TB, r *insist.Record) (all []insist.Reason) {
-	t.Helper()
-	calls := r.Calls()
-	require.Len(t, calls, 1)
-	for _, a := range calls[0] {
-		all = append(all, a.Reason)
-	}
-	return all
+// resumes allows for cuts so near to each other that nothing arrives between.
+func resumes(p *insist.Policy) { p.ResumeDownloads, p.MaxAttempts = true, 30 }
+
+// answers are what must reach the caller as it is, after a 503 and as the last
+// of several.
+var answers = []struct {
+	name, method string
+	write        http.HandlerFunc
+}{
+	{"HEAD", "HEAD", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "12")
+	}},
+	{"204", "DELETE", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) }},
+	{"304", "GET", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Etag", `"a"`)
+		w.WriteHeader(304)
+	}},
+	{"trailers", "GET", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Announced")
+		io.WriteString(w, "body")
+		w.Header().Set("X-Announced", "1")
+		w.Header().Set(http.TrailerPrefix+"X-Not-Announced", "2")
+	}},
+	{"gzip", "GET", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", r.Header.Get("Accept-Encoding"))
+		z := gzip.NewWriter(w)
+		z.Write(servertest.Megabyte[:20_000])
+		z.Close()
+	}},
+	{"truncated", "GET", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "5000")
+		w.Write(servertest.Megabyte[:1234])
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}},
+	{"503", "POST", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(503)
+		w.Write(servertest.Megabyte)
+	}},
+	{"403", "GET", func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"code": "NoSuchKey"}`, 403) }},
 }
 
-// srvPattern returns n bytes of which no part repeats another.
-func srvPattern(n int) []byte {
-	p, x := make([]byte, n), uint64(88172645463325252)
-	for i := range p {
-		x ^= x << 13
-		x ^= x >> 7
-		x ^= x << 17
-		p[i] = byte(x)
-	}
-	return p
+// TestTheLastAnswerIsAsWithoutUs compares every part of the response with what
+// the bare transport returns.
+func TestTheLastAnswerIsAsWithoutUs(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, p servertest.Proto) {
+		for _, a := range answers {
+			t.Run(a.name, func(t *testing.T) {
+				var hits servertest.Counter
+				s := p.Start(t, func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Date", "Thu, 01 Jan 1970 00:00:00 GMT")
+					if r.URL.Path != "/bare" && hits.Next(r) == 1 {
+						http.Error(w, "not now", 503)
+						return
+					}
+					a.write(w, r)
+				})
+				req, _ := requestTo(t, s, a.method, "/bare", nil)
+				resp, err := s.Base.RoundTrip(req)
+				require.NoError(t, err)
+				bare := responseText(resp)
+				req, _ = requestTo(t, s, a.method, "/retried", nil)
+				resp, err = over(s).RoundTrip(req)
+				require.NoError(t, err)
+				assert.Same(t, req, resp.Request)
+				assert.Equal(t, bare, responseText(resp))
+				req, _ = requestTo(t, s, a.method, "/whole", nil)
+				resp, err = over(s, resumes, func(p *insist.Policy) { p.MaxWholeBytes, p.MaxAttempts = 1<<20, 4 }).RoundTrip(req)
+				require.NoError(t, err)
+				assert.Equal(t, withoutType(bare), withoutType(responseText(resp)))
+				if a.name == "truncated" && p == servertest.HTTP1 {
+					assert.Contains(t, bare, "1234 bytes, then unexpected EOF")
+				}
+			})
+		}
+	})
 }
 
-// digest names a body: its length and hash.
-func digest(p []byte) string { return fmt.Sprintf("%d bytes, %x", len(p), sha256.Sum256(p)) }
+func withoutType(text string) string { return regexp.MustCompile("body .*").ReplaceAllString(text, "") }
 
-// digestOf reads a body to its end.
-func digestOf(r io.Reader) string {
-	h := sha256.New()
-	n, err := io.Copy(h, r)
-	if err != nil {
-		return fmt.Sprintf("%d bytes, then %v", n, err)
-	}
-	return fmt.Sprintf("%d bytes, %x", n, h.Sum(nil))
+// responseText is all that a caller sees of resp.
+func responseText(resp *http.Response) string {
+	defer resp.Body.Close()
+	head := fmt.Sprintf("%s %s %v %d %v %v %v, body %T", resp.Proto, resp.Status, resp.Header,
+		resp.ContentLength, resp.TransferEncoding, resp.Close, resp.Uncompressed, resp.Body)
+	body := servertest.DigestOf(resp.Body) // before the trailer, which comes after it
+	all := strings.Join([]string{head, body, fmt.Sprint(resp.Trailer)}, "\n")
+	return regexp.MustCompile(`stream ID \d+`).ReplaceAllString(all, "stream ID n")
 }
 
-// counter counts the requests by path.
-type counter struct {
-	mu   sync.Mutex
-	seen map[string]int
-}
-
-// next returns the number of this request among those to the same path.
-func (c *counter) next(r *http.Request) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.seen == nil {
-		c.seen = make(map[string]int)
-	}
-	c.seen[r.URL.Path]++
-	return c.seen[r.URL.Path]
-}
-
-func (c *counter) count(path string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.seen[path]
-}
-
-// srvText reads and closes a response body.
-func srvText(t testing.TB, resp *http.Response) string {
-	t.Helper()
-	text, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	return string(text)
+// TestManyAtOnce makes calls of all kinds at once over one transport, to a server
+// that fails in all ways, some of them given up by the caller.
+func TestManyAtOnce(t *testing.T) {
+	const workers, calls = 64, 3
+	leak.Check(t)
+	servertest.Each(t, func(t *testing.T, p servertest.Proto) {
+		var hits servertest.Counter
+		s := p.Start(t, func(w http.ResponseWriter, r *http.Request) {
+			n := hits.Next(r)
+			if n > 2 {
+				io.WriteString(w, servertest.DigestOf(r.Body))
+				return
+			}
+			which := int(r.URL.Path[len(r.URL.Path)-1]) + n
+			if f := servertest.Faults[which%len(servertest.Faults)]; p == servertest.HTTP1 || f.Name == "early 503" || f.Name == "stream aborted" {
+				f.Play(w, r)
+			}
+			// On HTTP/2 a connection is everybody's: cut it, and others pay.
+			w.WriteHeader(http.StatusBadGateway)
+		})
+		transport := over(s)
+		data := servertest.Pattern(100_000)
+		want := servertest.Digest(data)
+		var group sync.WaitGroup
+		for worker := range workers {
+			group.Go(func() {
+				for i := range calls {
+					req, record := requestTo(t, s, "PUT", fmt.Sprintf("/%d/%d", worker, i), nil)
+					bodies := servertest.Uploads[(worker+i)%len(servertest.Uploads)].Give(req, data)
+					if i == 0 {
+						ctx, cancel := context.WithCancel(req.Context())
+						req = req.WithContext(ctx)
+						go func() {
+							for range rand.N(3000) {
+								hits.Count("") // a while
+							}
+							cancel()
+						}()
+					}
+					resp, err := transport.RoundTrip(req)
+					if err == nil {
+						body, _ := io.ReadAll(resp.Body)
+						resp.Body.Close()
+						assert.True(t, string(body) == want || i == 0, "%s", body)
+					} else if i > 0 {
+						assert.NoError(t, err, "%v", record.Calls())
+					}
+					bodies.Check(t)
+				}
+			})
+		}
+		group.Wait()
+	})
 }

@@ -1,10 +1,6 @@
 package insist
 
-import (
-	"io"
-	"net/http"
-	"strings"
-)
+import "net/http"
 
 // Resend says when a request that is not idempotent is sent again although the
 // server may have acted on it. It is the type of Policy.NonIdempotent. A value
@@ -47,12 +43,6 @@ func hasKey(req *http.Request) bool {
 	return key || xKey
 }
 
-// guarded reports whether the request must not be sent again after its answer was
-// lost.
-func (c *call) guarded() bool {
-	return !c.idempotent && c.policy.NonIdempotent != ResendEvenIfLost
-}
-
 // mayResend is the NonIdempotent gate: it reports whether a request that is not
 // idempotent may be sent again after this outcome.
 func (p *Policy) mayResend(o *outcome) bool {
@@ -80,38 +70,4 @@ func didNothing(resp *http.Response) bool {
 		return len(resp.Header["Retry-After"]) > 0
 	}
 	return false
-}
-
-// repeatedBelow reports whether net/http takes req for idempotent. Then it sends
-// it again by itself when a kept connection is closed before an answer, unless
-// there is a body without GetBody (Request.isReplayable). That must not happen
-// to a GET that Policy.Idempotent says is not.
-func repeatedBelow(req *http.Request) bool {
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return hasKey(req)
-}
-
-// sendOnce changes req, an attempt's own, so that net/http does not send it again
-// by itself. With an empty body of these methods HTTP/1 sends none; HTTP/2 sends
-// it, after the headers. Other methods would get a chunked one, so that their key
-// is spelled in a way that net/http does not look for. A TRACE may have no body.
-func sendOnce(req *http.Request) {
-	if req.GetBody = nil; !repeatedBelow(req) || req.Body != nil && req.Body != http.NoBody {
-		return
-	}
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
-		req.Body = io.NopCloser(strings.NewReader(""))
-		return
-	}
-	req.Header = req.Header.Clone()
-	for _, key := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
-		if values, ok := req.Header[key]; ok {
-			delete(req.Header, key)
-			req.Header[strings.ToLower(key)] = values
-		}
-	}
 }

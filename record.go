@@ -3,103 +3,12 @@ package insist
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
-)
-
-// Attempt is what one attempt came to. It keeps neither request nor response
-// alive, and holds no path, query, header or body. Its String and Class are safe
-// to log; its Err is the base's or the function's own, with whatever text that
-// has.
-type Attempt struct {
-	// Number counts the attempts of a call from 1.
-	Number int
-
-	// Method is the request's method. Empty means that the attempt was a
-	// function's.
-	Method string
-
-	// Host is the host of the request's URL, and the port if that has one. Empty
-	// means that the attempt was a function's.
-	Host string
-
-	// Status is the status code of the response. Zero means that none came, or
-	// that the attempt was a function's.
-	Status int
-
-	// Err is the attempt's error. With a Status it is the one in which the body
-	// broke off. If nil, the attempt ended in a response or a value.
-	Err error
-
-	// Duration is how long the attempt took, until its outcome was judged.
-	Duration time.Duration
-
-	// Wait is the wait before the next attempt; where Retry is false, the wait
-	// that was asked for and not begun. Zero means none.
-	Wait time.Duration
-
-	// Retry reports whether another attempt follows.
-	Retry bool
-
-	// Reason says why another attempt follows, or why none does.
-	Reason Reason
-
-	// Amended reports that this takes the place of what was told of the same
-	// attempt before: its wait was cut short, or its body broke off and is to be
-	// resumed. Zero means that this is the first that is told of it.
-	Amended bool
-}
-
-// GaveUp reports whether the call ended with this attempt although it failed: not
-// with a success, nor because a rule decided to keep its result.
-func (a Attempt) GaveUp() bool {
-	return !a.Retry && a.Reason != ReasonSuccess && a.Reason != ReasonDecision
-}
-
-// Reason says why another attempt was made, or why none was.
-type Reason string
-
-const (
-	// ReasonSuccess ends a call: no rule asked for another attempt.
-	ReasonSuccess Reason = "success"
-
-	// ReasonStatus asks for another attempt: RetryableStatus.
-	ReasonStatus Reason = "status"
-
-	// ReasonError means an error: one that may pass asks for another attempt, one
-	// that another attempt would meet again ends the call.
-	ReasonError Reason = "error"
-
-	// ReasonCondition asks for another attempt: a condition on the result.
-	ReasonCondition Reason = "condition"
-
-	// ReasonDecision means that Classify decided, or the server by its
-	// x-should-retry header, or the body of a loop by leaving it.
-	ReasonDecision Reason = "decision"
-
-	// ReasonMaybeDone ends a call: the request is not idempotent, and the server
-	// may have acted on it.
-	ReasonMaybeDone Reason = "may have taken effect"
-
-	// ReasonBody ends a call: the request body can't be sent again in full. It
-	// was longer than MaxReplayBytes, its reader failed, or GetBody did.
-	ReasonBody Reason = "request body can't be sent again"
-
-	// ReasonAttempts ends a call: MaxAttempts have been made.
-	ReasonAttempts Reason = "attempts used up"
-
-	// ReasonWait ends a call: the wait would not have ended before the context's
-	// deadline, or not within MaxElapsed, or a longer one was asked for than
-	// MaxRetryAfter allows.
-	ReasonWait Reason = "wait too long"
-
-	// ReasonBudget ends a call: its Budget had no retry left.
-	ReasonBudget Reason = "budget used up"
-
-	// ReasonContext ends a call: its context ended.
-	ReasonContext Reason = "context ended"
 )
 
 // Record is the list of attempts of each call that was made with its context.
@@ -120,9 +29,9 @@ type callRecord struct {
 // parallel requests share the context, and have a list each. If ctx has a record
 // already, both are written.
 func WithRecord(ctx context.Context) (context.Context, *Record) {
-	outer := scopeOf(ctx)
+	outer := contextValueOf(ctx)
 	r := &Record{outer: outer.recorded()}
-	return &scope{Context: ctx, outer: outer, record: r}, r
+	return &contextValue{Context: ctx, outer: outer, record: r}, r
 }
 
 // Calls returns the attempts of each call, in the order in which the calls'
@@ -157,9 +66,41 @@ func (r *Record) add(call *callRecord, a Attempt) *callRecord {
 	return call
 }
 
-// teller tells whoever asked about the attempts of one call. Where nobody did it
+// String tells of all calls in one line, safe to log, for whoever asks why a call
+// took so long:
+//
+//	GET api.example.com: 2 attempts in 1.092s: 503 after 12ms (status), wait 1s; 200 after 80ms (success)
+//
+// It has method and host of a request, but no path, query, header or body. Calls
+// are separated by " | ".
+func (r *Record) String() string {
+	var calls []string
+	for _, attempts := range r.Calls() {
+		var took time.Duration
+		var each []string
+		for _, a := range attempts {
+			took += a.Duration
+			if a.Retry {
+				took += a.Wait
+			}
+			each = append(each, a.String())
+		}
+		name, plural := "", "s"
+		if a := attempts[0]; a.Method != "" {
+			name = a.Method + " " + a.Host + ": "
+		}
+		if len(attempts) == 1 {
+			plural = ""
+		}
+		calls = append(calls, fmt.Sprintf("%s%d attempt%s in %v: %s",
+			name, len(attempts), plural, rounded(took), strings.Join(each, "; ")))
+	}
+	return cmp.Or(strings.Join(calls, " | "), "no attempts")
+}
+
+// reporter tells whoever asked about the attempts of one call. Where nobody did it
 // costs nothing, not even the time of day.
-type teller struct {
+type reporter struct {
 	ctx    context.Context
 	hook   func(context.Context, Attempt)
 	record *Record
@@ -169,52 +110,52 @@ type teller struct {
 	start  time.Time
 }
 
-func newTeller(ctx context.Context, s *scope, p *Policy, start time.Time) teller {
-	return teller{ctx: ctx, hook: p.OnAttempt, record: s.recorded(), start: start}
+func newReporter(ctx context.Context, v *contextValue, p *Policy, start time.Time) reporter {
+	return reporter{ctx: ctx, hook: p.OnAttempt, record: v.recorded(), start: start}
 }
 
-func (t *teller) asked() bool { return t.hook != nil || t.record != nil }
+func (r *reporter) isOn() bool { return r.hook != nil || r.record != nil }
 
-func (t *teller) begin() {
-	if t.asked() {
-		t.start = time.Now()
+func (r *reporter) begin() {
+	if r.isOn() {
+		r.start = time.Now()
 	}
 }
 
-func (t *teller) tell(o *outcome, r ruling) {
-	if !t.asked() {
+func (r *reporter) report(o *outcome, a action) {
+	if !r.isOn() {
 		return
 	}
-	before := t.last
-	t.last = Attempt{
-		Number: t.before + o.number, Err: o.err, Duration: time.Since(t.start),
-		Wait: r.wait, Retry: r.retry, Reason: r.reason,
+	before := r.last
+	r.last = Attempt{
+		Number: r.before + o.number, Err: o.err, Duration: time.Since(r.start),
+		Wait: a.wait, Retry: a.retry, Reason: a.reason,
 	}
-	if before.Number == t.last.Number {
-		t.last.Status, t.last.Amended = before.Status, true
+	if before.Number == r.last.Number {
+		r.last.Status, r.last.Amended = before.Status, true
 	}
 	if o.req != nil {
-		t.last.Method, t.last.Host = cmp.Or(o.req.Method, http.MethodGet), o.host
+		r.last.Method, r.last.Host = cmp.Or(o.req.Method, http.MethodGet), o.host
 	}
 	if o.resp != nil {
-		t.last.Status = o.resp.StatusCode
+		r.last.Status = o.resp.StatusCode
 	}
-	t.publish()
+	r.publish()
 }
 
 // amend tells of the last attempt again, whose retry came to nothing.
-func (t *teller) amend(why Reason) {
-	if t.asked() && t.last.Number > 0 {
-		t.last.Retry, t.last.Reason, t.last.Amended = false, why, true
-		t.publish()
+func (r *reporter) amend(why Reason) {
+	if r.isOn() && r.last.Number > 0 {
+		r.last.Retry, r.last.Reason, r.last.Amended = false, why, true
+		r.publish()
 	}
 }
 
-func (t *teller) publish() {
-	if t.record != nil {
-		t.call = t.record.add(t.call, t.last)
+func (r *reporter) publish() {
+	if r.record != nil {
+		r.call = r.record.add(r.call, r.last)
 	}
-	if t.hook != nil {
-		t.hook(t.ctx, t.last)
+	if r.hook != nil {
+		r.hook(r.ctx, r.last)
 	}
 }

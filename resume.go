@@ -8,6 +8,10 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/head"
+	"github.com/seed-552c89fc/insist/internal/respbody"
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // errOtherAnswer is on record where an answer is not the piece that was asked
@@ -19,19 +23,19 @@ var errOtherAnswer = errors.New("insist: the answer does not go on where the bod
 type download struct {
 	base      http.RoundTripper
 	policy    Policy
-	around    *scope
+	values    *contextValue
 	req       *http.Request // the caller's
 	ranged    bool          // it asked for a range
-	validator validator
+	validator head.Validator
 	begun     time.Time
-	teller    teller
+	reporter  reporter
 
-	span           // from the next byte to the end; the end is negative if not known
-	left     int64 // of this piece; negative for the first, whose end is the server's
-	number   int   // of the attempt that brought this piece, from the last progress on
-	progress bool  // this piece has given something
-	broken   error // that came with the last bytes
-	err      error // that Read has returned, and will again
+	head.Span       // from the next byte to the end; the end is negative if not known
+	left      int64 // of this piece; negative for the first, whose end is the server's
+	number    int   // of the attempt that brought this piece, from the last progress on
+	progress  bool  // this piece has given something
+	broken    error // that came with the last bytes
+	err       error // that Read has returned, and will again
 
 	mu     sync.Mutex
 	piece  io.ReadCloser
@@ -42,26 +46,26 @@ type download struct {
 
 // makeResumable gives resp a body that is resumed, if it can be.
 func (c *call) makeResumable(resp *http.Response) {
-	if !c.idempotent || c.req.Method != http.MethodGet && c.req.Method != "" ||
-		c.req.Body != nil && c.req.Body != http.NoBody || !hasBody(c.req, resp) || !isPlain(resp) ||
-		len(resp.Trailer) > 0 || redirected(c.req, resp) {
+	if c.idempotent != yes || c.req.Method != http.MethodGet && c.req.Method != "" ||
+		c.req.Body != nil && c.req.Body != http.NoBody || !head.HasBody(c.req, resp) || !head.IsPlain(resp) ||
+		len(resp.Trailer) > 0 || head.Redirected(c.req, resp) {
 		return
 	}
-	at, ok := span{end: resp.ContentLength, total: resp.ContentLength}, false
+	at, ok := head.Span{End: resp.ContentLength, Total: resp.ContentLength}, false
 	ranged := resp.StatusCode == http.StatusPartialContent
 	if ranged {
-		at, ok = contentRange(resp.Header)
-		ok = ok && (resp.ContentLength < 0 || resp.ContentLength == at.end-at.first)
+		at, ok = head.ContentRange(resp.Header)
+		ok = ok && (resp.ContentLength < 0 || resp.ContentLength == at.End-at.First)
 	} else {
-		ok = resp.StatusCode == http.StatusOK && acceptsRanges(resp.Header)
+		ok = resp.StatusCode == http.StatusOK && head.AcceptsRanges(resp.Header)
 	}
-	v := validatorOf(resp.Header)
-	if !ok || v == (validator{}) {
+	v := head.ValidatorOf(resp.Header)
+	if !ok || v == (head.Validator{}) {
 		return
 	}
 	d := &download{
-		base: c.base, policy: *c.policy, around: c.around, req: c.req, ranged: ranged, validator: v,
-		begun: c.begun, teller: c.teller, span: at, left: -1, number: c.last.number, piece: resp.Body,
+		base: c.base, policy: *c.policy, values: c.values, req: c.req, ranged: ranged, validator: v,
+		begun: c.begun, reporter: c.reporter, Span: at, left: -1, number: c.last.number, piece: resp.Body,
 	}
 	d.policy.RetryableBody, d.policy.MaxWholeBytes, d.policy.ResumeDownloads = nil, 0, false
 	failed := c.policy
@@ -83,7 +87,7 @@ func (d *download) Read(p []byte) (int, error) {
 		switch {
 		case err == nil:
 			return n, nil
-		case err == io.EOF && (d.left < 0 || d.first == d.end):
+		case err == io.EOF && (d.left < 0 || d.First == d.End):
 			return n, d.stop(err)
 		case n > 0:
 			d.broken = err
@@ -108,7 +112,7 @@ func (d *download) take(p []byte) (n int, err error) {
 		p = p[:min(int64(len(p)), d.left)]
 	}
 	n, err = d.piece.Read(p)
-	d.first += int64(n)
+	d.First += int64(n)
 	d.progress = d.progress || n > 0
 	if d.left > 0 {
 		d.left -= int64(n)
@@ -139,13 +143,21 @@ func (d *download) resume(broken error) error {
 		return broken
 	}
 	if d.progress {
-		d.teller.before += d.number - 1
+		d.reporter.before += d.number - 1
 		d.number = 1
 	}
-	c := call{base: d.base, policy: &d.policy, around: d.around, req: req, caller: callerOf(req)}
+	c := call{
+		base: d.base, policy: &d.policy, values: d.values, req: req, waiter: wait.ForRequest(req),
+		idempotent: yes, begun: d.begun, reporter: d.reporter,
+	}
 	d.err = broken // to stay, should a hook panic: there is no piece to read
-	resp, err := c.goOn(d, broken, short)
-	d.teller, d.number, d.progress = c.teller, c.last.number, false
+	d.swap(http.NoBody)
+	last := outcome{
+		number: d.number, req: req, err: broken, host: req.URL.Host, begun: d.begun,
+		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: d.progress, short: short,
+	}
+	resp, err := c.run(last)
+	d.reporter, d.number, d.progress = c.reporter, c.last.number, false
 	d.err = d.splice(&c, resp, err, broken)
 	return d.err
 }
@@ -155,7 +167,7 @@ func (d *download) resume(broken error) error {
 func (d *download) request() (*http.Request, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed || d.end >= 0 && d.first >= d.end || callerOf(d.req).gone() {
+	if d.closed || d.End >= 0 && d.First >= d.End || wait.ForRequest(d.req).Canceled() {
 		return nil, false
 	}
 	if d.ctx == nil {
@@ -164,28 +176,12 @@ func (d *download) request() (*http.Request, bool) {
 	req := d.req.WithContext(d.ctx)
 	req.Header = req.Header.Clone()
 	if d.ranged {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.first, d.end-1))
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.First, d.End-1))
 	} else {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.first))
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.First))
 	}
-	req.Header.Set("If-Range", d.validator.ifRange())
+	req.Header.Set("If-Range", d.validator.IfRange())
 	return req, true
-}
-
-// goOn is run for a call whose first attempts have been made, the last of them
-// being the one that brought d's piece.
-func (c *call) goOn(d *download, broken error, short bool) (*http.Response, error) {
-	defer c.cleanUp()
-	d.swap(http.NoBody)
-	c.prepare()
-	c.teller, c.begun = d.teller, d.begun
-	c.note(d.number, nil, nil, broken)
-	c.last.progress = d.progress
-	op := c.policy.judge(&c.last)
-	if short {
-		op = opinion{Decision: Decision{Retry, -1}, reason: ReasonDecision}
-	}
-	return c.conclude(op)
 }
 
 // swap closes d's piece, and has next in its place, unless d has been closed.
@@ -207,15 +203,15 @@ func (d *download) swap(next io.ReadCloser) bool {
 func (d *download) splice(c *call, resp *http.Response, err, broken error) error {
 	switch {
 	case err == nil && !d.fits(resp):
-		discard(c.caller, resp, 0)
+		respbody.Discard(c.waiter, resp, 0)
 		c.last.err = errOtherAnswer
-		d.teller.tell(&c.last, ruling{reason: ReasonError})
+		d.reporter.report(&c.last, action{reason: ReasonError})
 		return broken
 	case err == nil && d.swap(resp.Body):
 		return nil
-	case callerOf(d.req).gone():
+	case wait.ForRequest(d.req).Canceled():
 		return err
-	case c.caller.gone():
+	case c.waiter.Canceled():
 		return http.ErrBodyReadAfterClose
 	}
 	return broken
@@ -223,20 +219,20 @@ func (d *download) splice(c *call, resp *http.Response, err, broken error) error
 
 // fits reports whether resp is what comes next of the same representation.
 func (d *download) fits(resp *http.Response) bool {
-	s, ok := contentRange(resp.Header)
+	s, ok := head.ContentRange(resp.Header)
 	switch {
 	case !ok, resp.StatusCode != http.StatusPartialContent, resp.Body == nil,
-		!isPlain(resp), redirected(d.req, resp), !d.validator.in(resp.Header), s.first != d.first,
-		resp.ContentLength >= 0 && resp.ContentLength != s.end-s.first,
-		d.total >= 0 && s.total >= 0 && s.total != d.total,
-		d.end >= 0 && s.end > d.end,
-		d.end < 0 && s.total < 0: // nothing tells where it ends
+		!head.IsPlain(resp), head.Redirected(d.req, resp), !d.validator.In(resp.Header), s.First != d.First,
+		resp.ContentLength >= 0 && resp.ContentLength != s.End-s.First,
+		d.Total >= 0 && s.Total >= 0 && s.Total != d.Total,
+		d.End >= 0 && s.End > d.End,
+		d.End < 0 && s.Total < 0: // nothing tells where it ends
 		return false
-	case d.end < 0:
-		d.end = s.total
+	case d.End < 0:
+		d.End = s.Total
 	}
-	d.total = max(d.total, s.total)
-	d.left = s.end - s.first
+	d.Total = max(d.Total, s.Total)
+	d.left = s.End - s.First
 	return true
 }
 

@@ -3,8 +3,11 @@ package insist
 import (
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-cleanhttp"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // RetryTransport is an [http.RoundTripper] that makes another attempt when one
@@ -20,8 +23,7 @@ import (
 // whole, or the last error as the base returned it. Only where there is neither,
 // RoundTrip returns an *Error.
 //
-// Of two RetryTransports that a request passes, the outer one is at work and the
-// inner one stands aside. The outer finds the inner through WrappedRoundTripper,
+// Of two RetryTransports that a request passes, only the outer one retries. The outer finds the inner through WrappedRoundTripper,
 // and then marks its first attempt, which costs a copy of the request (one
 // allocation); attempts that it copies anyway are always marked. Behind a
 // wrapper without that method up to M+N-1 attempts are made.
@@ -59,16 +61,63 @@ func (t *RetryTransport) CloseIdleConnections() {
 	}
 }
 
-// RoundTrip sends req, and sends it again as the Policy says.
+// RoundTrip sends req, and retries it as the Policy says.
 func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	base, around := t.WrappedRoundTripper(), scopeOf(req.Context())
-	policy := around.policy(&t.Policy)
-	if policy.Disabled || req.URL == nil || req.Header == nil || around.covers(req) {
+	base, values := t.WrappedRoundTripper(), contextValueOf(req.Context())
+	policy := values.policy(&t.Policy)
+	if policy.Disabled || req.URL == nil || req.Header == nil || values.isAttemptOf(req) {
 		return base.RoundTrip(req)
 	}
-	if around == nil && policy.isSimple(base, req) {
-		return simpleTrip(base, policy, req)
+	if values == nil && policy.isPlain() && (req.Body == nil || req.Body == http.NoBody) && !wraps(base) {
+		return fastPath(base, policy, req)
 	}
-	c := call{base: base, policy: policy, around: around, req: req, caller: callerOf(req)}
-	return c.run()
+	c := call{base: base, policy: policy, values: values, req: req, waiter: wait.ForRequest(req)}
+	return c.run(outcome{})
+}
+
+// isPlain reports whether nothing about an attempt that succeeds is timed, looked
+// into or reported.
+func (p *Policy) isPlain() bool {
+	return p.OnAttempt == nil && p.Classify == nil && p.RetryableBody == nil &&
+		p.PerAttemptTimeout <= 0 && p.MaxElapsed <= 0 && p.MaxWholeBytes <= 0 && !p.ResumeDownloads
+}
+
+// fastPath makes the first attempt of most calls before anything is ready for
+// another one, and mostly it is the only one. It hands any other result to the loop.
+func fastPath(base http.RoundTripper, p *Policy, req *http.Request) (*http.Response, error) {
+	waiter, idempotent := wait.ForRequest(req), p.idempotent(req)
+	if !idempotent || waiter.Canceled() {
+		c := call{base: base, policy: p, req: req, waiter: waiter, idempotent: resultOf(idempotent)}
+		return c.run(outcome{})
+	}
+	resp, err := base.RoundTrip(req)
+	status := notAsked
+	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && shouldRetry(resp.Header) == unknown {
+		if status = p.askStatus(resp); status == no {
+			if p.Budget != nil {
+				p.Budget.deposit(req.URL.Host, time.Now())
+			}
+			return resp, nil
+		}
+	}
+	c := call{base: base, policy: p, req: req, waiter: waiter, idempotent: yes}
+	c.note(1, nil, resp, err)
+	c.last.status = status
+	return c.run(c.last)
+}
+
+// askStatus asks RetryableStatus. Where that panics, resp is closed.
+func (p *Policy) askStatus(resp *http.Response) ruleResult {
+	if p.RetryableStatus == nil {
+		return resultOf(resp.StatusCode > defaultStatusAbove)
+	}
+	done := false
+	defer func() {
+		if !done && resp.Body != nil {
+			resp.Body.Close()
+		}
+	}()
+	failed := p.RetryableStatus(resp.StatusCode)
+	done = true
+	return resultOf(failed)
 }

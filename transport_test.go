@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist/insisttest"
+	"github.com/seed-552c89fc/insist/internal/respbody"
+	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
 func TestZeroValueMakesThreeAttemptsTwoSecondsApart(t *testing.T) {
@@ -73,25 +75,13 @@ func TestDisabledAndSingleAttempts(t *testing.T) {
 	for name, p := range map[string]Policy{
 		"disabled": {Disabled: true}, "one": {MaxAttempts: 1}, "negative": {MaxAttempts: -7},
 	} {
-		b, req := script(status(503)), request(t, "POST", "http://x/", &onlyReader{"body"})
+		b, req := script(status(503)), request(t, "POST", "http://x/", servertest.OnlyReader("body"))
 		resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(req)
 		require.NoError(t, err, name)
 		assert.Equal(t, 503, resp.StatusCode, name)
 		assert.Len(t, b.Arrivals(), 1, name)
 		assert.Same(t, req, resp.Request, name)
 	}
-}
-
-// onlyReader can be read once and is none of the types that net/http knows.
-type onlyReader struct{ left string }
-
-func (r *onlyReader) Read(p []byte) (int, error) {
-	if r.left == "" {
-		return 0, io.EOF
-	}
-	n := copy(p, r.left)
-	r.left = r.left[n:]
-	return n, nil
 }
 
 func TestEndOfTheContextDuringAWait(t *testing.T) {
@@ -240,7 +230,7 @@ func TestABrokenBase(t *testing.T) {
 		err  error
 		hits int
 	}{
-		{"neither", func(*http.Request) (*http.Response, error) { return nil, nil }, errNoAnswer, 1},
+		{"neither", func(*http.Request) (*http.Response, error) { return nil, nil }, errNoResponse, 1},
 		{"both", func(*http.Request) (*http.Response, error) { return &http.Response{Body: torn}, errLost }, errLost, 3},
 		{"both, no body", func(*http.Request) (*http.Response, error) { return &http.Response{}, errLost }, errLost, 3},
 	} {
@@ -286,7 +276,7 @@ func TestAPanicLeavesNothingOpen(t *testing.T) {
 
 func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
 	for wait, want := range map[time.Duration]time.Duration{
-		0: drainAtLeast, time.Millisecond: drainAtLeast, 2 * time.Second: 2 * time.Second,
+		0: respbody.DrainAtLeast, time.Millisecond: respbody.DrainAtLeast, 2 * time.Second: 2 * time.Second,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r, w := io.Pipe() // its Close ends its Read, as a connection's does
@@ -316,12 +306,12 @@ func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
 func TestDrainingEndsWithItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int64
-		trickle := readerFunc(func(p []byte) (int, error) {
+		trickle := servertest.ReaderFunc(func(p []byte) (int, error) {
 			time.Sleep(100 * time.Millisecond)
 			return copy(p, "x"), nil
 		})
-		body := readerFunc(func(p []byte) (int, error) { reads.Add(1); return trickle(p) })
-		b := script(from(func() io.Reader { return io.LimitReader(body, 1000) }), status(200))
+		body := servertest.ReaderFunc(func(p []byte) (int, error) { reads.Add(1); return trickle(p) })
+		b := script(servertest.From(func() io.Reader { return io.LimitReader(body, 1000) }), status(200))
 		p := Policy{Backoff: Constant(0), RetryableStatus: func(int) bool { return len(b.Arrivals()) == 1 }}
 		_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
 		require.NoError(t, err)
@@ -347,3 +337,36 @@ type idleCloser struct {
 }
 
 func (c *idleCloser) CloseIdleConnections() { c.calls++ }
+
+func TestASimpleRequestInAnEndedContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := script(status(200))
+	_, err := (&RetryTransport{Base: b}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+	assert.ErrorIs(t, err, context.Canceled)
+	e, ok := errors.AsType[*Error](err)
+	require.True(t, ok)
+	assert.Equal(t, ReasonContext, e.Reason)
+	assert.Zero(t, e.Attempts)
+	assert.Empty(t, b.Arrivals())
+}
+
+// A success at once pays into the budget, also on the short way: of a budget
+// without a reserve the retry of the next request can be paid.
+func TestASimpleSuccessFeedsTheBudget(t *testing.T) {
+	for _, c := range []struct {
+		successes, hits int
+	}{{0, 1}, {1, 3}} {
+		steps := []step{status(503), status(200)}
+		if c.successes > 0 {
+			steps = append([]step{status(200)}, steps...)
+		}
+		b := script(steps...)
+		rt := &RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0), Budget: &Budget{Reserve: -1, PerSuccess: 1}}}
+		for range c.successes + 1 {
+			_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+		}
+		assert.Len(t, b.Arrivals(), c.hits)
+	}
+}

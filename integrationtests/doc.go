@@ -1,5 +1,6 @@
-// Package integrationtests tests insist as its users have it: the exported API
-// alone, above net/http's own transport and server.
+// Package integrationtests holds the tests of insist that use only what it exports:
+// net/http's own servers and transports on real sockets, networks in memory in
+// virtual time, scripted bases, random faults.
 //
 // TestEveryCut cuts one exchange at every byte, and prints what came of it:
 //

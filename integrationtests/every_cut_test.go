@@ -30,9 +30,9 @@ var ways = []servertest.Way{servertest.Reset, servertest.Closed, servertest.Sile
 func TestEveryCut(t *testing.T) {
 	report := newReport()
 	t.Run("cuts", func(t *testing.T) {
-		for _, p := range []servertest.Protocol{servertest.HTTP1, servertest.HTTP2} {
+		for _, p := range []servertest.Proto{servertest.HTTP1, servertest.H2C} {
 			for _, conn := range []connKind{newConn, warm} {
-				t.Run(fmt.Sprintf("%v %v", p, conn), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%v %v", version(p), conn), func(t *testing.T) {
 					t.Parallel()
 					for i, s := range scenarios(p, conn) {
 						if strings.Contains(s.String(), *only) {
@@ -41,7 +41,7 @@ func TestEveryCut(t *testing.T) {
 					}
 				})
 			}
-			t.Run(fmt.Sprintf("%v pairs", p), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v pairs", version(p)), func(t *testing.T) {
 				t.Parallel()
 				cutPairs(t, report, p)
 			})
@@ -68,7 +68,7 @@ func sweep(t *testing.T, report *report, s *scenario, offset int) {
 					continue
 				}
 				for at := int64(offset % stride); at <= size; at += stride {
-					c := servertest.Cut{Way: way, Direction: servertest.Direction(d), After: at}
+					c := servertest.CutAt{Way: way, Direction: servertest.Direction(d), After: at}
 					r := w.try(s, int(at)+offset, c)
 					report.add(s, r, c)
 				}
@@ -88,8 +88,8 @@ func (w *world) measure(t *testing.T, s *scenario) (size [2]int64) {
 }
 
 // cutPairs cuts the first two connections at random bytes of random scenarios.
-func cutPairs(t *testing.T, report *report, p servertest.Protocol) {
-	random := rand.New(rand.NewPCG(*seed, uint64(p)))
+func cutPairs(t *testing.T, report *report, p servertest.Proto) {
+	random := rand.New(rand.NewPCG(*seed, uint64(len(p.Name))))
 	all := []scenario{}
 	for _, conn := range []connKind{newConn, warm, twoWarm} {
 		for _, s := range scenarios(p, conn) {
@@ -107,10 +107,10 @@ func cutPairs(t *testing.T, report *report, p servertest.Protocol) {
 		inWorld(t, &s, func(t *testing.T, w *world) {
 			size := w.measure(t, &s)
 			for range perScenario {
-				var cuts [2]servertest.Cut
+				var cuts [2]servertest.CutAt
 				for i := range cuts {
 					d := random.IntN(2)
-					cuts[i] = servertest.Cut{
+					cuts[i] = servertest.CutAt{
 						Way:       ways[random.IntN(len(ways))],
 						Direction: servertest.Direction(d),
 						After:     random.Int64N(size[d] + 1),

@@ -35,6 +35,13 @@ func (s Status) String() string {
 	return names[s]
 }
 
+// Source is a reader that can also hand over its bytes without a copy.
+type Source interface {
+	// Next returns the bytes that follow, which are valid until the source is
+	// closed or used again. An error comes without bytes.
+	Next() ([]byte, error)
+}
+
 // DefaultMaxValue is the length to which a value is kept if the [Options]
 // don't say.
 const DefaultMaxValue = 4 << 10

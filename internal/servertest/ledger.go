@@ -16,9 +16,9 @@ import (
 type Shape int
 
 const (
-	Sized      Shape = iota // with a Content-Length, in two writes
-	Chunked                 // without, in three
-	Ranges                  // sized, with a validator; ranges are served
+	WithLength Shape = iota // with a Content-Length, in two writes
+	InChunks                // without, in three
+	WithRanges              // sized, with a validator; ranges are served
 	OpenRanges              // the same, but the whole is sent without a length
 )
 
@@ -94,7 +94,7 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c, busy := l.carry(name, digest(body) == strconv.Itoa(size)+" "+sum)
 	if busy {
-		c.Response, c.Shape = []byte(BusyBody), Sized
+		c.Response, c.Shape = []byte(BusyBody), WithLength
 	}
 	c.respond(w, r)
 }
@@ -132,15 +132,15 @@ func (c *Call) respond(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["Content-Type"], h["Date"] = nil, nil // for the same reason
 	switch c.Shape {
-	case Ranges, OpenRanges:
+	case WithRanges, OpenRanges:
 		h["Etag"] = []string{`"1"`}
-		h["Accept-Ranges"] = []string{"bytes"}
-		if c.Shape == Ranges || r.Header.Get("Range") != "" {
+		h["Accept-WithRanges"] = []string{"bytes"}
+		if c.Shape == WithRanges || r.Header.Get("Range") != "" {
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.Response))
 			return
 		}
 		write(w, c.Response, 3)
-	case Chunked:
+	case InChunks:
 		write(w, c.Response, 3)
 	default:
 		h["Content-Length"] = []string{strconv.Itoa(len(c.Response))}

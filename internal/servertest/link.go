@@ -15,7 +15,7 @@ type link struct {
 	mu      sync.Mutex
 	pipes   [2]pipe // by Direction
 	segment int
-	cut     *Cut // yet to come
+	cut     *CutAt // yet to come
 	silent  bool
 }
 
@@ -40,7 +40,7 @@ func newLink(segment int) *link {
 	return l
 }
 
-func (l *link) arm(c Cut) {
+func (l *link) arm(c CutAt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cut = &c

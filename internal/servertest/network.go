@@ -39,15 +39,17 @@ const (
 
 func (w Way) String() string { return [...]string{"reset", "closed", "silent"}[w] }
 
-// Cut is a failure of one connection, as soon as After bytes have been written in
+// CutAt is a failure of one connection, as soon as After bytes have been written in
 // one direction.
-type Cut struct {
+type CutAt struct {
 	Way       Way
 	Direction Direction
 	After     int64
 }
 
-func (c Cut) String() string { return fmt.Sprintf("%v after %d bytes %v", c.Way, c.After, c.Direction) }
+func (c CutAt) String() string {
+	return fmt.Sprintf("%v after %d bytes %v", c.Way, c.After, c.Direction)
+}
 
 // Network is a network in memory whose connections can be cut. It is the
 // net.Listener of one server, and has the DialContext of its clients. The zero
@@ -60,12 +62,12 @@ type Network struct {
 	mu      sync.Mutex
 	segment int
 	links   []*link // in the order in which they were dialed
-	cuts    map[int]Cut
+	cuts    map[int]CutAt
 }
 
 // NewNetwork returns a network without connections.
 func NewNetwork() *Network {
-	n := &Network{incoming: make(chan net.Conn), done: make(chan struct{}), cuts: make(map[int]Cut)}
+	n := &Network{incoming: make(chan net.Conn), done: make(chan struct{}), cuts: make(map[int]CutAt)}
 	n.close = sync.OnceFunc(func() { close(n.done) })
 	return n
 }
@@ -123,7 +125,7 @@ func (n *Network) forget(l *link) {
 
 // Cut has the connection with this number fail; the first that is dialed has
 // number 0. It counts bytes from now on, or from the dial if that is to come.
-func (n *Network) Cut(number int, c Cut) {
+func (n *Network) Cut(number int, c CutAt) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if number < len(n.links) {

@@ -1,0 +1,157 @@
+package insist
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestEditsNestAndLeaveThePolicyAlone(t *testing.T) {
+	b := script(status(503))
+	rt := &RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0)}}
+	ctx := EditPolicy(t.Context(), func(p *Policy) { p.MaxAttempts = 2 })
+	send := func(ctx context.Context) int {
+		before := len(b.Arrivals())
+		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		return len(b.Arrivals()) - before
+	}
+	assert.Equal(t, 2, send(ctx))
+	assert.Equal(t, 20, send(EditPolicy(ctx, func(p *Policy) { p.MaxAttempts *= 10 })), "the outer edit goes first")
+	assert.Equal(t, 1, send(EditPolicy(ctx, func(p *Policy) { p.Disabled = true })))
+	assert.Equal(t, 2, send(EditPolicy(ctx, nil)))
+	assert.Equal(t, 3, send(t.Context()))
+}
+
+func TestAttemptNumberIsForWhatIsBelow(t *testing.T) {
+	var below numbers
+	b := layer{script(status(503), status(503), status(200)), below.note}
+	ctx := t.Context()
+	_, err := (&RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0)}}).RoundTrip(request(t, "GET", "http://x/", nil))
+	require.NoError(t, err)
+	assert.Equal(t, numbers{1, 2, 3}, below)
+	assert.Equal(t, 1, AttemptNumber(ctx))
+}
+
+// numbers are those of the attempts that a layer has passed on.
+type numbers []int
+
+func (n *numbers) note(r *http.Request) *http.Request {
+	*n = append(*n, AttemptNumber(r.Context()))
+	return r
+}
+
+// layer is a RoundTripper between two others.
+type layer struct {
+	http.RoundTripper
+	change func(*http.Request) *http.Request
+}
+
+func (l layer) RoundTrip(r *http.Request) (*http.Response, error) {
+	return l.RoundTripper.RoundTrip(l.change(r))
+}
+
+// seeThrough is a layer that can be looked through.
+type seeThrough struct{ layer }
+
+func (l seeThrough) WrappedRoundTripper() http.RoundTripper { return l.layer.RoundTripper }
+
+func TestNestedTransportsDoNotMultiply(t *testing.T) {
+	same := func(r *http.Request) *http.Request { return r }
+	signed := func(r *http.Request) *http.Request {
+		r = r.Clone(r.Context())
+		r.Header.Set("Signature", "x")
+		r.URL.RawQuery = "signature=x"
+		return r
+	}
+	quick := Policy{Backoff: Constant(0)}
+	for _, c := range []struct {
+		name    string
+		between func(http.RoundTripper) http.RoundTripper
+		outer   Policy
+		method  string
+		want    int
+	}{
+		{"directly", func(rt http.RoundTripper) http.RoundTripper { return rt }, quick, "GET", 3},
+		{"through a wrapper", func(rt http.RoundTripper) http.RoundTripper { return seeThrough{layer{rt, same}} }, quick, "GET", 3},
+		{"through a signer", func(rt http.RoundTripper) http.RoundTripper { return seeThrough{layer{rt, signed}} }, quick, "GET", 3},
+		{"through a closed wrapper: M+N-1", func(rt http.RoundTripper) http.RoundTripper { return layer{rt, same} }, quick, "GET", 5},
+		{"through a closed wrapper, copied", func(rt http.RoundTripper) http.RoundTripper { return layer{rt, signed} }, quick, "POST", 3},
+		{"the outer one decides", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 2, Backoff: Constant(0)}, "GET", 2},
+		{"the outer one is off", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{Disabled: true}, "GET", 3},
+		{"the outer one makes one attempt", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 1}, "GET", 3},
+	} {
+		b := script(status(503))
+		inner := &RetryTransport{Base: b, Policy: quick}
+		_, err := (&RetryTransport{Base: c.between(inner), Policy: c.outer}).RoundTrip(request(t, c.method, "http://x/p", nil))
+		require.NoError(t, err, c.name)
+		assert.Len(t, b.Arrivals(), c.want, c.name)
+	}
+}
+
+func TestAWrapperOfItselfIsNotFollowedForEver(t *testing.T) {
+	var loop selfWrapper
+	assert.False(t, wraps(&loop))
+}
+
+type selfWrapper struct{}
+
+func (s *selfWrapper) RoundTrip(*http.Request) (*http.Response, error) { return nil, errLost }
+
+func (s *selfWrapper) WrappedRoundTripper() http.RoundTripper { return s }
+
+// A token that a layer fetches with its request's context is a call of its own.
+func TestAnotherRequestWithTheSameContextIsNotNested(t *testing.T) {
+	tokens, api := script(status(503), status(503), status(200)), script(status(503), status(200))
+	var below numbers
+	inner := &RetryTransport{Base: layer{tokens, below.note}, Policy: Policy{Backoff: Constant(0)}}
+	between := func(r *http.Request) *http.Request {
+		_, err := inner.RoundTrip(request(t, "GET", "http://x/token", nil).WithContext(r.Context()))
+		require.NoError(t, err)
+		return r
+	}
+	outer := &RetryTransport{Base: layer{api, between}, Policy: Policy{Backoff: Constant(0)}}
+	_, err := outer.RoundTrip(request(t, "POST", "http://x/api", nil))
+	require.NoError(t, err)
+	assert.Len(t, api.Arrivals(), 2)
+	assert.Len(t, tokens.Arrivals(), 3+1)
+	assert.Equal(t, 1, below[3], "the token's first attempt within the request's second")
+}
+
+func TestHookAndRecordTellEachAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(r *http.Request) (*http.Response, error) {
+			time.Sleep(300 * time.Millisecond)
+			return nil, errLost
+		}
+		ctx, record := WithRecord(t.Context())
+		ctx, second := WithRecord(ctx)
+		var told []Attempt
+		rt := &RetryTransport{Base: script(slow, status(503, "Retry-After", "3"), status(200)), Policy: Policy{
+			OnAttempt: func(got context.Context, a Attempt) {
+				assert.Equal(t, ctx, got, "the caller's context")
+				told = append(told, a)
+			},
+		}}
+		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		want := []Attempt{
+			{Number: 1, Method: "GET", Host: "x", Err: errLost, Duration: 300 * time.Millisecond, Wait: 2 * time.Second, Retry: true, Reason: ReasonError},
+			{Number: 2, Method: "GET", Host: "x", Status: 503, Wait: 3 * time.Second, Retry: true, Reason: ReasonStatus},
+			{Number: 3, Method: "GET", Host: "x", Status: 200, Reason: ReasonSuccess},
+		}
+		assert.Equal(t, want, told)
+		assert.Equal(t, [][]Attempt{want}, record.Calls())
+		assert.Equal(t, [][]Attempt{want}, second.Calls())
+
+		_, err = rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		assert.Len(t, record.Calls(), 2, "a list per call")
+		assert.Len(t, record.Calls()[1], 1)
+	})
+}

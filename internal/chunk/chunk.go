@@ -1,0 +1,120 @@
+// Package chunk keeps bytes in chunks. A Buffer grows without copying what it
+// holds, readers go through it with a Cursor of their own, and chunks of full
+// size are pooled. It does not lock: callers serialize Room, Grow, Read, Next
+// and Free; the slice that Room returned may be written concurrently with Read
+// and Next, since those don't reach it before Grow.
+package chunk
+
+import (
+	"errors"
+	"sync"
+)
+
+// ErrBadRead is what a body ends with whose Read returns a count that can't be.
+var ErrBadRead = errors.New("insist: a body returned an invalid count from Read")
+
+// Buffer is a sequence of bytes that is only appended to. The zero value is empty.
+type Buffer struct {
+	chunks [][]byte  // what has been written; the last may have room behind it
+	first  [1][]byte // a short body needs no more
+	spare  []byte    // to be the next chunk that is no longer
+}
+
+// Cursor is a position in a Buffer. The zero value is the start.
+type Cursor struct{ chunk, off int }
+
+const (
+	// Size is the capacity in bytes of a full chunk. It is not a power of two, so
+	// that a body whose length is one does not end exactly with a chunk; see Room.
+	Size = 64<<10 - 8
+
+	// First is the capacity in bytes of the first chunk where the total is not
+	// known. Later chunks double.
+	First = 512
+)
+
+var chunkPool = sync.Pool{New: func() any { return new([Size]byte) }}
+
+// Lend gives an empty Buffer memory to use first: a chunk, and the list that holds
+// it and further ones. So the owner can have all three in one allocation.
+func (b *Buffer) Lend(chunk []byte, list [][]byte) { b.spare, b.chunks = chunk, list[:0] }
+
+// Room returns the slice to write to next: at least one byte, at most most. exact
+// means that most bytes are certain to come; otherwise chunks start small and double.
+func (b *Buffer) Room(most int64, exact bool) []byte {
+	size := int64(First)
+	if b.chunks == nil {
+		b.chunks = b.first[:0]
+	} else if n := len(b.chunks); n > 0 {
+		last := b.chunks[n-1]
+		if free := last[len(last):cap(last)]; len(free) > 0 {
+			return free[:min(int64(len(free)), most)]
+		}
+		size = 2 * int64(cap(last))
+	}
+	if exact {
+		size = most
+	}
+	if size = min(size, most, Size); exact && size == most-1 {
+		size /= 2 // so that the last byte does not need a Read of its own
+	}
+	var c []byte
+	switch {
+	case size <= int64(len(b.spare)):
+		c, b.spare = b.spare[:0], nil
+	case size == Size:
+		c = chunkPool.Get().(*[Size]byte)[:0]
+	default:
+		c = make([]byte, 0, size)
+	}
+	b.chunks = append(b.chunks, c)
+	return c[:size]
+}
+
+// Grow appends the n bytes that were written to the slice from Room.
+func (b *Buffer) Grow(n int) {
+	last := &b.chunks[len(b.chunks)-1]
+	*last = (*last)[:len(*last)+n]
+}
+
+// Read copies what follows at into p and moves at.
+func (b *Buffer) Read(p []byte, at *Cursor) (n int) {
+	for n < len(p) && at.chunk < len(b.chunks) {
+		data := b.chunks[at.chunk]
+		m := copy(p[n:], data[at.off:])
+		n, at.off = n+m, at.off+m
+		if at.off < cap(data) {
+			break // nothing more written yet, or p is full
+		}
+		*at = Cursor{at.chunk + 1, 0}
+	}
+	return n
+}
+
+// Next returns what follows at in its chunk, without copying it, and moves at. The
+// bytes are valid until Free.
+func (b *Buffer) Next(at *Cursor) []byte {
+	for at.chunk < len(b.chunks) {
+		data := b.chunks[at.chunk]
+		if piece := data[at.off:]; len(piece) > 0 {
+			at.off = len(data)
+			return piece
+		}
+		if len(data) < cap(data) {
+			break // nothing more written yet
+		}
+		*at = Cursor{at.chunk + 1, 0}
+	}
+	return nil
+}
+
+// Free empties the Buffer and returns full chunks to the pool. No slice from Room or
+// Next may be in use.
+func (b *Buffer) Free() {
+	for _, c := range b.chunks {
+		if cap(c) == Size {
+			chunkPool.Put((*[Size]byte)(c[:Size]))
+		}
+	}
+	*b = Buffer{}
+}

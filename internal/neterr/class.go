@@ -1,0 +1,85 @@
+package neterr
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Class names the kind of err in one word, for logs and metrics: "timeout",
+// "canceled", "dns", "certificate", "tls", "connection_refused",
+// "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
+// "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
+// 7), else the Go type of the innermost error. It never has a text of the error's
+// own, which may have a URL in it. Of nil it is empty.
+func Class(err error) string {
+	if err == nil {
+		return ""
+	}
+	for _, c := range classes {
+		if c.is(err) {
+			return c.word
+		}
+	}
+	if stream, ok := errors.AsType[streamError](err); ok {
+		return "http2_stream_" + strconv.Itoa(int(stream.Code))
+	}
+	return fmt.Sprintf("%T", innermost(err))
+}
+
+// The first that fits counts: an error of the network is often wrapped in one
+// that says less.
+var classes = []struct {
+	word string
+	is   func(error) bool
+}{
+	{"dns", as[*net.DNSError]},
+	{"certificate", isCertificateError},
+	{"timeout", IsTimeout},
+	{"canceled", is(context.Canceled)},
+	{"timeout", is(context.DeadlineExceeded)},
+	{"tls", isAlert},
+	{"tls", as[tls.RecordHeaderError]},
+	{"connection_refused", is(syscall.ECONNREFUSED)},
+	{"connection_reset", is(syscall.ECONNRESET)},
+	{"broken_pipe", is(syscall.EPIPE)},
+	{"unreachable", is(syscall.EHOSTUNREACH)},
+	{"unreachable", is(syscall.ENETUNREACH)},
+	{"unexpected_eof", is(io.ErrUnexpectedEOF)},
+	{"eof", is(io.EOF)},
+	{"closed", is(net.ErrClosed)},
+	{"http2_goaway", func(err error) bool { return strings.Contains(err.Error(), "GOAWAY") }},
+}
+
+func is(target error) func(error) bool {
+	return func(err error) bool { return errors.Is(err, target) }
+}
+
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if many, ok := err.(interface{ Unwrap() []error }); ok && len(many.Unwrap()) > 0 {
+			inner = many.Unwrap()[0]
+		}
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// IsTimeout reports whether err, or the first error in its tree that can tell, is a
+// timeout.
+func IsTimeout(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
+}

@@ -1,0 +1,78 @@
+package neterr
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Texts of errors that have no type to be known by; the real ones are in
+// integrationtests/errors_h2_test.go, but for those of golang.org/x/net/http2, which Kubernetes'
+// client has.
+func TestUnprocessedByItsText(t *testing.T) {
+	for text, want := range map[string]bool{
+		"stream error: stream ID 1; REFUSED_STREAM":                                 true,
+		"stream error: stream ID 1; REFUSED_STREAM; received from peer":             true,
+		"stream error: stream ID 1; INTERNAL_ERROR; received from peer":             false,
+		"http2: Transport: cannot retry err [REFUSED_STREAM] after Request.Body":    true,
+		"http2: Transport: cannot retry err [... PROTOCOL_ERROR] after":             false,
+		"http2: Transport received Server's graceful shutdown GOAWAY":               true,
+		"http2: server sent GOAWAY and closed the connection; LastStreamID=1":       false,
+		"the server said: stream error: stream ID 1; REFUSED_STREAM; and then more": false,
+	} {
+		assert.Equal(t, want, IsUnprocessed(errors.New(text)), text)
+	}
+	assert.True(t, IsUnprocessed(fmt.Errorf("call: %w", streamError{Code: refusedStream})))
+}
+
+type secretError struct{ text string }
+
+func (e secretError) Error() string { return e.text }
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "timed out" }
+func (timeoutError) Timeout() bool { return true }
+
+func TestClass(t *testing.T) {
+	reset := &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	for _, c := range []struct {
+		want string
+		err  error
+	}{
+		{"", nil},
+		{"timeout", timeoutError{}},
+		{"timeout", context.DeadlineExceeded},
+		{"timeout", &net.OpError{Op: "dial", Err: syscall.ETIMEDOUT}},
+		{"timeout", errors.Join(timeoutError{}, context.Canceled)},
+		{"canceled", fmt.Errorf("call: %w", context.Canceled)},
+		{"dns", &net.OpError{Op: "dial", Err: &net.DNSError{IsTimeout: true}}},
+		{"certificate", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}},
+		{"tls", &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}},
+		{"tls", tls.RecordHeaderError{}},
+		{"connection_refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}},
+		{"connection_reset", &url.Error{URL: "https://x/?token=secret", Err: reset}},
+		{"broken_pipe", &net.OpError{Op: "write", Err: syscall.EPIPE}},
+		{"unreachable", &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}},
+		{"unreachable", &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}},
+		{"unexpected_eof", io.ErrUnexpectedEOF},
+		{"eof", io.EOF},
+		{"closed", net.ErrClosed},
+		{"http2_goaway", errors.New("http2: server sent GOAWAY and closed the connection")},
+		{"http2_stream_7", streamError{Code: refusedStream}},
+		{"neterr.secretError", secretError{"?token=secret"}},
+		{"neterr.secretError", errors.Join(secretError{"?token=secret"}, io.ErrShortWrite)},
+		{"*errors.errorString", io.ErrShortWrite},
+	} {
+		assert.Equal(t, c.want, Class(c.err), "%v", c.err)
+	}
+}

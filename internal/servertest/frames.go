@@ -1,0 +1,144 @@
+package servertest
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/seed-552c89fc/insist/insisttest"
+)
+
+// FrameServer is an HTTP/2 server in frames, for what net/http's server does not
+// do. Its clients know that it speaks HTTP/2 and use no TLS.
+type FrameServer struct {
+	// Play is called for each stream when all of its request has come. n counts
+	// the streams of all connections from 1.
+	Play func(c *FrameConn, stream uint32, n int)
+
+	mu      sync.Mutex
+	streams int
+}
+
+// Count returns how many streams there were.
+func (s *FrameServer) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.streams
+}
+
+// Transport returns a transport whose connections s serves.
+func (s *FrameServer) Transport(li *insisttest.Listener) *http.Transport {
+	go func() {
+		for {
+			c, err := li.Accept()
+			if err != nil {
+				return
+			}
+			go s.serve(&FrameConn{Conn: c})
+		}
+	}()
+	t := &http.Transport{DialContext: li.Dial, Protocols: new(http.Protocols)}
+	t.Protocols.SetUnencryptedHTTP2(true)
+	return t
+}
+
+const (
+	frameData      = 0
+	frameHeaders   = 1
+	frameReset     = 3
+	frameSettings  = 4
+	framePing      = 6
+	frameGoAway    = 7
+	flagEndStream  = 1
+	flagAck        = 1
+	flagEndHeaders = 4
+)
+
+// Error codes of RFC 9113, section 7.
+const (
+	CodeNone     = 0
+	CodeProtocol = 1
+	CodeInternal = 2
+	CodeRefused  = 7
+	CodeCancel   = 8
+	CodeCalm     = 11
+)
+
+func (s *FrameServer) serve(c *FrameConn) {
+	defer c.Close()
+	preface := make([]byte, 24)
+	if _, err := io.ReadFull(c, preface); err != nil {
+		return
+	}
+	c.frame(frameSettings, 0, 0, nil)
+	for {
+		kind, flags, stream, payload, err := c.next()
+		if err != nil {
+			return
+		}
+		switch kind {
+		case frameSettings, framePing:
+			if flags&flagAck == 0 {
+				if kind == frameSettings {
+					payload = nil
+				}
+				c.frame(kind, flagAck, 0, payload)
+			}
+		case frameHeaders, frameData:
+			if flags&flagEndStream != 0 {
+				s.mu.Lock()
+				s.streams++
+				n := s.streams
+				s.mu.Unlock()
+				s.Play(c, stream, n)
+			}
+		}
+	}
+}
+
+// FrameConn is a connection that is read and written in frames.
+type FrameConn struct{ net.Conn }
+
+func (c *FrameConn) next() (kind, flags byte, stream uint32, payload []byte, err error) {
+	var head [9]byte
+	if _, err = io.ReadFull(c, head[:]); err != nil {
+		return
+	}
+	payload = make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+	_, err = io.ReadFull(c, payload)
+	return head[3], head[4], binary.BigEndian.Uint32(head[5:]) & (1<<31 - 1), payload, err
+}
+
+func (c *FrameConn) frame(kind, flags byte, stream uint32, payload []byte) {
+	n := len(payload)
+	head := []byte{byte(n >> 16), byte(n >> 8), byte(n), kind, flags}
+	head = binary.BigEndian.AppendUint32(head, stream)
+	c.Write(append(head, payload...))
+}
+
+// OK responds 200, without a body.
+func (c *FrameConn) OK(stream uint32) { c.Status(stream, Status200) }
+
+// Status responds with Status200 or Status500, without a body.
+func (c *FrameConn) Status(stream uint32, code byte) {
+	c.frame(frameHeaders, flagEndStream|flagEndHeaders, stream, []byte{code})
+}
+
+// Statuses, by their place in HPACK's static table.
+const (
+	Status200 = 0x88
+	Status500 = 0x8e
+)
+
+// Reset ends a stream with RST_STREAM.
+func (c *FrameConn) Reset(stream, code uint32) {
+	c.frame(frameReset, 0, stream, binary.BigEndian.AppendUint32(nil, code))
+}
+
+// GoAway says that last was the last stream that was looked at.
+func (c *FrameConn) GoAway(last, code uint32) {
+	payload := binary.BigEndian.AppendUint32(nil, last)
+	c.frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(payload, code))
+}

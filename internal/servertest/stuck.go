@@ -1,0 +1,76 @@
+package servertest
+
+import (
+	"bytes"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Eventually waits for something that is sure to come, and whose coming nothing
+// tells of.
+func Eventually(t *testing.T, done func() bool, what string) {
+	t.Helper()
+	for range 10_000 {
+		if done() {
+			return
+		}
+		runtime.Gosched()
+	}
+	require.Eventually(t, done, 10*time.Second, time.Millisecond, what)
+}
+
+// Within fails t if do does not return: a hang is to end the test, not the run.
+// The limit only bounds a failure; no test passes by it.
+func Within(t *testing.T, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("hangs")
+	}
+}
+
+// Stuck is a reader that gives a little and then nothing until it is closed, or,
+// if its Close does nothing, until the test lets it go.
+type Stuck struct {
+	first    bytes.Reader
+	Blocked  chan struct{} // closed when a Read waits
+	Released chan struct{} // closed when that Read may return
+	deaf     bool          // Close does not end a Read
+	once     sync.Once
+	End      error // of the Read that was released
+}
+
+// NewStuck returns a reader that gives first and then gets stuck. If deaf, its
+// Close does not end a Read.
+func NewStuck(first []byte, deaf bool) *Stuck {
+	s := &Stuck{Blocked: make(chan struct{}), Released: make(chan struct{}), deaf: deaf, End: errors.New("released")}
+	s.first.Reset(first)
+	return s
+}
+
+func (s *Stuck) Read(p []byte) (int, error) {
+	if s.first.Len() > 0 {
+		return s.first.Read(p)
+	}
+	close(s.Blocked)
+	<-s.Released
+	return 0, s.End
+}
+
+func (s *Stuck) Close() error {
+	if !s.deaf {
+		s.once.Do(func() { close(s.Released) })
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package wait
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// ErrAttemptTimeout is the error of an attempt that PerAttemptTimeout ended. Like
+// net/http's own timeouts it matches context.DeadlineExceeded, although the
+// caller's context is alive.
+var ErrAttemptTimeout error = attemptTimeout{}
+
+type attemptTimeout struct{}
+
+func (attemptTimeout) Error() string        { return "insist: attempt timed out" }
+func (attemptTimeout) Timeout() bool        { return true }
+func (attemptTimeout) Temporary() bool      { return true } // as net/http's
+func (attemptTimeout) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// Limit bounds one attempt in time. The zero value bounds nothing.
+type Limit struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer // nil once the clock has been stopped
+	late   bool        // the clock was stopped after it had run out
+}
+
+// NewLimit returns a limit whose context ends after d. End must be called, or the
+// body from Body be read to its end or closed; otherwise ctx keeps the context.
+func NewLimit(ctx context.Context, d time.Duration) Limit {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(d, func() { cancel(ErrAttemptTimeout) })
+	return Limit{ctx: ctx, cancel: cancel, timer: timer}
+}
+
+// IsSet reports whether l bounds anything.
+func (l *Limit) IsSet() bool { return l.cancel != nil }
+
+// Context returns the context of what is bounded.
+func (l *Limit) Context() context.Context { return l.ctx }
+
+// Stop stops the clock and reports whether it had run out before. If it had not,
+// the context goes on.
+func (l *Limit) Stop() (late bool) {
+	if l.timer != nil {
+		l.late = !l.timer.Stop()
+		l.timer = nil
+	}
+	return l.late
+}
+
+// End stops the clock and ends the context.
+func (l *Limit) End() {
+	if l.Stop(); l.cancel != nil {
+		l.cancel(nil)
+	}
+}
+
+// Body stops the clock and returns body as one whose end, or Close, ends the
+// context.
+func (l *Limit) Body(body io.ReadCloser) io.ReadCloser {
+	l.Stop()
+	return &limitedBody{body, l.cancel}
+}
+
+type limitedBody struct {
+	io.ReadCloser
+	cancel context.CancelCauseFunc
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.cancel(nil)
+	}
+	return n, err
+}
+
+func (b *limitedBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	return err
+}
+
+// Explain returns err or, where the limit caused it and its text does not say so,
+// an error that does. parent is the context that the limit was made from.
+func (l *Limit) Explain(parent context.Context, err error) error {
+	if err == nil || errors.Is(err, context.DeadlineExceeded) || parent.Err() != nil || !l.Stop() {
+		return err
+	}
+	return errors.Join(ErrAttemptTimeout, err)
+}
