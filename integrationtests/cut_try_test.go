@@ -50,8 +50,10 @@ const (
 type result struct {
 	ending  ending
 	faults  []fault
+	silent  bool // there was a silent cut
 	status  int
 	err     error
+	want    []byte // the response's body
 	got     []byte
 	bodyErr error
 	took    time.Duration
@@ -96,12 +98,12 @@ const patience = 10 * time.Minute
 // trial is one call.
 type trial struct {
 	scenario
-	world   *world
-	name    string
-	want    []byte // the response's body
-	bodies  bodies
+	world      *world
+	name       string
+	want       []byte // the response's body
+	bodies     bodies
 	openBodies *openBodies
-	retries int
+	retries    int
 }
 
 // try makes a call, and cuts the connections with these numbers. variant changes
@@ -118,7 +120,7 @@ func (w *world) try(s *scenario, variant int, cuts ...servertest.CutAt) result {
 	defer cancel()
 	begun := time.Now()
 	resp, err := t.roundTrip(ctx)
-	r := result{err: err}
+	r := result{err: err, want: t.want, silent: slices.ContainsFunc(cuts, isSilent)}
 	if resp != nil {
 		r.status = resp.StatusCode
 		r.got, r.bodyErr = io.ReadAll(resp.Body)

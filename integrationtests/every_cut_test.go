@@ -34,6 +34,7 @@ func TestEveryCut(t *testing.T) {
 			for _, conn := range []connKind{newConn, warm} {
 				t.Run(fmt.Sprintf("%v %v", version(p), conn), func(t *testing.T) {
 					t.Parallel()
+					report.begin()
 					for i, s := range scenarios(p, conn) {
 						if strings.Contains(s.String(), *only) {
 							sweep(t, report, &s, i)
@@ -43,6 +44,7 @@ func TestEveryCut(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%v pairs", version(p)), func(t *testing.T) {
 				t.Parallel()
+				report.begin()
 				cutPairs(t, report, p)
 			})
 		}
@@ -67,7 +69,8 @@ func sweep(t *testing.T, report *report, s *scenario, offset int) {
 				if way == servertest.Silent && s.rules == untimed {
 					continue
 				}
-				for at := int64(offset % stride); at <= size; at += stride {
+				first := int64(offset + d + 5*int(way))
+				for at := first % stride; at <= size; at += stride {
 					c := servertest.CutAt{Way: way, Direction: servertest.Direction(d), After: at}
 					r := w.try(s, int(at)+offset, c)
 					report.add(s, r, c)

@@ -134,7 +134,7 @@ func (c *Call) respond(w http.ResponseWriter, r *http.Request) {
 	switch c.Shape {
 	case WithRanges, OpenRanges:
 		h["Etag"] = []string{`"1"`}
-		h["Accept-WithRanges"] = []string{"bytes"}
+		h["Accept-Ranges"] = []string{"bytes"}
 		if c.Shape == WithRanges || r.Header.Get("Range") != "" {
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(c.Response))
 			return
