@@ -40,6 +40,8 @@ type bodies struct {
 	last  bool          // the last bytes come together with io.EOF
 	seeks bool          // the reader that GetBody rewinds is an io.Seeker
 
+	stuckAt int // the offset, if any, at which a Read waits for Close, or for long
+
 	mu      sync.Mutex
 	readers []*reader
 }
@@ -68,7 +70,7 @@ func (b *bodies) give(req *http.Request, k bodyKind) {
 		}
 		req.GetBody = func() (io.ReadCloser, error) {
 			r.off = 0
-			r.closed.Store(false)
+			r.opened()
 			return req.Body, nil
 		}
 	case seekable:
@@ -90,6 +92,7 @@ func (b *bodies) memory() io.Reader {
 
 func (b *bodies) open() *reader {
 	r := &reader{of: b, data: b.data}
+	r.opened()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.readers = append(b.readers, r)
@@ -115,10 +118,28 @@ type reader struct {
 	data   []byte
 	off    int
 	closed atomic.Bool
+	shut   chan struct{} // closed by Close; nil if no Read gets stuck
+}
+
+// stuckFor is how long a Read gets stuck.
+const stuckFor = time.Hour
+
+func (r *reader) opened() {
+	r.closed.Store(false)
+	if r.of.stuckAt > 0 {
+		r.shut = make(chan struct{})
+	}
 }
 
 func (r *reader) Read(p []byte) (int, error) {
-	if r.of.slow > 0 {
+	switch {
+	case r.of.stuckAt > 0 && r.off >= r.of.stuckAt:
+		select {
+		case <-r.shut:
+		case <-time.After(stuckFor):
+			return 0, io.ErrClosedPipe
+		}
+	case r.of.slow > 0:
 		time.Sleep(r.of.slow)
 	}
 	if r.closed.Load() {
@@ -147,7 +168,9 @@ func (r seeker) Seek(offset int64, whence int) (int64, error) {
 }
 
 func (r *reader) Close() error {
-	r.closed.Store(true)
+	if !r.closed.Swap(true) && r.shut != nil {
+		close(r.shut)
+	}
 	return nil
 }
 
