@@ -1,17 +1,20 @@
 package insist
 
 import (
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/neterr"
 )
 
-// Attempt is what one attempt came to. It keeps neither request nor response
-// alive, and holds no path, query, header or body. Its String and Class are safe
-// to log; its Err is the base's or the function's own, with whatever text that
-// has.
+// Attempt is the result of one attempt. It keeps neither request nor response alive,
+// and holds no path, query, header or body. It is safe to log by any means (fmt,
+// log/slog, encoding/json), since all of them write the error's class and not its
+// text, which may have a URL in it. Only Err itself, the base's or the function's own
+// error, has that text.
 type Attempt struct {
 	// Number counts the attempts of a call from 1.
 	Number int
@@ -54,15 +57,24 @@ type Attempt struct {
 // GaveUp reports whether the call ended with this attempt although it failed: not
 // with a success, nor because a rule decided to keep its result.
 func (a Attempt) GaveUp() bool {
-	return !a.Retry && a.Reason != ReasonSuccess && a.Reason != ReasonDecision
+	switch a.Reason {
+	case ReasonSuccess, ReasonAccepted, ReasonDecision:
+		return false
+	}
+	return !a.Retry
 }
 
-// Reason says why another attempt was made, or why none was.
+// Reason says why another attempt was made, or why none was. Its values are words in
+// lower snake case that don't change, fit for a metric's label.
 type Reason string
 
 const (
 	// ReasonSuccess ends a call: no rule asked for another attempt.
 	ReasonSuccess Reason = "success"
+
+	// ReasonAccepted ends a call: the response has a status of 400 or above, but no
+	// rule counts it as a failure. A 404 under Standard is an example.
+	ReasonAccepted Reason = "accepted"
 
 	// ReasonStatus asks for another attempt: RetryableStatus.
 	ReasonStatus Reason = "status"
@@ -80,25 +92,25 @@ const (
 
 	// ReasonMaybeDone ends a call: the request is not idempotent, and the server
 	// may have acted on it.
-	ReasonMaybeDone Reason = "may have taken effect"
+	ReasonMaybeDone Reason = "maybe_done"
 
 	// ReasonBody ends a call: the request body can't be sent again in full. It
 	// was longer than MaxReplayBytes, its reader failed, or GetBody did.
-	ReasonBody Reason = "request body can't be sent again"
+	ReasonBody Reason = "body_not_replayable"
 
 	// ReasonAttempts ends a call: MaxAttempts have been made.
-	ReasonAttempts Reason = "attempts used up"
+	ReasonAttempts Reason = "attempts_used_up"
 
 	// ReasonWait ends a call: the wait would not have ended before the context's
 	// deadline, or not within MaxElapsed, or a longer one was asked for than
 	// MaxRetryAfter allows.
-	ReasonWait Reason = "wait too long"
+	ReasonWait Reason = "wait_too_long"
 
 	// ReasonBudget ends a call: its Budget had no retry left.
-	ReasonBudget Reason = "budget used up"
+	ReasonBudget Reason = "budget_used_up"
 
 	// ReasonContext ends a call: its context ended.
-	ReasonContext Reason = "context ended"
+	ReasonContext Reason = "context_ended"
 )
 
 // Class names the kind of the attempt's error in one word, for logs and metrics:
@@ -109,7 +121,47 @@ const (
 // own, which may have a URL in it. If there is no error it is empty.
 func (a Attempt) Class() string { return neterr.Class(a.Err) }
 
-// String tells of the attempt in one line, safe to log:
+// LogValue returns the attempt as a group, safe to log, for log/slog.
+func (a Attempt) LogValue() slog.Value {
+	attrs := make([]slog.Attr, 0, 9)
+	attrs = append(attrs, slog.Int("number", a.Number))
+	if a.Method != "" {
+		attrs = append(attrs, slog.String("method", a.Method), slog.String("host", a.Host))
+	}
+	if a.Status != 0 {
+		attrs = append(attrs, slog.Int("status", a.Status))
+	}
+	if a.Err != nil {
+		attrs = append(attrs, slog.String("error", a.Class()))
+	}
+	attrs = append(attrs, slog.Duration("duration", a.Duration))
+	if a.Wait != 0 {
+		attrs = append(attrs, slog.Duration("wait", a.Wait))
+	}
+	return slog.GroupValue(append(attrs, slog.Bool("retry", a.Retry), slog.String("reason", string(a.Reason)))...)
+}
+
+// MarshalJSON returns the attempt as an object, safe to log. Its error is the class;
+// durations are in nanoseconds, as encoding/json and log/slog have them.
+func (a Attempt) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Number   int           `json:"number"`
+		Method   string        `json:"method,omitempty"`
+		Host     string        `json:"host,omitempty"`
+		Status   int           `json:"status,omitempty"`
+		Error    string        `json:"error,omitempty"`
+		Duration time.Duration `json:"duration"`
+		Wait     time.Duration `json:"wait,omitempty"`
+		Retry    bool          `json:"retry"`
+		Reason   Reason        `json:"reason"`
+		Amended  bool          `json:"amended,omitempty"`
+	}{a.Number, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Wait, a.Retry, a.Reason, a.Amended})
+}
+
+// GoString is String: %#v would print the text of the error.
+func (a Attempt) GoString() string { return a.String() }
+
+// String returns the attempt in one line, safe to log:
 //
 //	503 after 12ms (status), wait 1s
 func (a Attempt) String() string {

@@ -21,16 +21,19 @@ import (
 // retries that error, as Do without retryIf would; a body that leaves the loop
 // (break, return) is not. failed returns what remained of the failure: nil after
 // success, else the error that Do would return. Each range over tries starts
-// anew; it is not for use by several goroutines at once. A panic in the body
+// anew; it is not for use by several goroutines at once. Called by the body itself,
+// failed returns what the body has reported to Fail so far. A panic in the body
 // passes through.
 func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func() error) {
 	var err error
+	var current *Try // whose body runs
 	tries = func(yield func(*Try) bool) {
 		err = nil
+		defer func() { current = nil }()
 		if p.Disabled {
-			try := &Try{ctx: ctx, number: 1}
-			yield(try)
-			err = try.err
+			current = &Try{ctx: ctx, number: 1}
+			yield(current)
+			err = current.err
 			return
 		}
 		if ctx.Err() != nil {
@@ -40,17 +43,22 @@ func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func(
 		begun := time.Now()
 		l := loop{ctx: ctx, begun: begun, reporter: newReporter(ctx, contextValueOf(ctx), &p, begun)}
 		for on := true; on; {
-			try := &Try{ctx: ctx, number: l.number + 1}
-			if stay := try.run(yield, p.PerAttemptTimeout); stay {
-				on = l.again(&p, try.err, false)
+			current = &Try{ctx: ctx, number: l.number + 1}
+			if stay := current.run(yield, p.PerAttemptTimeout); stay {
+				on = l.again(&p, current.err, false)
 			} else {
-				l.leave(&p, try.err)
+				l.leave(&p, current.err)
 				on = false
 			}
 		}
 		err = l.err
 	}
-	return tries, func() error { return err }
+	return tries, func() error {
+		if current != nil { // asked by the body itself
+			return current.failure()
+		}
+		return err
+	}
 }
 
 // leave ends the loop because its body left it.
@@ -82,6 +90,15 @@ func (t *Try) run(body func(*Try) bool, d time.Duration) (stay bool) {
 	stay = body(t)
 	t.err = limit.Explain(parent, t.err)
 	return stay
+}
+
+// failure is what failed returns while the try runs: the error that the call ends with
+// if the body leaves the loop now.
+func (t *Try) failure() error {
+	if t.err == nil || t.number == 1 {
+		return t.err
+	}
+	return &Error{Attempts: t.number, Reason: ReasonDecision, Err: t.err}
 }
 
 // Context returns the context for what the body does. With PerAttemptTimeout it

@@ -129,3 +129,25 @@ func TestPanicAndGoexitPassThroughAttempts(t *testing.T) {
 		assert.Equal(t, 1, try.Number())
 	}
 }
+
+// TestFailedWithinTheLoop: "return failed()" in the body must not turn a failure into
+// success.
+func TestFailedWithinTheLoop(t *testing.T) {
+	call := func(p Policy, leaveAt int) error {
+		tries, failed := Attempts(t.Context(), p)
+		for try := range tries {
+			assert.NoError(t, failed(), "nothing reported yet")
+			if try.Fail(errLost); try.Number() == leaveAt {
+				return failed()
+			}
+		}
+		return failed()
+	}
+	assert.Equal(t, errLost, call(Policy{Backoff: Constant(0)}, 1))
+	err := call(Policy{Backoff: Constant(0)}, 2)
+	assert.ErrorIs(t, err, errLost)
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, 2, e.Attempts)
+	assert.Equal(t, errLost, call(Policy{Disabled: true}, 1))
+}

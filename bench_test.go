@@ -125,13 +125,14 @@ func BenchmarkRoundTrip(b *testing.B) {
 
 // calls are what a function helper is asked for.
 var calls = []struct {
-	name string
-	run  func(ctx context.Context, p Policy, n *int)
+	name    string
+	retries int
+	run     func(ctx context.Context, p Policy, n *int)
 }{
-	{"Do, good at once", func(ctx context.Context, p Policy, _ *int) {
+	{"Do, good at once", 0, func(ctx context.Context, p Policy, _ *int) {
 		Do(ctx, p, func(context.Context) (int, error) { return 1, nil })
 	}},
-	{"Do, two failures", func(ctx context.Context, p Policy, n *int) {
+	{"Do, two failures", 2, func(ctx context.Context, p Policy, n *int) {
 		Do(ctx, p, func(context.Context) (int, error) {
 			if *n++; *n%3 != 0 {
 				return 0, io.ErrUnexpectedEOF
@@ -139,10 +140,10 @@ var calls = []struct {
 			return 1, nil
 		})
 	}},
-	{"Do, two bad values", func(ctx context.Context, p Policy, n *int) {
+	{"Do, two bad values", 2, func(ctx context.Context, p Policy, n *int) {
 		Do(ctx, p, func(context.Context) (int, error) { *n++; return *n % 3, nil }, func(v int) bool { return v != 0 })
 	}},
-	{"Run, two failures", func(ctx context.Context, p Policy, n *int) {
+	{"Run, two failures", 2, func(ctx context.Context, p Policy, n *int) {
 		Run(ctx, p, func(context.Context) error {
 			if *n++; *n%3 != 0 {
 				return io.ErrUnexpectedEOF

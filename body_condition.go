@@ -68,6 +68,66 @@ func JSONFieldNot[T comparable](pointer string, ok T) BodyCondition {
 	return JSONField(pointer, func(v T) bool { return v != ok })
 }
 
+// AnyOf returns a condition that reports a failure if one of conditions does. Each
+// of them sees the body from its start; those after the first that says Retry are not
+// asked. Where none does, the first Wait counts. Use it for an API that reports
+// failures in several ways. Nil conditions are left out.
+func AnyOf(conditions ...BodyCondition) BodyCondition {
+	return func(req *http.Request, resp *http.Response, attempt int, body io.Reader) Decision {
+		again, ok := body.(rewinder)
+		if !ok {
+			again = &rereader{src: body}
+		}
+		var waits Decision
+		for _, condition := range conditions {
+			if condition == nil {
+				continue
+			}
+			again.Rewind()
+			d := condition(req, resp, attempt, again)
+			if d.Verdict == Retry {
+				return d
+			}
+			if waits.Wait == 0 {
+				waits.Wait = d.Wait
+			}
+		}
+		return waits
+	}
+}
+
+// rewinder is a body that can be read once more.
+type rewinder interface {
+	io.Reader
+	Rewind()
+}
+
+// rereader makes a rewinder of any reader, which bounds what is kept by its own end.
+type rereader struct {
+	src  io.Reader
+	kept []byte
+	off  int
+	err  error
+}
+
+func (r *rereader) Rewind() { r.off = 0 }
+
+func (r *rereader) Read(p []byte) (int, error) {
+	if r.off == len(r.kept) {
+		if r.err != nil || len(p) == 0 {
+			return 0, r.err
+		}
+		var n int
+		n, r.err = r.src.Read(p)
+		r.kept = append(r.kept, p[:n]...)
+		r.off += n
+		return n, r.err
+	}
+	n := copy(p, r.kept[r.off:])
+	r.off += n
+	return n, nil
+}
+
 // decoderFor returns how raw JSON becomes a T.
 func decoderFor[T any]() (func(raw []byte) (T, bool), jsonscan.Options) {
 	var into func(reflect.Value, []byte) bool

@@ -3,11 +3,14 @@ package insist
 import (
 	"encoding/json"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // ask returns what a condition says of a body, whatever the body comes in.
@@ -123,4 +126,49 @@ func (b endlessly) Read(p []byte) (int, error) {
 		p[i] = byte(b)
 	}
 	return len(p), nil
+}
+
+// TestAnyOf: each condition sees the body from its start, whatever it comes in.
+func TestAnyOf(t *testing.T) {
+	wait := func(d time.Duration) BodyCondition {
+		return func(*http.Request, *http.Response, int, io.Reader) Decision { return Decision{Wait: d} }
+	}
+	reads := func(want string) BodyCondition {
+		return func(_ *http.Request, _ *http.Response, _ int, body io.Reader) Decision {
+			data, err := io.ReadAll(body)
+			assert.NoError(t, err)
+			assert.Equal(t, want, string(data))
+			return Decision{}
+		}
+	}
+	const body = `{"ret_code": 0, "error": {"code": "busy"}}`
+	codes := []BodyCondition{JSONFieldNot("/ret_code", 0), JSONField("/error/code", func(c string) bool { return c == "busy" })}
+	for _, c := range []struct {
+		name       string
+		conditions []BodyCondition
+		want       Decision
+	}{
+		{"none", nil, Decision{}},
+		{"nil ones", []BodyCondition{nil, nil}, Decision{}},
+		{"the second", codes, Decision{Verdict: Retry}},
+		{"after one that reads all", append([]BodyCondition{reads(body)}, codes...), Decision{Verdict: Retry}},
+		{"not asked after the first", []BodyCondition{codes[1], func(*http.Request, *http.Response, int, io.Reader) Decision { panic("asked") }}, Decision{Verdict: Retry}},
+		{"reads twice", []BodyCondition{reads(body), reads(body), codes[0]}, Decision{}},
+		{"the first wait", []BodyCondition{wait(0), wait(time.Second), wait(time.Hour)}, Decision{Wait: time.Second}},
+		{"nested", []BodyCondition{AnyOf(reads(body), codes[0]), AnyOf(codes[1])}, Decision{Verdict: Retry}},
+	} {
+		for _, r := range []io.Reader{strings.NewReader(body), iotest.OneByteReader(strings.NewReader(body)), iotest.DataErrReader(strings.NewReader(body))} {
+			assert.Equal(t, c.want, AnyOf(c.conditions...)(nil, nil, 1, r), c.name)
+		}
+		b := script(func(*http.Request) (*http.Response, error) {
+			resp := answer(200)
+			resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+			return resp, nil
+		}, status(204))
+		rt := &RetryTransport{Base: b, Policy: Policy{MaxAttempts: 2, Backoff: Constant(0), RetryableBody: AnyOf(c.conditions...)}}
+		resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, c.want.Verdict == Retry, resp.StatusCode == 204, c.name)
+		resp.Body.Close()
+	}
 }

@@ -19,9 +19,11 @@ type call struct {
 	values   *contextValue // what the caller's context holds
 	req      *http.Request // the caller's, never changed
 	waiter   wait.Waiter
+	given    given
 	body     reqbody.Body
 	reporter reporter
 
+	host       string     // of the last attempt
 	begun      time.Time  // if MaxElapsed asks for it
 	limit      wait.Limit // of the last attempt
 	idempotent ruleResult // of Policy.Idempotent
@@ -103,6 +105,9 @@ func (c *call) prepare() {
 		return
 	}
 	c.body.Take(c.req, c.policy.maxReplayBytes())
+	if !c.given.taken {
+		c.given.take(c.base, c.req)
+	}
 	c.traced = c.guarded()
 	// With a GetBody net/http repeats a request after HTTP/2's PROTOCOL_ERROR,
 	// too, which proves nothing. Without one it reports the error to us.
@@ -111,6 +116,15 @@ func (c *call) prepare() {
 	if c.begun.IsZero() {
 		c.begun = now(c.policy.MaxElapsed > 0)
 	}
+}
+
+// hostOf returns the host and port of req's URL. A request without a URL is a base's
+// own matter.
+func hostOf(req *http.Request) string {
+	if req.URL == nil {
+		return ""
+	}
+	return req.URL.Host
 }
 
 // guarded reports whether the request must not be repeated after its response was
@@ -141,15 +155,24 @@ func (c *call) attempt(n int) error {
 	if err != nil {
 		return err
 	}
-	resp, err := out.Send(c.base, c.req.Context())
-	if err != nil && c.limit.Stop() && !c.waiter.Canceled() {
-		err = wait.ErrAttemptTimeout // HTTP/2 would say that the context was canceled
-	}
-	if resp != nil && out.isRequest(resp.Request) {
-		resp.Request = c.req // as without us; and the copy can be freed
-	}
+	c.host = hostOf(&out.Request)
+	resp, err := c.send(out)
 	c.note(n, &out.tracker, resp, err)
 	return nil
+}
+
+// send lets the base make an attempt that is sent as a copy.
+func (c *call) send(out *outgoing) (*http.Response, error) {
+	defer out.ended.Store(true)
+	resp, err := out.Send(c.base, c.req.Context())
+	if err != nil && c.limit.Stop() && !c.waiter.Canceled() {
+		err = c.limit.Err() // HTTP/2 would say that the context was canceled
+	}
+	if resp != nil {
+		c.absoluteLocation(out, resp)
+		resp.Request = c.shown(out, resp.Request)
+	}
+	return resp, err
 }
 
 // note makes attempt n's outcome c.last.
@@ -163,9 +186,12 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 	case resp == nil && err == nil:
 		err = &Error{Attempts: c.reporter.before + n, Reason: ReasonError, Err: errNoResponse}
 	}
+	if c.host == "" {
+		c.host = hostOf(c.req)
+	}
 	c.state = open
 	c.last = outcome{
-		number: n, req: c.req, resp: resp, err: err, host: c.req.URL.Host, begun: c.begun,
+		number: n, req: c.req, resp: resp, err: err, host: c.host, begun: c.begun,
 		ended:      c.waiter.Canceled(),
 		whole:      c.body.Whole(),
 		idempotent: c.idempotent == yes,
@@ -173,7 +199,7 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 	if err == nil {
 		return
 	}
-	c.last.unsent = c.idempotent != yes && tracker.Unsent(err, err == wait.ErrAttemptTimeout)
+	c.last.unsent = c.idempotent != yes && tracker.Unsent(err, errors.Is(err, wait.ErrAttemptTimeout))
 	if own := c.body.Failure(); own != nil && !c.last.ended {
 		c.last.err, c.last.badBody = own, true
 	}

@@ -11,11 +11,14 @@ import (
 // pays for one look-up. Values nest: each points to the one around it.
 type contextValue struct {
 	context.Context
-	outer   *contextValue
-	edit    func(*Policy)
-	record  *Record
-	attempt *outgoing
+	outer *contextValue
+	what  any // editFunc, *Record, *outgoing (an attempt's mark), or functionAttempt
 }
+
+type editFunc func(*Policy)
+
+// functionAttempt is the number of a function's attempt.
+type functionAttempt int
 
 type contextKey struct{}
 
@@ -40,16 +43,17 @@ func contextValueOf(ctx context.Context) *contextValue {
 // goroutine. It has no effect on Do, Run, Func and Attempts, which are given
 // their policy. A nil edit changes nothing.
 func EditPolicy(ctx context.Context, edit func(*Policy)) context.Context {
-	return &contextValue{Context: ctx, outer: contextValueOf(ctx), edit: edit}
+	return &contextValue{Context: ctx, outer: contextValueOf(ctx), what: editFunc(edit)}
 }
 
-// AttemptNumber returns the number of the attempt that a request with this
-// context belongs to, counted from 1, for RoundTrippers below a RetryTransport
-// (signers, tracers) and for Policy.Prepare. It returns 1 for any other context.
+// AttemptNumber returns the number of the attempt, counted from 1, that ctx belongs
+// to: in a RoundTripper below a RetryTransport (a signer, a tracer) and in
+// Policy.Prepare the request's attempt, in a function under Do, Run or Func the
+// function's. It returns 1 for any other context.
 func AttemptNumber(ctx context.Context) int {
 	for v := contextValueOf(ctx); v != nil; v = v.outer {
-		if v.attempt != nil {
-			return int(v.attempt.Number)
+		if n := v.attemptNumber(); n != 0 {
+			return n
 		}
 	}
 	return 1
@@ -58,7 +62,7 @@ func AttemptNumber(ctx context.Context) int {
 // policy returns base, or a copy of it if there are edits.
 func (v *contextValue) policy(base *Policy) *Policy {
 	for e := v; e != nil; e = e.outer {
-		if e.edit != nil {
+		if edit, _ := e.what.(editFunc); edit != nil {
 			edited := *base
 			v.apply(&edited)
 			if b := edited.Budget; b != nil && b.standard {
@@ -75,46 +79,86 @@ func (v *contextValue) apply(p *Policy) {
 		return
 	}
 	v.outer.apply(p)
-	if v.edit != nil {
-		v.edit(p)
+	if edit, _ := v.what.(editFunc); edit != nil {
+		edit(p)
 	}
 }
 
 func (v *contextValue) recorded() *Record {
 	for ; v != nil; v = v.outer {
-		if v.record != nil {
-			return v.record
+		if r, ok := v.what.(*Record); ok {
+			return r
 		}
 	}
 	return nil
 }
 
 // isAttempt reports whether AttemptNumber would take a request with this context
-// for some other request's attempt.
+// for some other attempt.
 func (v *contextValue) isAttempt() bool {
 	for ; v != nil; v = v.outer {
-		if v.attempt != nil {
+		if v.attemptNumber() != 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// isAttemptOf reports whether a RetryTransport further out is at work on req. The
-// mark names the request by method, host and path, since what stands between may
-// copy it, sign it or add to its query; a token that is fetched with the same
-// context is another request.
-func (v *contextValue) isAttemptOf(req *http.Request) bool {
+// attemptNumber returns the number of the attempt that v itself marks. Zero means
+// that it marks none.
+func (v *contextValue) attemptNumber() int {
+	switch a := v.what.(type) {
+	case *outgoing:
+		return int(a.Number)
+	case functionAttempt:
+		return int(a)
+	}
+	return 0
+}
+
+// isIn reports whether v, or what it is nested in, is the mark of out.
+func (v *contextValue) isIn(out *outgoing) bool {
 	for ; v != nil; v = v.outer {
-		if v.attempt == nil {
-			continue
-		}
-		if m := &v.attempt.Request; cmp.Or(m.Method, "GET") == cmp.Or(req.Method, "GET") &&
-			m.URL.Host == req.URL.Host && m.URL.Path == req.URL.Path {
+		if a, ok := v.what.(*outgoing); ok && a == out {
 			return true
 		}
 	}
 	return false
+}
+
+// isAttemptOf reports whether req is what a RetryTransport further out has in flight,
+// which alone retries it then. A mark counts only until that attempt's RoundTrip has
+// returned: a response carries its context on, and a call made from resp.Request is
+// a call of its own.
+func (v *contextValue) isAttemptOf(req *http.Request) bool {
+	for ; v != nil; v = v.outer {
+		if out, ok := v.what.(*outgoing); ok && !out.ended.Load() && isFrom(req, &out.Request) {
+			return true
+		}
+	}
+	return false
+}
+
+// isFrom reports whether a layer between two RetryTransports made req from sent: by
+// copying, signing or redirecting it, or by adding to its query. A token that is
+// fetched with the same context is another request. It has another method or, since
+// a copy has all headers of its original, lacks some of them.
+func isFrom(req, sent *http.Request) bool {
+	if req.Body != nil && req.Body != http.NoBody && req.Body == sent.Body {
+		return true
+	}
+	if cmp.Or(req.Method, http.MethodGet) != cmp.Or(sent.Method, http.MethodGet) {
+		return false
+	}
+	if req.URL != nil && sent.URL != nil && req.URL.Host == sent.URL.Host && req.URL.Path == sent.URL.Path {
+		return true
+	}
+	for key := range sent.Header {
+		if _, ok := req.Header[key]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // wraps reports whether there is a RetryTransport beneath rt, as far as the

@@ -155,3 +155,99 @@ func TestHookAndRecordTellEachAttempt(t *testing.T) {
 		assert.Len(t, record.Calls()[1], 1)
 	})
 }
+
+// TestACallFromAResponseIsACallOfItsOwn: a base that copies the request leaves the
+// copy, and its context, in resp.Request; the next page is asked for from there.
+func TestACallFromAResponseIsACallOfItsOwn(t *testing.T) {
+	copies := func(r *http.Request) *http.Request { return r.Clone(r.Context()) }
+	for _, method := range []string{"GET", "POST"} {
+		for name, p := range map[string]Policy{
+			"plain": {Backoff: Constant(0)}, "timed": {Backoff: Constant(0), PerAttemptTimeout: time.Hour},
+		} {
+			for _, first := range []int{200, 503} {
+				ctx, record := WithRecord(t.Context())
+				b := script(status(first), status(200), status(503), status(503), status(200))
+				if first == 200 {
+					b = script(status(200), status(503), status(503), status(200))
+				}
+				rt := &RetryTransport{Base: layer{responds{b}, copies}, Policy: p}
+				resp, err := rt.RoundTrip(request(t, method, "http://x/", nil).WithContext(ctx))
+				require.NoError(t, err)
+				require.NotNil(t, resp.Request)
+				assert.NoError(t, resp.Request.Context().Err(), name)
+				assert.Equal(t, 1, AttemptNumber(resp.Request.Context()), name)
+				resp.Body.Close()
+				before := len(b.Arrivals())
+				resp, err = rt.RoundTrip(resp.Request.Clone(resp.Request.Context()))
+				require.NoError(t, err)
+				assert.Equal(t, 200, resp.StatusCode, "%s %s", method, name)
+				assert.Len(t, b.Arrivals(), before+3)
+				assert.Len(t, record.Calls(), 2)
+				resp.Body.Close()
+			}
+		}
+	}
+}
+
+// responds sets the request that it was given, as net/http does.
+type responds struct{ http.RoundTripper }
+
+func (b responds) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.RoundTripper.RoundTrip(r)
+	if resp != nil {
+		resp.Request = r
+	}
+	return resp, err
+}
+
+// TestAMarkHoldsThroughOtherHostsAndPaths.
+func TestAMarkHoldsThroughOtherHostsAndPaths(t *testing.T) {
+	for name, change := range map[string]func(*http.Request){
+		"host":   func(r *http.Request) { r.URL.Host = "other.test" },
+		"path":   func(r *http.Request) { r.URL.Path = "/v2" + r.URL.Path },
+		"both":   func(r *http.Request) { r.URL.Host, r.URL.Path = "other.test", "/" },
+		"signed": func(r *http.Request) { r.URL.Host = "other.test"; r.Header.Set("Signature", "x") },
+	} {
+		for _, method := range []string{"GET", "POST", "PUT"} {
+			for _, seen := range []bool{true, false} {
+				b := script(status(503))
+				inner := &RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0)}}
+				l := layer{inner, func(r *http.Request) *http.Request { r = r.Clone(r.Context()); change(r); return r }}
+				var between http.RoundTripper = l
+				want := 5 // M+N-1: a closed wrapper's first attempt is not marked
+				if method == "POST" {
+					want = 3
+				}
+				if seen {
+					between, want = seeThrough{l}, 3
+				}
+				req := request(t, method, "http://x/p", nil)
+				req.Header.Set("A", "b")
+				_, err := (&RetryTransport{Base: between, Policy: Policy{Backoff: Constant(0)}}).RoundTrip(req)
+				require.NoError(t, err)
+				assert.Len(t, b.Arrivals(), want, "%s %s %v", name, method, seen)
+			}
+		}
+	}
+}
+
+// TestAFunctionKnowsItsAttempt by its context; a request that it makes counts anew.
+func TestAFunctionKnowsItsAttempt(t *testing.T) {
+	var outer, below numbers
+	rt := &RetryTransport{Base: layer{script(status(503), status(200)), below.note}, Policy: Policy{Backoff: Constant(0)}}
+	err := Run(t.Context(), Policy{Backoff: Constant(0)}, func(ctx context.Context) error {
+		outer = append(outer, AttemptNumber(ctx))
+		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		return errLost
+	})
+	assert.ErrorIs(t, err, errLost)
+	assert.Equal(t, numbers{1, 2, 3}, outer)
+	assert.Equal(t, numbers{1, 2, 1, 1}, below)
+	double := Func(Policy{Backoff: Constant(0)}, func(ctx context.Context, n int) (int, error) {
+		return n * AttemptNumber(ctx), nil
+	}, func(v int) bool { return v < 6 })
+	v, err := double(t.Context(), 2)
+	assert.NoError(t, err)
+	assert.Equal(t, 6, v)
+}

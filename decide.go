@@ -32,7 +32,7 @@ type outcome struct {
 // failedStatus asks RetryableStatus, unless it has been asked about this attempt.
 func (o *outcome) failedStatus(p *Policy) bool {
 	if o.status == notAsked {
-		o.status = resultOf(p.retryableStatus(o.resp.StatusCode))
+		o.status = resultOf(p.retryableStatus(o.resp.StatusCode) || p.isStandardTooLarge(o.resp))
 	}
 	return o.status == yes
 }
@@ -101,7 +101,11 @@ func (p *Policy) assessResponse(o *outcome, resp *http.Response) assessment {
 	if o.failedStatus(p) {
 		return assessment{Decision: Decision{Verdict: Retry}, reason: ReasonStatus, open: p.RetryableBody != nil}
 	}
-	return assessment{reason: ReasonSuccess, open: p.RetryableBody != nil}
+	reason := ReasonSuccess
+	if resp.StatusCode >= 400 {
+		reason = ReasonAccepted
+	}
+	return assessment{reason: reason, open: p.RetryableBody != nil}
 }
 
 // after returns what the rules think once a condition has seen the body. Where
@@ -180,7 +184,7 @@ func (p *Policy) feed(o *outcome, r action) {
 	if p.Budget == nil || o.resp == nil || o.err != nil {
 		return
 	}
-	if r.reason == ReasonSuccess || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
+	if r.reason == ReasonSuccess || r.reason == ReasonAccepted || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
 		p.Budget.deposit(o.host, time.Now())
 	}
 }

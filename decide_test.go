@@ -54,16 +54,16 @@ func TestDecide(t *testing.T) {
 	}{
 		// Statuses.
 		{"200", Policy{}, get, answer(200), nil, nil, action{false, 0, ReasonSuccess}},
-		{"400", Policy{}, get, answer(400), nil, nil, action{false, 0, ReasonSuccess}},
+		{"400", Policy{}, get, answer(400), nil, nil, action{false, 0, ReasonAccepted}},
 		{"401", Policy{}, get, answer(401), nil, nil, action{true, def, ReasonStatus}},
 		{"404 costs", Policy{}, get, answer(404), nil, nil, action{true, def, ReasonStatus}},
 		{"500 to a POST", Policy{}, post, answer(500), nil, nil, action{true, def, ReasonStatus}},
 		{"101", Policy{RetryableStatus: StatusAbove(0)}, get, answer(101), nil, nil, action{false, 0, ReasonSuccess}},
 		{"0 from a fake", Policy{}, get, answer(0), nil, nil, action{false, 0, ReasonSuccess}},
 		{"999 from a fake", Policy{}, get, answer(999), nil, nil, action{true, def, ReasonStatus}},
-		{"own status rule", Policy{RetryableStatus: StatusAbove(499)}, get, answer(404), nil, nil, action{false, 0, ReasonSuccess}},
+		{"own status rule", Policy{RetryableStatus: StatusAbove(499)}, get, answer(404), nil, nil, action{false, 0, ReasonAccepted}},
 		{"417 after Expect", Policy{RetryableStatus: StatusAbove(499)}, post, answer(417), nil, []func(*outcome){expects}, action{true, 0, ReasonStatus}},
-		{"417 without Expect", Policy{RetryableStatus: StatusAbove(499)}, post, answer(417), nil, nil, action{false, 0, ReasonSuccess}},
+		{"417 without Expect", Policy{RetryableStatus: StatusAbove(499)}, post, answer(417), nil, nil, action{false, 0, ReasonAccepted}},
 
 		// Errors.
 		{"lost GET", Policy{}, get, nil, lost, nil, action{true, def, ReasonError}},
@@ -119,7 +119,7 @@ func TestDecide(t *testing.T) {
 		{"third of three", Policy{}, get, answer(503), nil, []func(*outcome){third}, action{false, 0, ReasonAttempts}},
 		{"third of three, good", Policy{}, get, answer(200), nil, []func(*outcome){third}, action{false, 0, ReasonSuccess}},
 		{"third of four", Policy{MaxAttempts: 4}, get, answer(503), nil, []func(*outcome){third}, action{true, def, ReasonStatus}},
-		{"negative is one", Policy{MaxAttempts: -4}, get, answer(503), nil, nil, action{false, 0, ReasonAttempts}},
+		{"negative is no bound", Policy{MaxAttempts: -4}, get, answer(503), nil, []func(*outcome){func(o *outcome) { o.number = 1 << 40 }}, action{true, def, ReasonStatus}},
 
 		// Waits.
 		{"Retry-After above Backoff", Policy{}, get, answer(503, "Retry-After", "5"), nil, nil, action{true, 5 * s, ReasonStatus}},

@@ -21,6 +21,17 @@ const (
 	Stop
 )
 
+// String returns "retry", "stop" or "undecided".
+func (v Verdict) String() string {
+	switch v {
+	case Retry:
+		return "retry"
+	case Stop:
+		return "stop"
+	}
+	return "undecided"
+}
+
 // Decision is the answer of Policy.Classify and of a BodyCondition. The zero
 // value leaves the attempt to the other rules; so does a Verdict that is none of
 // the constants.

@@ -5,12 +5,15 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // Do calls fn until it succeeds or the policy says stop, and returns the last
 // call's value and error, always both. Use it for what is not HTTP: a database
-// call, a check in a test, a whole call of an SDK.
+// call, a check in a test, a whole call of an SDK. Where the values are
+// *http.Response, one that another attempt replaces is closed; the last one is the
+// caller's.
 //
 // A call has failed when it returns an error, or a value for which one of the
 // retryIf functions reports true. Which failures are tried again:
@@ -70,14 +73,29 @@ func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) 
 func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error) (T, error) {
 	l.conditioned = len(retryIf) > 0
 	for l.again(p, err, err == nil && reports(retryIf, v)) {
-		v, err = fn(l.ctx)
+		discardValue(l.ctx, v)
+		v, err = fn(l.attemptContext())
 	}
 	return v, l.err
 }
 
+// discardValue closes a response that another attempt replaces, as the transport
+// does; its connection could not be used otherwise.
+func discardValue[T any](ctx context.Context, v T) {
+	if resp, ok := any(v).(*http.Response); ok {
+		respbody.Discard(wait.ForContext(ctx), resp, 0)
+	}
+}
+
+// attemptContext returns the context of the next attempt, by which AttemptNumber
+// knows it. The first attempt has the caller's own.
+func (l *loop) attemptContext() context.Context {
+	return &contextValue{Context: l.ctx, outer: contextValueOf(l.ctx), what: functionAttempt(l.number + 1)}
+}
+
 func reports[T any](conditions []func(T) bool, v T) bool {
 	for _, c := range conditions {
-		if c(v) {
+		if c != nil && c(v) {
 			return true
 		}
 	}
@@ -197,7 +215,8 @@ func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, condition
 }
 
 // limited returns fn with a time limit on each call. The context ends when fn
-// returns, but a response that fn returns can be read to its end.
+// returns, but a response that fn returns in time can be read to its end. One that
+// it returns later is closed: its body has ended with the context.
 func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(context.Context) (T, error) {
 	return func(ctx context.Context) (v T, err error) {
 		l := wait.NewLimit(ctx, d)
@@ -208,7 +227,14 @@ func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(c
 			}
 		}()
 		v, err = fn(l.Context())
-		if resp, ok := any(v).(*http.Response); ok && resp != nil && resp.Body != nil && err == nil {
+		resp, ok := any(v).(*http.Response)
+		switch {
+		case !ok || resp == nil || resp.Body == nil || err != nil:
+		case l.Stop():
+			resp.Body.Close()
+			var none T
+			return none, l.Err()
+		default:
 			resp.Body = l.Body(resp.Body)
 			kept = true
 		}

@@ -3,8 +3,11 @@ package insist
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,7 +103,7 @@ func TestARejectedValueComesWithAnError(t *testing.T) {
 	e, ok := errors.AsType[*Error](err)
 	require.True(t, ok, "also after one attempt")
 	assert.Equal(t, 1, e.Attempts)
-	assert.Equal(t, "insist: attempts used up after 1 attempt (last value rejected)", err.Error())
+	assert.Equal(t, "insist: gave up after 1 attempt: the last value was rejected", err.Error())
 
 	v, err = Do(t.Context(), Policy{Disabled: true}, fn, nonZero)
 	assert.Equal(t, resp{5000}, v)
@@ -244,4 +247,58 @@ func TestPanicAndGoexitPassThroughDo(t *testing.T) {
 		t.Error("went on after Goexit")
 	}()
 	<-exited
+}
+
+// respBody is the body of a response that a function returns.
+type respBody struct {
+	io.Reader
+	closed bool
+}
+
+func (b *respBody) Close() error { b.closed = true; return nil }
+
+// TestDoClosesTheResponsesThatItReplaces; the last one is the caller's.
+func TestDoClosesTheResponsesThatItReplaces(t *testing.T) {
+	failed := func(r *http.Response) bool { return r.StatusCode > 400 }
+	for name, p := range map[string]Policy{
+		"plain": {Backoff: Constant(0)}, "timed": {Backoff: Constant(0), PerAttemptTimeout: time.Hour},
+	} {
+		for _, last := range []int{200, 503} {
+			var bodies []*respBody
+			resp, err := Do(t.Context(), p, func(context.Context) (*http.Response, error) {
+				body := &respBody{Reader: strings.NewReader("hello")}
+				bodies = append(bodies, body)
+				if len(bodies) < 3 {
+					return &http.Response{StatusCode: 503, Body: body}, nil
+				}
+				return &http.Response{StatusCode: last, Body: body}, nil
+			}, failed, nil)
+			assert.Equal(t, last > 400, err != nil, name)
+			require.Len(t, bodies, 3, name)
+			assert.True(t, bodies[0].closed && bodies[1].closed, name)
+			assert.False(t, bodies[2].closed, name)
+			assert.Equal(t, "hello", text(t, resp), name)
+			resp.Body.Close()
+		}
+	}
+	resp, err := Do(t.Context(), Policy{Backoff: Constant(0)}, func(context.Context) (*http.Response, error) { return nil, errLost })
+	assert.ErrorIs(t, err, errLost)
+	assert.Nil(t, resp)
+}
+
+// TestAResponseThatComesTooLateIsATimeout: its body has ended with the context.
+func TestAResponseThatComesTooLateIsATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, late := 0, &respBody{Reader: strings.NewReader("dead")}
+		resp, err := Do(t.Context(), Policy{PerAttemptTimeout: time.Second, Backoff: Constant(0)}, func(context.Context) (*http.Response, error) {
+			if n++; n == 1 {
+				time.Sleep(2 * time.Second)
+				return &http.Response{StatusCode: 200, Body: late}, nil
+			}
+			return &http.Response{StatusCode: 201, Body: http.NoBody}, nil
+		})
+		require.NoError(t, err)
+		assert.Equal(t, 201, resp.StatusCode)
+		assert.True(t, late.closed)
+	})
 }

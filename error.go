@@ -40,30 +40,63 @@ type Error struct {
 	ctxErr   error // ctx.Err() where that ended the call; Cause may not match it
 }
 
-// Error says how many attempts were made, why there was no further one, and
-// what the last one met.
+// Error says how many attempts were made, why there was no further one, and what the
+// last one met:
+//
+//	insist: gave up after 3 attempts: last status 503
+//	insist: gave up after 2 attempts: context canceled; last error: connection refused
 func (e *Error) Error() string {
 	var b strings.Builder
-	reason := e.Reason
-	if reason == ReasonError {
-		reason = "an error that is not retried"
+	switch e.Attempts {
+	case 0:
+		b.WriteString("insist: no attempt was made")
+	case 1:
+		b.WriteString("insist: gave up after 1 attempt")
+	default:
+		fmt.Fprintf(&b, "insist: gave up after %d attempts", e.Attempts)
 	}
-	fmt.Fprintf(&b, "insist: %s after %d attempt", reason, e.Attempts)
-	if e.Attempts != 1 {
-		b.WriteByte('s')
+	next := ": "
+	add := func(format string, arg any) {
+		b.WriteString(next)
+		fmt.Fprintf(&b, format, arg)
+		next = "; "
 	}
-	if e.Cause != nil {
-		fmt.Fprintf(&b, ": %v", e.Cause)
+	if why := e.why(); why != "" {
+		add("%s", why)
 	}
 	switch {
 	case e.Err != nil:
-		fmt.Fprintf(&b, " (last error: %v)", e.Err)
+		add("last error: %v", e.Err)
 	case e.rejected:
-		b.WriteString(" (last value rejected)")
+		add("%s", "the last value was rejected")
 	case e.Status != 0:
-		fmt.Fprintf(&b, " (last status: %d)", e.Status)
+		add("last status %d", e.Status)
 	}
 	return b.String()
+}
+
+// why says what ended the call. It is empty where the number of attempts says it.
+func (e *Error) why() string {
+	words := map[Reason]string{
+		ReasonAttempts:  "",
+		ReasonBudget:    "the budget has no retry left",
+		ReasonWait:      "the wait would be too long",
+		ReasonMaybeDone: "it may have taken effect",
+		ReasonBody:      "the request body can't be sent again",
+		ReasonError:     "an error that is not retried",
+		ReasonDecision:  "the loop was left",
+		ReasonContext:   "the context ended",
+	}
+	why, ok := words[e.Reason]
+	switch {
+	case !ok:
+		why = string(e.Reason)
+	case e.Cause != nil && (e.Reason == ReasonContext || e.Reason == ReasonError):
+		return e.Cause.Error()
+	case e.Cause != nil:
+		return why + ": " + e.Cause.Error()
+	}
+	return why
 }
 
 // Unwrap returns the last attempt's error, the cause, and the context's error,

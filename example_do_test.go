@@ -54,7 +54,7 @@ func ExampleDo_condition() {
 	fmt.Println(err)
 	// Output:
 	// 5000
-	// insist: attempts used up after 3 attempts (last value rejected)
+	// insist: gave up after 3 attempts: the last value was rejected
 }
 
 // An error that another attempt would not change is marked as such. It comes back
@@ -106,7 +106,7 @@ func ExampleDo_retryAfter() {
 	// 1 throttled 3ms error
 	// 2 <nil> 0s success
 	// 7 <nil>
-	// 1 throttled 1h0m0s wait too long
+	// 1 throttled 1h0m0s wait_too_long
 	// 0 throttled
 }
 
@@ -170,8 +170,8 @@ func ExampleErrorAs_severalTypes() {
 		fmt.Println(calls, err)
 	}
 	// Output:
-	// 3 insist: attempts used up after 3 attempts (last error: dial: busy)
-	// 3 insist: attempts used up after 3 attempts (last error: open lock: busy)
+	// 3 insist: gave up after 3 attempts: last error: dial: busy
+	// 3 insist: gave up after 3 attempts: last error: open lock: busy
 	// 1 busy
 }
 
@@ -382,5 +382,5 @@ func Example_comingFromOthers() {
 	}
 	// Output:
 	// "apple" <nil>
-	// "" insist: an error that is not retried after 2 attempts (last error: not found)
+	// "" insist: gave up after 2 attempts: an error that is not retried; last error: not found
 }

@@ -239,7 +239,7 @@ func ExamplePolicy_prepare() {
 	}))
 	defer server.Close()
 
-	sign := func(req *http.Request) error {
+	sign := func(req *http.Request, _ *http.Response, _ error) error {
 		nonce := fmt.Sprint("order 7, attempt ", insist.AttemptNumber(req.Context()))
 		req.Header.Set("X-Nonce", nonce)
 		req.Header.Set("X-Signature", mac(nonce))
@@ -250,7 +250,7 @@ func ExamplePolicy_prepare() {
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
 	req, _ := http.NewRequest("PUT", server.URL+"/orders/7", strings.NewReader("one apple"))
-	if err := sign(req); err != nil {
+	if err := sign(req, nil, nil); err != nil {
 		fmt.Println(err)
 		return
 	}

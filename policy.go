@@ -2,7 +2,9 @@ package insist
 
 import (
 	"context"
+	"math"
 	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -20,7 +22,8 @@ type Policy struct {
 	Disabled bool
 
 	// MaxAttempts bounds the attempts of one call, the first one included.
-	// Transport and functions. Zero means 3; negative means 1.
+	// Transport and functions. Zero means 3; negative means that only the other
+	// bounds hold: time, Budget, context.
 	MaxAttempts int
 
 	// Backoff gives the wait before the next attempt. A longer wait that the
@@ -91,13 +94,16 @@ type Policy struct {
 	NonIdempotent Resend
 
 	// Idempotent reports whether repeating req does no harm. Set it where the
-	// method does not tell: an API that creates with GET, a search by POST. A GET
+	// method does not tell: an API that creates with GET, a search by POST. It
+	// replaces the default rule; call IsIdempotent to keep that for the rest:
+	//
+	//	func(r *http.Request) bool { return r.URL.Path == "/search" || insist.IsIdempotent(r) }
+	//
+	// A GET
 	// for which it reports false is not repeated by net/http either, which would
 	// do so when a kept connection is closed before the answer; over HTTP/2 it
 	// has an empty body for that.
-	// Transport only. If nil, a request is idempotent by its method (GET, HEAD,
-	// OPTIONS, TRACE, PUT, DELETE: RFC 9110, section 9.2.2), or if it has an
-	// Idempotency-Key or X-Idempotency-Key header, as in net/http.
+	// Transport only. If nil, IsIdempotent.
 	Idempotent func(req *http.Request) bool
 
 	// Budget bounds the retries of all calls that share it, so that they end
@@ -150,12 +156,16 @@ type Policy struct {
 	// Zero means that a body that breaks off is the caller's to handle.
 	ResumeDownloads bool
 
-	// Prepare changes each request from the second attempt on before it is
-	// sent: to sign it anew, or to refresh a token. It gets a copy of its own
-	// (headers and URL included). The body is not to be touched. An error ends
-	// the call with an *Error. Transport only.
-	// If nil, the request is sent as it is.
-	Prepare func(req *http.Request) error
+	// Prepare changes each request from the second attempt on before it is sent: to
+	// sign it anew, to refresh a token after a 401, to answer a nonce, to try another
+	// host. req is a copy of its own, made from the caller's headers and URL; its body
+	// is not to be touched. last is the head of the last attempt's response, whose
+	// body has been discarded; it is nil if none came. err is the last attempt's
+	// error; it is nil if a complete response came. Where Prepare changes the host,
+	// the record, the Budget and relative redirects follow. An error ends the call
+	// with an *Error; so does the end of MaxElapsed or of the context meanwhile.
+	// Transport only. If nil, the request is sent as it is.
+	Prepare func(req *http.Request, last *http.Response, err error) error
 
 	// OnAttempt is told of each attempt, after it was judged and before the
 	// wait. It is called on the caller's goroutine. An attempt whose wait is cut
@@ -166,8 +176,8 @@ type Policy struct {
 }
 
 // Standard returns the policy to start from in production, the rules on which
-// the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503
-// and 504; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
+// the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503, 504,
+// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
 // not idempotent is sent again only if nothing of it was sent, or if the server
 // says that it did nothing (ResendOnlyUnsent); and a Budget.
 //
@@ -188,10 +198,19 @@ func standardStatus(code int) bool {
 	switch code {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
 		http.StatusInternalServerError, http.StatusBadGateway,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+		520, 521, 522, 523, 524, // Cloudflare: the origin failed
+		529: // Anthropic and others: overloaded
 		return true
 	}
 	return false
+}
+
+// isStandardTooLarge reports that Standard's rule counts resp as a failure for its
+// Retry-After: a 413 with one is temporary (RFC 9110, section 15.5.14).
+func (p *Policy) isStandardTooLarge(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusRequestEntityTooLarge && len(resp.Header["Retry-After"]) > 0 &&
+		reflect.ValueOf(p.RetryableStatus).Pointer() == reflect.ValueOf(standardStatus).Pointer()
 }
 
 // StatusAbove returns a RetryableStatus rule that reports whether a status code
@@ -217,7 +236,7 @@ func (p *Policy) maxAttempts() int {
 	case p.MaxAttempts == 0:
 		return defaultMaxAttempts
 	case p.MaxAttempts < 0:
-		return 1
+		return math.MaxInt
 	}
 	return p.MaxAttempts
 }

@@ -3,7 +3,9 @@ package insist
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,7 +33,7 @@ type callRecord struct {
 func WithRecord(ctx context.Context) (context.Context, *Record) {
 	outer := contextValueOf(ctx)
 	r := &Record{outer: outer.recorded()}
-	return &contextValue{Context: ctx, outer: outer, record: r}, r
+	return &contextValue{Context: ctx, outer: outer, what: r}, r
 }
 
 // Calls returns the attempts of each call, in the order in which the calls'
@@ -66,8 +68,18 @@ func (r *Record) add(call *callRecord, a Attempt) *callRecord {
 	return call
 }
 
-// String tells of all calls in one line, safe to log, for whoever asks why a call
-// took so long:
+// LogValue returns the attempts of all calls, safe to log, for log/slog.
+func (r *Record) LogValue() slog.Value { return slog.AnyValue(r.Calls()) }
+
+// MarshalJSON returns an array of calls, each of them an array of attempts (see
+// Attempt.MarshalJSON), safe to log.
+func (r *Record) MarshalJSON() ([]byte, error) { return json.Marshal(r.Calls()) }
+
+// GoString is String.
+func (r *Record) GoString() string { return r.String() }
+
+// String returns all calls in one line, safe to log, to answer why a call took so
+// long:
 //
 //	GET api.example.com: 2 attempts in 1.092s: 503 after 12ms (status), wait 1s; 200 after 80ms (success)
 //

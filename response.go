@@ -6,7 +6,6 @@ import (
 
 	"github.com/seed-552c89fc/insist/internal/head"
 	"github.com/seed-552c89fc/insist/internal/respbody"
-	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // assess asks the rules about the last attempt, which may end it: if
@@ -27,7 +26,7 @@ func (c *call) assess() assessment {
 		return a
 	case c.limit.IsSet() && c.limit.Stop():
 		respbody.Discard(c.waiter, resp, 0)
-		c.note(c.last.number, nil, nil, wait.ErrAttemptTimeout)
+		c.note(c.last.number, nil, nil, c.limit.Err())
 	case ended != nil: // if there is no other attempt, this is the caller's
 		c.last.err = ended
 	default:

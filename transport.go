@@ -35,6 +35,14 @@ type RetryTransport struct {
 	// Policy says when there is another attempt.
 	// Zero means the defaults of the package documentation.
 	Policy Policy
+
+	// PolicyFor chooses the policy of a request, for other rules per method, host or
+	// path, also inside an SDK. It is called once for each request, on its goroutine,
+	// and must not change it. The policy that it returns is read while the call goes
+	// on: return pointers to policies that were made before, not to new ones, which
+	// would cost an allocation and a Budget each.
+	// If nil, or if it returns nil, Policy counts.
+	PolicyFor func(req *http.Request) *Policy
 }
 
 var sharedBase = sync.OnceValue(func() http.RoundTripper {
@@ -64,8 +72,8 @@ func (t *RetryTransport) CloseIdleConnections() {
 // RoundTrip sends req, and retries it as the Policy says.
 func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	base, values := t.WrappedRoundTripper(), contextValueOf(req.Context())
-	policy := values.policy(&t.Policy)
-	if policy.Disabled || req.URL == nil || req.Header == nil || values.isAttemptOf(req) {
+	policy := t.policyFor(req, values)
+	if policy.Disabled || values.isAttemptOf(req) {
 		return base.RoundTrip(req)
 	}
 	if values == nil && policy.isPlain() && (req.Body == nil || req.Body == http.NoBody) && !wraps(base) {
@@ -73,6 +81,29 @@ func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c := call{base: base, policy: policy, values: values, req: req, waiter: wait.ForRequest(req)}
 	return c.run(outcome{})
+}
+
+// policyFor returns the request's policy. Where an edit or PolicyFor panics, the
+// request's body is closed.
+func (t *RetryTransport) policyFor(req *http.Request, values *contextValue) *Policy {
+	if values == nil && t.PolicyFor == nil {
+		return &t.Policy
+	}
+	done := false
+	defer func() {
+		if !done && req.Body != nil {
+			req.Body.Close()
+		}
+	}()
+	policy := &t.Policy
+	if t.PolicyFor != nil {
+		if own := t.PolicyFor(req); own != nil {
+			policy = own
+		}
+	}
+	policy = values.policy(policy)
+	done = true
+	return policy
 }
 
 // isPlain reports whether nothing about an attempt that succeeds is timed, looked
@@ -90,17 +121,19 @@ func fastPath(base http.RoundTripper, p *Policy, req *http.Request) (*http.Respo
 		c := call{base: base, policy: p, req: req, waiter: waiter, idempotent: resultOf(idempotent)}
 		return c.run(outcome{})
 	}
+	var g given
+	g.take(base, req)
 	resp, err := base.RoundTrip(req)
 	status := notAsked
 	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && shouldRetry(resp.Header) == unknown {
 		if status = p.askStatus(resp); status == no {
 			if p.Budget != nil {
-				p.Budget.deposit(req.URL.Host, time.Now())
+				p.Budget.deposit(hostOf(req), time.Now())
 			}
 			return resp, nil
 		}
 	}
-	c := call{base: base, policy: p, req: req, waiter: waiter, idempotent: yes}
+	c := call{base: base, policy: p, req: req, waiter: waiter, idempotent: yes, given: g}
 	c.note(1, nil, resp, err)
 	c.last.status = status
 	return c.run(c.last)

@@ -73,7 +73,7 @@ func TestThePolicyReplacesTheDefaults(t *testing.T) {
 
 func TestDisabledAndSingleAttempts(t *testing.T) {
 	for name, p := range map[string]Policy{
-		"disabled": {Disabled: true}, "one": {MaxAttempts: 1}, "negative": {MaxAttempts: -7},
+		"disabled": {Disabled: true}, "one": {MaxAttempts: 1},
 	} {
 		b, req := script(status(503)), request(t, "POST", "http://x/", servertest.OnlyReader("body"))
 		resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(req)
@@ -187,7 +187,7 @@ func TestClientTimeoutEndsAWait(t *testing.T) {
 func TestPrepareSignsLaterAttempts(t *testing.T) {
 	b := script(status(503), status(503), status(200))
 	var numbers []int
-	rt := &RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0), Prepare: func(r *http.Request) error {
+	rt := &RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0), Prepare: func(r *http.Request, _ *http.Response, _ error) error {
 		n := AttemptNumber(r.Context())
 		numbers = append(numbers, n)
 		r.Header.Set("Signature", "new")
@@ -211,7 +211,7 @@ func TestPrepareSignsLaterAttempts(t *testing.T) {
 func TestPrepareMayEndTheCall(t *testing.T) {
 	noToken, body := errors.New("no token"), &insisttest.Body{Reader: strings.NewReader("x")}
 	rt := &RetryTransport{Base: script(status(503)), Policy: Policy{
-		Backoff: Constant(0), Prepare: func(*http.Request) error { return noToken },
+		Backoff: Constant(0), Prepare: func(*http.Request, *http.Response, error) error { return noToken },
 	}}
 	_, err := rt.RoundTrip(request(t, "POST", "http://x/?secret=1", body))
 	assert.ErrorIs(t, err, noToken)
@@ -257,7 +257,7 @@ func TestAPanicLeavesNothingOpen(t *testing.T) {
 		"Backoff":    {Backoff: func(int) time.Duration { boom(); return 0 }},
 		"OnAttempt":  {OnAttempt: func(context.Context, Attempt) { boom() }},
 		"Idempotent": {Idempotent: func(*http.Request) bool { boom(); return false }},
-		"Prepare":    {Backoff: Constant(0), Prepare: func(*http.Request) error { boom(); return nil }},
+		"Prepare":    {Backoff: Constant(0), Prepare: func(*http.Request, *http.Response, error) error { boom(); return nil }},
 	} {
 		b, body := script(status(503)), &insisttest.Body{Reader: strings.NewReader("x")}
 		assert.PanicsWithValue(t, "boom", func() {

@@ -176,7 +176,7 @@ func explains(last insist.Attempt, err error) bool {
 	case last.Retry:
 		return false
 	case errors.Is(err, errBody): // that of a response which was handed over
-		return last.Err == nil && (gaveUp || last.Reason == insist.ReasonSuccess)
+		return last.Err == nil && (gaveUp || last.Reason == insist.ReasonSuccess || last.Reason == insist.ReasonAccepted)
 	case errors.Is(err, errStatus):
 		return last.Err == nil && gaveUp
 	}

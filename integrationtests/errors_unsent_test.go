@@ -141,7 +141,7 @@ func TestTheCallersRequestIsNotChanged(t *testing.T) {
 			before := *req
 			header, trailer, address := req.Header.Clone(), req.Trailer.Clone(), *req.URL
 			resp, err := over(s, func(p *insist.Policy) {
-				p.Prepare = func(r *http.Request) error {
+				p.Prepare = func(r *http.Request, _ *http.Response, _ error) error {
 					r.Header.Set("A", "changed")
 					r.URL.RawQuery, r.Host = "changed", "changed.test"
 					return nil
@@ -149,7 +149,10 @@ func TestTheCallersRequestIsNotChanged(t *testing.T) {
 			}).RoundTrip(req)
 			require.NoError(t, err)
 			servertest.ReadAndClose(t, resp)
-			assert.Same(t, req, resp.Request)
+			assert.Equal(t, "changed", resp.Request.Header.Get("A"), "what was sent last")
+			assert.Equal(t, "changed", resp.Request.URL.RawQuery)
+			assert.Equal(t, req.Context(), resp.Request.Context())
+			assert.True(t, req.Body == resp.Request.Body)
 			assert.Equal(t, header, req.Header)
 			assert.Equal(t, trailer, req.Trailer)
 			assert.Equal(t, address, *req.URL)
@@ -172,7 +175,7 @@ func TestTheBodyIsClosedWhateverHappens(t *testing.T) {
 		require.ErrorIs(t, err, syscall.ECONNREFUSED, u.Name)
 		bodies.Check(t)
 
-		transport.Policy.Prepare = func(*http.Request) error { return own }
+		transport.Policy.Prepare = func(*http.Request, *http.Response, error) error { return own }
 		bodies = u.Give(req, servertest.Megabyte)
 		_, err = transport.RoundTrip(req)
 		require.ErrorIs(t, err, own)

@@ -30,7 +30,7 @@ func TestPiecesAreOnRecord(t *testing.T) {
 				}
 				told = append(told, a.Number)
 			}
-			p.Prepare = func(req *http.Request) error {
+			p.Prepare = func(req *http.Request, _ *http.Response, _ error) error {
 				numbers = append(numbers, insist.AttemptNumber(req.Context()))
 				return nil
 			}
@@ -208,7 +208,7 @@ func TestAHookPanicsInTheReadOfADownload(t *testing.T) {
 		next step
 		hook func(*insist.Policy)
 	}{
-		"Prepare":         {piece(all), func(p *insist.Policy) { p.Prepare = func(*http.Request) error { panic("") } }},
+		"Prepare":         {piece(all), func(p *insist.Policy) { p.Prepare = func(*http.Request, *http.Response, error) error { panic("") } }},
 		"Backoff":         {piece(all), func(p *insist.Policy) { p.Backoff = func(int) time.Duration { panic("") } }},
 		"RetryableError":  {piece(all), func(p *insist.Policy) { p.RetryableError = func(error) bool { panic("") } }},
 		"RetryableStatus": {piece(all, code(404)), func(p *insist.Policy) { p.RetryableStatus = func(code int) bool { return code == 404 && panics() } }},

@@ -190,7 +190,7 @@ func TestABlockedBodyThatIsNotKeptEndsWithTheAttempt(t *testing.T) {
 				ctx, record := insist.WithRecord(t.Context())
 				start := time.Now()
 				_, err := (&insist.RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "PUT", "http://x/", r).WithContext(ctx))
-				assert.Equal(t, wait.ErrAttemptTimeout, err)
+				assert.ErrorIs(t, err, wait.ErrAttemptTimeout)
 				assert.Equal(t, 5*time.Second, time.Since(start))
 				assert.Len(t, record.Calls()[0], 1)
 				assert.Equal(t, reason, record.Calls()[0][0].Reason)

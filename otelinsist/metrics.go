@@ -25,7 +25,7 @@ import (
 // http.response.status_code and error.type, too; insist.retries and
 // insist.give_ups have insist.reason, a text of few values, see insist.Reason.
 // What a budget refused is counted by insist.give_ups where insist.reason is
-// "budget used up".
+// "budget_used_up".
 //
 // A retry whose wait the context cut short has been counted as a retry, and the
 // call is counted as given up as well.

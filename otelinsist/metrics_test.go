@@ -42,25 +42,25 @@ func TestMetrics(t *testing.T) {
 			"insist.retries {method=GET reason=status address=x} 1",
 			"insist.retry.wait {method=GET address=x} 2 4s",
 		}},
-		{"attempts used up", "GET", insist.Policy{}, []int{404}, 0, []string{
+		{"attempts_used_up", "GET", insist.Policy{}, []int{404}, 0, []string{
 			"insist.attempts {type=404 method=GET status_code=404 address=x} 3",
 			"insist.retries {method=GET reason=status address=x} 2",
 			"insist.retry.wait {method=GET address=x} 2 4s",
-			"insist.give_ups {method=GET reason=attempts used up address=x} 1",
+			"insist.give_ups {method=GET reason=attempts_used_up address=x} 1",
 		}},
 		{"an answer that was lost", "POST", insist.Policy{}, []int{0}, 0, []string{
 			"insist.attempts {type=connection_reset method=POST address=x} 1",
-			"insist.give_ups {method=POST reason=may have taken effect address=x} 1",
+			"insist.give_ups {method=POST reason=maybe_done address=x} 1",
 		}},
 		{"refused by the budget", "GET", insist.Policy{Budget: spent()}, []int{503}, 0, []string{
 			"insist.attempts {type=503 method=GET status_code=503 address=x} 1",
-			"insist.give_ups {method=GET reason=budget used up address=x} 1",
+			"insist.give_ups {method=GET reason=budget_used_up address=x} 1",
 		}},
 		{"wait cut short", "GET", insist.Policy{}, []int{503}, second, []string{
 			"insist.attempts {type=503 method=GET status_code=503 address=x} 1",
 			"insist.retries {method=GET reason=status address=x} 1",
 			"insist.retry.wait {method=GET address=x} 1 2s",
-			"insist.give_ups {method=GET reason=context ended address=x} 1",
+			"insist.give_ups {method=GET reason=context_ended address=x} 1",
 		}},
 		{"a decision is no give-up", "BREW", insist.Policy{Classify: stop}, []int{403}, 0, []string{
 			"insist.attempts {type=403 method=_OTHER status_code=403 address=x} 1",
@@ -106,7 +106,7 @@ func TestMetricsOfFunctions(t *testing.T) {
 	insist.Run(t.Context(), quick(otelinsist.Metrics(meters)), func(context.Context) error { return errors.New("secret") })
 	assert.Equal(t, []string{
 		"insist.attempts {type=*errors.errorString} 3",
-		"insist.give_ups {reason=attempts used up} 1",
+		"insist.give_ups {reason=attempts_used_up} 1",
 		"insist.retries {reason=error} 2",
 		"insist.retry.wait {} 2 0s",
 	}, meters.lines(t, "insist."))
@@ -135,7 +135,7 @@ func TestMetricsOfBrokenBodies(t *testing.T) {
 	})
 	assert.Equal(t, []string{
 		"insist.attempts {type=unexpected_eof status_code=503} 1",
-		"insist.give_ups {reason=attempts used up} 1",
+		"insist.give_ups {reason=attempts_used_up} 1",
 	}, meters.lines(t, "insist."))
 }
 

@@ -33,7 +33,7 @@ func TestSpans(t *testing.T) {
 			"PUT < call Error resend_count=1 type=connection_reset",
 			"PUT < call resend_count=2 status_code=200",
 		}},
-		{"attempts used up", "GET", []int{404}, []string{
+		{"attempts_used_up", "GET", []int{404}, []string{
 			"GET < call Error status_code=404 type=404",
 			"GET < call Error resend_count=1 status_code=404 type=404",
 			"GET < call Error resend_count=2 status_code=404 type=404",

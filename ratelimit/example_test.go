@@ -82,7 +82,7 @@ func ExampleClassify_longLimit() {
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
 	send(client, "GET", server.URL)
-	// Output: attempt 1: status 403, again: false (wait too long)
+	// Output: attempt 1: status 403, again: false (wait_too_long)
 }
 
 // A rule of one's own goes first, and leaves to Classify what it does not know.

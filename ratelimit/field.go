@@ -1,9 +1,11 @@
 package ratelimit
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // The grammar of structured fields (RFC 9651, section 3), as far as a list of
@@ -28,10 +30,10 @@ var grammar = sync.OnceValue(func() (g struct{ list, item, bareItem, parameter *
 	return g
 })
 
-// usedUp reads a RateLimit field. It returns the longest window, in seconds, of
-// those limits that have nothing left (r=0), and whether there is one. A field
-// that does not fit the grammar is ignored as a whole.
-func usedUp(field string) (longest int64, found bool) {
+// usedUp reads a RateLimit field. It returns the longest window of those limits
+// that have nothing left (r=0), and whether there is one. A field that does not fit
+// the grammar is ignored as a whole.
+func usedUp(field string) (longest time.Duration, found bool) {
 	if field == "" || !grammar().list.MatchString(field) {
 		return 0, false
 	}
@@ -47,7 +49,7 @@ func usedUp(field string) (longest int64, found bool) {
 			}
 		}
 		if left == 0 && window >= 0 {
-			longest, found = max(longest, window), true
+			longest, found = max(longest, seconds(window)), true
 		}
 	}
 	return longest, found
@@ -60,4 +62,13 @@ func integer(value string) int64 {
 		return -1
 	}
 	return n
+}
+
+// seconds returns n seconds, or the longest Duration. An absurd wait is one to
+// refuse, while an overflow would make it none at all.
+func seconds(n int64) time.Duration {
+	if n > math.MaxInt64/int64(time.Second) {
+		return math.MaxInt64
+	}
+	return time.Duration(n) * time.Second
 }

@@ -21,8 +21,9 @@ func FuzzUsedUp(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, field string) {
 		got, found := usedUp(field)
-		if want, wantFound := slowUsedUp(field); got != want || found != wantFound {
-			t.Fatalf("%q: got %d %v, want %d %v", field, got, found, want, wantFound)
+		want, wantFound := slowUsedUp(field)
+		if found != wantFound || got != nanoseconds(new(big.Rat).SetInt64(want), time.Second) {
+			t.Fatalf("%q: got %v %v, want %d s %v", field, got, found, want, wantFound)
 		}
 	})
 }
@@ -53,7 +54,7 @@ func FuzzLimit(f *testing.F) {
 			return
 		}
 		if want, wantLimited := slowLimit(field, remaining, reset, date); wait != want || limited != wantLimited {
-			t.Fatalf("got %v %v, want %v %v", wait, limited, want, wantLimited)
+			t.Fatalf("%q: got %v %v, want %v %v", h, wait, limited, want, wantLimited)
 		}
 	})
 }
@@ -77,42 +78,72 @@ func obeyedWait(t *testing.T, h http.Header) (wait time.Duration) {
 	return wait
 }
 
-var onlyDigits = regexp.MustCompile(`\A[0-9]+\z`)
+var decimal = regexp.MustCompile(`\A[0-9]+(\.[0-9]*)?\z`)
 
-func slowLimit(field, remaining, reset, date string) (time.Duration, bool) {
-	most := big.NewInt(-1) // in nanoseconds
+// slowLimit reads the numbers in exact arithmetic. The other forms of a reset are
+// read as in the package itself.
+func slowLimit(field, remaining, reset, date string) (wait time.Duration, limited bool) {
 	if n, ok := slowUsedUp(field); ok {
-		most.Mul(big.NewInt(n), big.NewInt(1e9))
+		wait, limited = nanoseconds(new(big.Rat).SetInt64(n), time.Second), true
 	}
-	if onlyDigits.MatchString(remaining) && strings.Trim(remaining, "0") == "" && onlyDigits.MatchString(reset) {
-		from := now
-		if d, err := http.ParseTime(date); err == nil {
-			from = d
-		}
-		n, _ := new(big.Int).SetString(reset, 10)
-		start := new(big.Int).Mul(big.NewInt(from.Unix()), big.NewInt(1e9))
-		switch {
-		case n.Cmp(big.NewInt(1e11)) > 0:
-			n.Mul(n, big.NewInt(1e6)).Sub(n, start)
-		case n.Cmp(big.NewInt(1e9)) > 0:
-			n.Mul(n, big.NewInt(1e9)).Sub(n, start)
-		default:
-			n.Mul(n, big.NewInt(1e9))
-		}
-		if n.Sign() < 0 {
-			n.SetInt64(0)
-		}
-		if n.Cmp(most) > 0 {
-			most = n
-		}
+	count, negative := strings.CutPrefix(strings.TrimSpace(remaining), "-")
+	if !decimal.MatchString(count) || !negative && strings.Trim(count, "0.") != "" {
+		return wait, limited
 	}
+	other, ok := slowReset(strings.TrimSpace(reset), strings.TrimSpace(date))
+	if !ok || negative && other == 0 {
+		return wait, limited
+	}
+	return max(wait, other), true
+}
+
+func slowReset(reset, date string) (time.Duration, bool) {
+	from, ok := retryafter.Date(date, now)
+	if !ok {
+		from = now
+	}
+	if !decimal.MatchString(reset) {
+		if wait, ok := retryafter.Span(reset); ok {
+			return wait, true
+		}
+		at, ok := retryafter.Date(reset, now)
+		return nanoseconds(big.NewRat(max(0, int64(at.Sub(from))), 1), 1), ok
+	}
+	n, _ := new(big.Rat).SetString(strings.TrimSuffix(reset, "."))
+	n.Mul(n, big.NewRat(1000, 1))
+	n.SetInt(up(n)) // in milliseconds
+	start := big.NewRat(from.UnixNano(), 1e6)
 	switch {
-	case most.Sign() < 0:
-		return 0, false
-	case !most.IsInt64():
+	case n.Cmp(big.NewRat(1e9*1000, 1)) <= 0:
+	case nanoseconds(n, time.Millisecond) < longest:
+		n.Sub(n, start)
+	case n.Cmp(big.NewRat(1e11*1000, 1)) <= 0:
 		return longest, true
+	default:
+		n.Quo(n, big.NewRat(1000, 1))
+		n.SetInt(up(n)).Sub(n, start)
 	}
-	return time.Duration(most.Int64()), true
+	if n.Sign() < 0 {
+		n.SetInt64(0)
+	}
+	return nanoseconds(n, time.Millisecond), true
+}
+
+// nanoseconds returns n units, rounded up to the millisecond, or the longest Duration.
+func nanoseconds(n *big.Rat, unit time.Duration) time.Duration {
+	ms := up(new(big.Rat).Mul(n, big.NewRat(int64(unit), 1e6)))
+	if ms.Mul(ms, big.NewInt(1e6)); !ms.IsInt64() {
+		return longest
+	}
+	return time.Duration(ms.Int64())
+}
+
+func up(n *big.Rat) *big.Int {
+	whole, rest := new(big.Int).QuoRem(n.Num(), n.Denom(), new(big.Int))
+	if rest.Sign() > 0 {
+		whole.Add(whole, big.NewInt(1))
+	}
+	return whole
 }
 
 // fieldReader parses a list as RFC 9651, section 4.2, tells it.
@@ -168,8 +199,9 @@ func (r *fieldReader) limit() (left, window int64, ok bool) {
 }
 
 const (
-	lower = "abcdefghijklmnopqrstuvwxyz"
-	upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits = "0123456789"
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
 
 // bareItem returns a number that is not negative; any other value is -1.

@@ -8,28 +8,50 @@
 // # What is read
 //
 // A limit counts where the response says that nothing of it is left, and when
-// there will be more:
+// there will be more. The IETF's draft (10 and 11) has one header for both:
 //
-//	Header                                     Of
-//	RateLimit: "name";r=0;t=30                 the current IETF draft (10 and 11)
-//	RateLimit-Remaining, RateLimit-Reset       older IETF drafts, GitLab
-//	X-RateLimit-Remaining, X-RateLimit-Reset   GitHub and many others
-//	X-Rate-Limit-Remaining, X-Rate-Limit-Reset X, Okta
+//	RateLimit: "name";r=0;t=30
 //
-// t is in seconds. A Reset is a number of seconds as well, or a Unix time in
-// seconds or in milliseconds: it is taken for a time where it is more than 10⁹,
-// and for milliseconds where it is more than 10¹¹. A time counts from the
-// response's own Date, so that the clocks need not agree. Of several limits that
-// are used up the longest counts. What is malformed is ignored.
+// Others have a pair: one with RateLimit- or Rate-Limit- and then Remaining in its
+// name, and one with the same name but Reset for Remaining. Among them are:
 //
-// Retry-After and retry-after-ms take precedence: where one of them is valid, no
-// limit is read. insist itself obeys those two, whatever asks for the attempt.
+//	Name                                      Of                        Reset is
+//	RateLimit-Remaining                       older IETF drafts         seconds
+//	                                          GitLab                    a Unix time
+//	X-RateLimit-Remaining                     GitHub and many others    a Unix time
+//	                                          Reddit                    seconds
+//	                                          Mastodon, Jira            a date
+//	                                          Discord                   a Unix time with a fraction,
+//	                                                                    and seconds in Reset-After
+//	X-Rate-Limit-Remaining                    X, Okta                   a Unix time
+//	X-RateLimit-Remaining-Requests, -Tokens   OpenAI, Groq              a duration: 6m0s
+//	                                          Azure OpenAI              seconds
+//	X-RateLimit-Remaining-Requests-Day        Cerebras                  seconds
+//	X-RateLimit-Requests-Remaining            Linear                    a Unix time in milliseconds
+//	Anthropic-RateLimit-Requests-Remaining    Anthropic                 a date
+//	X-Sentry-Rate-Limit-Remaining             Sentry                    a Unix time
+//
+// A Reset may be, with a fraction or without,
+//
+//   - a number of seconds;
+//   - a Unix time in seconds, if it is more than 10⁹, or in milliseconds, if it is
+//     more than 10¹¹;
+//   - a duration as Go prints it;
+//   - a date: RFC 3339, or an HTTP-date.
+//
+// A time counts from the response's own Date, so that the clocks need not agree. A
+// Remaining below zero counts as nothing left if the Reset is still to come, and
+// the Limit of that name is not negative, too, which means that there is none. Of
+// several limits that are used up the longest counts. What is malformed is
+// ignored; a wait that is too large for a time.Duration is the longest one.
+//
+// Retry-After and its like in milliseconds take precedence: where one of them is
+// valid, no limit is read. insist itself obeys those, whatever asks for the
+// attempt.
 package ratelimit
 
 import (
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,10 +61,12 @@ import (
 
 // Classify is a rule for insist.Policy.Classify. It looks at three statuses:
 //
-//   - 403, by which GitHub turns requests away: another attempt is made when a
-//     limit is used up, or when there is a Retry-After. A POST is sent again as
-//     well, since it was not acted on. Any other 403 is left to the other rules,
-//     and so is one with x-should-retry: false.
+//   - 403, by which GitHub turns requests away: another attempt is made when
+//     X-RateLimit-Remaining says that nothing is left, or when there is a
+//     Retry-After. A POST is retried as well, since it was not acted on. Any other
+//     403 is left to the other rules: one with x-should-retry: false, and one with
+//     X-RateLimit-Reset-After, since Discord answers 403 to what is forbidden, and
+//     bans who asks too often.
 //   - 429 and 503: the other rules decide whether there is another attempt, and
 //     the limit says after which wait.
 //
@@ -58,7 +82,7 @@ func Classify(_ *http.Request, resp *http.Response, _ error, _ int) insist.Decis
 	}
 	switch resp.StatusCode {
 	case http.StatusForbidden:
-		wait, limited := limit(resp.Header, time.Now())
+		wait, limited := forbidden(resp.Header, time.Now())
 		if limited && !strings.EqualFold(resp.Header.Get("X-Should-Retry"), "false") {
 			return insist.Decision{Verdict: insist.Retry, Wait: wait}
 		}
@@ -75,53 +99,27 @@ func limit(h http.Header, now time.Time) (longest time.Duration, limited bool) {
 	if _, asked := retryafter.Wait(h, now); asked {
 		return 0, true
 	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
 	if t, ok := usedUp(strings.Join(h["Ratelimit"], ",")); ok {
-		longest, limited = seconds(t), true
+		longest, limited = t, true
 	}
-	for _, family := range []string{"Ratelimit-", "X-Ratelimit-", "X-Rate-Limit-"} {
-		left, ok := number(h.Get(family + "Remaining"))
-		if !ok || left > 0 {
+	for name := range h {
+		if !isRemaining(name) {
 			continue
 		}
-		if reset, ok := number(h.Get(family + "Reset")); ok {
-			longest, limited = max(longest, until(reset, now)), true
+		if wait, ok := spent(h, name, now); ok {
+			longest, limited = max(longest, wait), true
 		}
 	}
 	return longest, limited
 }
 
-// until returns the time from now to a reset, which is given in one of three
-// units. They are told apart by size: 10⁹ seconds are 31 years, or the year 2001;
-// 10¹¹ are the year 5138, or in milliseconds 1973.
-func until(reset int64, now time.Time) time.Duration {
-	switch {
-	case reset <= 1e9:
-		return seconds(reset)
-	case reset <= 1e11:
-		return max(0, time.Unix(reset, 0).Sub(now))
+// forbidden is limit for a 403. The other limits are no reason for one.
+func forbidden(h http.Header, now time.Time) (time.Duration, bool) {
+	if _, asked := retryafter.Wait(h, now); asked {
+		return 0, true
 	}
-	return max(0, time.UnixMilli(reset).Sub(now))
-}
-
-// seconds returns n seconds, or the longest Duration. An absurd wait is one to
-// refuse, while an overflow would make it none at all.
-func seconds(n int64) time.Duration {
-	if n > math.MaxInt64/int64(time.Second) {
-		return math.MaxInt64
-	}
-	return time.Duration(n) * time.Second
-}
-
-const digits = "0123456789"
-
-// number parses digits. A number that is too large is the largest one.
-func number(v string) (int64, bool) {
-	if v == "" || strings.Trim(v, digits) != "" {
+	if _, discord := h["X-Ratelimit-Reset-After"]; discord {
 		return 0, false
 	}
-	n, _ := strconv.ParseInt(v, 10, 64)
-	return n, true
+	return spent(h, "X-Ratelimit-Remaining", now)
 }

@@ -41,6 +41,6 @@ func ExampleHook() {
 	fmt.Println(resp.Status)
 	// Output:
 	// level=INFO msg="insist: retrying" attempt=1 method=GET status=404 wait=1ms reason=status
-	// level=WARN msg="insist: gave up" attempt=2 method=GET status=404 reason="attempts used up"
+	// level=WARN msg="insist: gave up" attempt=2 method=GET status=404 reason=attempts_used_up
 	// 404 Not Found
 }

@@ -46,13 +46,13 @@ func TestLines(t *testing.T) {
 		{"retry, other level", other, insist.Attempt{Number: 1, Retry: true, Reason: insist.ReasonCondition},
 			`level=DEBUG msg="insist: retrying" attempt=1 duration=0s reason=condition`},
 		{"error", all, insist.Attempt{Number: 1, Reason: insist.ReasonError}, gaveUp("WARN", "error")},
-		{"may be done", all, insist.Attempt{Number: 1, Reason: insist.ReasonMaybeDone}, gaveUp("WARN", `"may have taken effect"`)},
-		{"body", all, insist.Attempt{Number: 1, Reason: insist.ReasonBody}, gaveUp("WARN", `"request body can't be sent again"`)},
-		{"attempts", all, insist.Attempt{Number: 1, Reason: insist.ReasonAttempts}, gaveUp("WARN", `"attempts used up"`)},
-		{"wait", all, insist.Attempt{Number: 1, Reason: insist.ReasonWait}, gaveUp("WARN", `"wait too long"`)},
-		{"budget", all, insist.Attempt{Number: 1, Reason: insist.ReasonBudget}, gaveUp("WARN", `"budget used up"`)},
-		{"context", all, insist.Attempt{Number: 1, Reason: insist.ReasonContext, Amended: true}, gaveUp("WARN", `"context ended"`)},
-		{"give up, other level", other, insist.Attempt{Number: 1, Reason: insist.ReasonBudget}, gaveUp("ERROR", `"budget used up"`)},
+		{"may be done", all, insist.Attempt{Number: 1, Reason: insist.ReasonMaybeDone}, gaveUp("WARN", `maybe_done`)},
+		{"body", all, insist.Attempt{Number: 1, Reason: insist.ReasonBody}, gaveUp("WARN", `body_not_replayable`)},
+		{"attempts", all, insist.Attempt{Number: 1, Reason: insist.ReasonAttempts}, gaveUp("WARN", `attempts_used_up`)},
+		{"wait", all, insist.Attempt{Number: 1, Reason: insist.ReasonWait}, gaveUp("WARN", `wait_too_long`)},
+		{"budget", all, insist.Attempt{Number: 1, Reason: insist.ReasonBudget}, gaveUp("WARN", `budget_used_up`)},
+		{"context", all, insist.Attempt{Number: 1, Reason: insist.ReasonContext, Amended: true}, gaveUp("WARN", `context_ended`)},
+		{"give up, other level", other, insist.Attempt{Number: 1, Reason: insist.ReasonBudget}, gaveUp("ERROR", `budget_used_up`)},
 		{"success after a retry", all, insist.Attempt{Number: 2, Reason: insist.ReasonSuccess}, `level=DEBUG msg="insist: done" attempt=2 duration=0s reason=success`},
 		{"decision after a retry", all, insist.Attempt{Number: 2, Reason: insist.ReasonDecision}, `level=DEBUG msg="insist: done" attempt=2 duration=0s reason=decision`},
 		{"success after a retry, not asked for", other, insist.Attempt{Number: 2, Reason: insist.ReasonSuccess}, ""},
@@ -120,12 +120,12 @@ func TestCalls(t *testing.T) {
 			`level=INFO msg="insist: retrying" attempt=2 method=GET host=x error=connection_reset duration=1s wait=2s reason=error`,
 		}},
 		{"no wait that would end too late", 2 * second, []int{503}, []string{
-			`level=WARN msg="insist: gave up" attempt=1 method=GET host=x status=503 duration=1s wait=2s reason="wait too long"`,
+			`level=WARN msg="insist: gave up" attempt=1 method=GET host=x status=503 duration=1s wait=2s reason=wait_too_long`,
 		}},
 		{"attempts used up", 0, []int{0}, []string{
 			`level=INFO msg="insist: retrying" attempt=1 method=GET host=x error=connection_reset duration=1s wait=2s reason=error`,
 			`level=INFO msg="insist: retrying" attempt=2 method=GET host=x error=connection_reset duration=1s wait=2s reason=error`,
-			`level=WARN msg="insist: gave up" attempt=3 method=GET host=x error=connection_reset duration=1s reason="attempts used up"`,
+			`level=WARN msg="insist: gave up" attempt=3 method=GET host=x error=connection_reset duration=1s reason=attempts_used_up`,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestWaitCutShort(t *testing.T) {
 		time.AfterFunc(2*second, cancel)
 		assert.Equal(t, []string{
 			`level=INFO msg="insist: retrying" attempt=1 method=GET host=x status=503 duration=1s wait=2s reason=status`,
-			`level=WARN msg="insist: gave up" attempt=1 method=GET host=x status=503 duration=1s wait=2s reason="context ended"`,
+			`level=WARN msg="insist: gave up" attempt=1 method=GET host=x status=503 duration=1s wait=2s reason=context_ended`,
 		}, lines(t, ctx, []int{503}))
 	})
 }

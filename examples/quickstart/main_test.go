@@ -162,13 +162,13 @@ func TestURLFails(t *testing.T) {
 		server http.HandlerFunc
 		want   string
 	}{
-		{"always 503", turnAwayNow, "503 Service Unavailable, 0 bytes, after 3 attempts: attempts used up\n"},
+		{"always 503", turnAwayNow, "503 Service Unavailable, 0 bytes, after 3 attempts: attempts_used_up\n"},
 		{"404", http.NotFound, "404 Not Found, 19 bytes, after 1 attempt\n"},
-		{"hangs up", hangUp, "FAILED: connection closed, after 3 attempts: attempts used up\n"},
+		{"hangs up", hangUp, "FAILED: connection closed, after 3 attempts: attempts_used_up\n"},
 		{"asks for an hour", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "3600")
 			w.WriteHeader(http.StatusTooManyRequests)
-		}, "429 Too Many Requests, 0 bytes, after 1 attempt: wait too long (to wait: 3600.000 s)\n"},
+		}, "429 Too Many Requests, 0 bytes, after 1 attempt: wait_too_long (to wait: 3600.000 s)\n"},
 		{"body breaks off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "10")
 			fmt.Fprint(w, "hello")
@@ -205,7 +205,7 @@ func TestURLFollowsRedirects(t *testing.T) {
 func TestURLRefused(t *testing.T) {
 	code, stdout, _ := quickstart(t, "abc", "-url", "http://127.0.0.1:1", "-data", "-")
 	wantCode(t, code, 1)
-	wantIn(t, stdout, "POST http://", "no answer: connect", "after 3 attempts: attempts used up\n")
+	wantIn(t, stdout, "POST http://", "no answer: connect", "after 3 attempts: attempts_used_up\n")
 }
 
 // A wait that is cut short is told of twice, and seen in the timeline.
@@ -216,7 +216,7 @@ func TestURLInterrupted(t *testing.T) {
 	var out strings.Builder
 	code := run(ctx, []string{"-url", server.URL}, nil, &cancelOn{&out, "  wait ", cancel}, io.Discard)
 	wantCode(t, code, 1)
-	wantIn(t, out.String(), "no wait    cut short: context ended\n", "FAILED: insist: context ended after 1 attempt")
+	wantIn(t, out.String(), "no wait    cut short: context_ended\n", "FAILED: insist: gave up after 1 attempt: ")
 }
 
 // cancelOn cancels when text is written.

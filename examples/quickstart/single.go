@@ -110,7 +110,7 @@ func address(u *url.URL) string {
 // explain is what may be printed of an error of http.Client.
 func explain(err error, record *insist.Record) string {
 	_, last := tally(record)
-	if last.Reason == insist.ReasonSuccess {
+	if last.Reason == insist.ReasonSuccess || last.Reason == insist.ReasonAccepted {
 		// http.Client didn't like the answer; its text may have a Location in it.
 		return "the redirect could not be followed"
 	}

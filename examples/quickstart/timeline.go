@@ -55,7 +55,7 @@ func (t *timeline) end(record *insist.Record, outcome string) {
 	if attempts != 1 {
 		outcome += "s"
 	}
-	if attempts > 0 && last.Reason != insist.ReasonSuccess {
+	if attempts > 0 && last.Reason != insist.ReasonSuccess && last.Reason != insist.ReasonAccepted {
 		outcome += ": " + string(last.Reason)
 	}
 	if last.Reason == insist.ReasonWait {

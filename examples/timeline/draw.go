@@ -62,7 +62,7 @@ func kind(a insist.Attempt) string {
 	switch {
 	case a.Err != nil:
 		return "lost"
-	case a.Reason == insist.ReasonSuccess:
+	case a.Reason == insist.ReasonSuccess || a.Reason == insist.ReasonAccepted:
 		return "good"
 	case a.Status < 400:
 		return "body"

@@ -41,11 +41,11 @@ func TestTheCallsEndAsTheySay(t *testing.T) {
 	want := []string{
 		"GET shop.example.com: 2 attempts in 1.4s: 503 after 150ms (status), wait 1s; 200 after 250ms (success)",
 		"POST shop.example.com: 3 attempts in 1.5s: connection_reset after 300ms (error), wait 250ms; connection_reset after 200ms (error), wait 500ms; 200 after 250ms (success)",
-		"POST shop.example.com: 1 attempt in 300ms: connection_reset after 300ms (may have taken effect)",
+		"POST shop.example.com: 1 attempt in 300ms: connection_reset after 300ms (maybe_done)",
 		"GET shop.example.com: 3 attempts in 1.25s: 200 after 150ms (condition), wait 250ms; 200 after 150ms (condition), wait 500ms; 200 after 200ms (success)",
 		"GET shop.example.com: 2 attempts in 650ms: 200 unexpected_eof after 200ms (error), wait 250ms; 200 after 200ms (success)",
 		"GET shop.example.com: 2 attempts in 800ms: timeout after 400ms (error), wait 250ms; 200 after 150ms (success)",
-		"GET shop.example.com: 3 attempts in 1.35s: 502 after 200ms (status), wait 250ms; 502 after 150ms (status), wait 500ms; 500 after 250ms (attempts used up)",
+		"GET shop.example.com: 3 attempts in 1.35s: 502 after 200ms (status), wait 250ms; 502 after 150ms (status), wait 500ms; 500 after 250ms (attempts_used_up)",
 	}
 	for i, c := range played(t) {
 		if got := c.record.String(); got != want[i] {

@@ -115,6 +115,9 @@ func (r *Reader) await() bool {
 	return r.waiter.Await(landed, r.left)
 }
 
+// Rewind has the next Read start at the body's first byte.
+func (r *Reader) Rewind() { r.off, r.at, r.err = 0, chunk.Cursor{}, nil }
+
 // Stop ends the look: nothing more can be read through r.
 func (r *Reader) Stop() { r.err = errPeekTime }
 

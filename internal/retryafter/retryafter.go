@@ -1,62 +1,80 @@
-// Package retryafter reads for how long a server asks a client to wait.
+// Package retryafter reads for how long a server asks a client to wait, in the
+// forms that servers really send. No value is ever taken for less than it says:
+// what is too large for a Duration is the longest Duration, fractions are rounded
+// up, and what can't be parsed is ignored.
 package retryafter
 
 import (
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// Wait returns the wait that the response asks for, and whether it asks
-// for one. Retry-After-Ms (Azure, OpenAI) is the more exact and goes first, then
-// Retry-After (RFC 9110, section 10.2.3), of several the longest. What can't be
-// parsed is ignored, never taken for zero.
+// Wait returns the wait that a response asks for, and whether it asks for one.
+//
+// The headers in milliseconds are more exact than Retry-After, which often stands
+// beside them, rounded. So they go first, unless they say zero. Of several values
+// the longest counts.
 func Wait(h http.Header, now time.Time) (time.Duration, bool) {
-	if d, ok := decimal(h.Get("Retry-After-Ms"), time.Millisecond); ok {
-		return d, true
+	ms, asked := milliseconds(h)
+	if ms > 0 {
+		return ms, true
 	}
-	longest, found := time.Duration(0), false
+	longest := time.Duration(0)
 	for _, v := range h["Retry-After"] {
-		d, ok := field(strings.TrimSpace(v), h, now)
-		if ok {
-			longest, found = max(longest, d), true
+		if d, ok := field(strings.TrimSpace(v), h, now); ok {
+			longest, asked = max(longest, d), true
 		}
 	}
-	return longest, found
+	return longest, asked
 }
 
-// field parses one field value: delta-seconds or one of the three forms of
-// an HTTP-date. A date counts from the response's own Date, so that the clocks
-// need not agree; one that is past asks for no wait.
-func field(v string, h http.Header, now time.Time) (time.Duration, bool) {
-	if d, ok := decimal(v, time.Second); ok && !strings.Contains(v, ".") {
-		return d, true
+// milliseconds reads the headers that count in them: Retry-After-Ms (Azure,
+// OpenAI), X-Ms-Retry-After-Ms (Azure Cosmos DB) and X-Amz-Retry-After (AWS).
+func milliseconds(h http.Header) (longest time.Duration, asked bool) {
+	for _, name := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After"} {
+		for _, v := range h[name] {
+			if d, ok := Number(strings.TrimSpace(v), time.Millisecond); ok {
+				longest, asked = max(longest, d), true
+			}
+		}
 	}
-	at, err := http.ParseTime(v)
-	if err != nil {
-		return 0, false
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return max(0, at.Sub(now)), true
+	return longest, asked
 }
 
-// decimal parses digits, with a fraction or without, as a number of units. A
-// number too large for a Duration is the longest one: an absurd wait is one to
-// refuse, while an overflow would make it none at all.
-func decimal(v string, unit time.Duration) (time.Duration, bool) {
-	if v == "" || v[0] == '.' || strings.Trim(v, "0123456789.") != "" {
+// field parses one Retry-After (RFC 9110, section 10.2.3): seconds or a date. A
+// date counts from the response's own Date, so that the clocks need not agree; one
+// that is past asks for no wait. Beside what the RFC allows there are fractions
+// (Shopify), Go's durations (time.Duration.String in a handler), and lists, into
+// which a proxy may join several lines.
+func field(v string, h http.Header, now time.Time) (longest time.Duration, asked bool) {
+	for part := range strings.SplitSeq(v, ",") {
+		part = strings.TrimSpace(part)
+		d, ok := Number(part, time.Second)
+		if !ok {
+			d, ok = Span(part)
+		}
+		if ok {
+			longest, asked = max(longest, d), true
+		}
+	}
+	if asked {
+		return longest, true
+	}
+	at, ok := Date(v, now)
+	if !ok {
 		return 0, false
 	}
-	f, err := strconv.ParseFloat(v, 64)
-	if err != nil && f == 0 {
-		return 0, false
+	return Until(at, h, now), true
+}
+
+// Until returns the time until at, by the clock of the server that sent h if it
+// says what time it is there. It is never negative.
+func Until(at time.Time, h http.Header, now time.Time) time.Duration {
+	if date := h["Date"]; len(date) > 0 {
+		if there, ok := Date(strings.TrimSpace(date[0]), now); ok {
+			now = there
+		}
 	}
-	if f *= float64(unit); f >= math.MaxInt64 {
-		return math.MaxInt64, true
-	}
-	return time.Duration(math.Ceil(f)), true
+	return ceil(max(0, at.Sub(now)))
 }

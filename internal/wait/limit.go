@@ -7,22 +7,26 @@ import (
 	"time"
 )
 
-// ErrAttemptTimeout is the error of an attempt that PerAttemptTimeout ended. Like
-// net/http's own timeouts it matches context.DeadlineExceeded, although the
-// caller's context is alive.
-var ErrAttemptTimeout error = attemptTimeout{}
+// ErrAttemptTimeout is what an AttemptTimeout matches, whatever its limit.
+var ErrAttemptTimeout = errors.New("insist: attempt timed out")
 
-type attemptTimeout struct{}
+// AttemptTimeout is the error of an attempt that PerAttemptTimeout ended. Like
+// net/http's own timeouts it matches context.DeadlineExceeded, although the caller's
+// context is alive.
+type AttemptTimeout struct{ After time.Duration }
 
-func (attemptTimeout) Error() string        { return "insist: attempt timed out" }
-func (attemptTimeout) Timeout() bool        { return true }
-func (attemptTimeout) Temporary() bool      { return true } // as net/http's
-func (attemptTimeout) Is(target error) bool { return target == context.DeadlineExceeded }
+func (e AttemptTimeout) Error() string   { return "insist: attempt timed out after " + e.After.String() }
+func (e AttemptTimeout) Timeout() bool   { return true }
+func (e AttemptTimeout) Temporary() bool { return true } // as net/http's
+func (e AttemptTimeout) Is(target error) bool {
+	return target == context.DeadlineExceeded || target == ErrAttemptTimeout
+}
 
 // Limit bounds one attempt in time. The zero value bounds nothing.
 type Limit struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	after  time.Duration
 	timer  *time.Timer // nil once the clock has been stopped
 	late   bool        // the clock was stopped after it had run out
 }
@@ -31,8 +35,8 @@ type Limit struct {
 // body from Body be read to its end or closed; otherwise ctx keeps the context.
 func NewLimit(ctx context.Context, d time.Duration) Limit {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(d, func() { cancel(ErrAttemptTimeout) })
-	return Limit{ctx: ctx, cancel: cancel, timer: timer}
+	timer := time.AfterFunc(d, func() { cancel(AttemptTimeout{d}) })
+	return Limit{ctx: ctx, cancel: cancel, after: d, timer: timer}
 }
 
 // IsSet reports whether l bounds anything.
@@ -50,6 +54,9 @@ func (l *Limit) Stop() (late bool) {
 	}
 	return l.late
 }
+
+// Err returns the error of an attempt that the limit ended.
+func (l *Limit) Err() error { return AttemptTimeout{l.after} }
 
 // End stops the clock and ends the context.
 func (l *Limit) End() {
@@ -90,5 +97,5 @@ func (l *Limit) Explain(parent context.Context, err error) error {
 	if err == nil || errors.Is(err, context.DeadlineExceeded) || parent.Err() != nil || !l.Stop() {
 		return err
 	}
-	return errors.Join(ErrAttemptTimeout, err)
+	return errors.Join(l.Err(), err)
 }

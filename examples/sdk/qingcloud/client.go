@@ -34,7 +34,7 @@ func policyFor(a account) insist.Policy {
 	policy.RetryableBody = insist.JSONField("/ret_code", mayPass)
 	policy.Idempotent = changesNothing
 	policy.MaxWholeBytes = 1 << 20 // so that an answer that breaks off is one that failed
-	policy.Prepare = a.sign
+	policy.Prepare = func(req *http.Request, _ *http.Response, _ error) error { return a.sign(req) }
 	return policy
 }
 

@@ -1,0 +1,96 @@
+// Package origin says which URLs have the same server, whatever way they write it.
+package origin
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Host returns the host of u in normal form, and its port unless it is the default
+// of the scheme (RFC 3986, section 6.2.3). Letters of ASCII are lower case, there
+// is no dot at the end, and an IPv6 address is as short as can be (RFC 5952), in
+// brackets. A host that is in normal form already costs no allocation. What has no
+// valid form, which a URL made by hand may have, is only made lower case; nothing
+// is done about internationalized names.
+func Host(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	host, port, ok := split(u.Host)
+	if !ok {
+		return lower(u.Host)
+	}
+	short := strings.TrimLeft(port, "0")
+	if isDefault(u.Scheme, short) {
+		return name(host)
+	}
+	switch n := name(host); {
+	case port == "":
+		return n
+	case n == host && short == port:
+		return u.Host
+	case short == "":
+		return n + ":0"
+	default:
+		return n + ":" + short
+	}
+}
+
+// split cuts the port, which consists of digits, off a host. Without one, or with
+// a colon alone, it is empty.
+func split(s string) (host, port string, ok bool) {
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']') + 1
+		host, port = s[:end], s[end:]
+		ok = end > 0 && (port == "" || port[0] == ':')
+		port = strings.TrimPrefix(port, ":")
+	} else {
+		host, port, _ = strings.Cut(s, ":")
+		ok = true
+	}
+	return host, port, ok && strings.Trim(port, "0123456789") == ""
+}
+
+func isDefault(scheme, port string) bool {
+	switch port {
+	case "80":
+		return strings.EqualFold(scheme, "http")
+	case "443":
+		return strings.EqualFold(scheme, "https")
+	}
+	return false
+}
+
+func name(host string) string {
+	if !strings.HasPrefix(host, "[") {
+		return lower(strings.TrimRight(host, "."))
+	}
+	ip, err := netip.ParseAddr(host[1 : len(host)-1])
+	if err != nil {
+		return lower(host)
+	}
+	var space [64]byte
+	short := append(ip.AppendTo(append(space[:0], '[')), ']') // the zone keeps its case
+	if string(short) == host {
+		return host
+	}
+	return string(short)
+}
+
+// lower makes the letters of ASCII lower case.
+func lower(s string) string {
+	first := strings.IndexFunc(s, isUpper)
+	if first < 0 {
+		return s
+	}
+	b := []byte(s)
+	for i := first; i < len(b); i++ {
+		if isUpper(rune(b[i])) {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+func isUpper(r rune) bool { return 'A' <= r && r <= 'Z' }

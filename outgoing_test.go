@@ -1,0 +1,230 @@
+package insist
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// marks changes in place what it is given, contract or not, as many bases do.
+type marks struct {
+	http.RoundTripper
+	change func(*http.Request)
+}
+
+func (m marks) RoundTrip(r *http.Request) (*http.Response, error) {
+	m.change(r)
+	return m.RoundTripper.RoundTrip(r)
+}
+
+// TestEachAttemptStartsFromWhatTheCallerGave, whatever a base did to it in place.
+func TestEachAttemptStartsFromWhatTheCallerGave(t *testing.T) {
+	many := http.Header{}
+	for _, key := range "ABCDEFGHIJKLMNOP" {
+		many.Set("X-"+string(key), "given")
+	}
+	for _, c := range []struct {
+		name   string
+		header http.Header
+		change func(*http.Request)
+	}{
+		{"adds a header", http.Header{"A": {"b"}}, func(r *http.Request) { r.Header.Add("Authorization", "x") }},
+		{"adds a value", http.Header{"A": {"b"}}, func(r *http.Request) { r.Header.Add("A", "c") }},
+		{"adds to many headers", many, func(r *http.Request) { r.Header.Add("Authorization", "x") }},
+		{"adds to no header", http.Header{}, func(r *http.Request) { r.Header.Add("Authorization", "x") }},
+		{"makes a map", nil, func(r *http.Request) {
+			if r.Header == nil {
+				r.Header = http.Header{}
+			}
+			r.Header.Add("Authorization", "x")
+		}},
+		{"drops a header", http.Header{"A": {"b"}}, func(r *http.Request) { r.Header.Del("A") }},
+		{"adds to the query", http.Header{"A": {"b"}}, func(r *http.Request) { r.URL.RawQuery += "&key=x" }},
+		{"adds to the path", http.Header{}, func(r *http.Request) { r.URL.Path += "/v1" }},
+		{"another host", http.Header{}, func(r *http.Request) { r.URL.Host = "proxy." + r.URL.Host }},
+	} {
+		for _, method := range []string{"GET", "POST", "PUT"} {
+			for _, edit := range []func(*Policy){
+				func(*Policy) {},
+				func(p *Policy) { p.PerAttemptTimeout = time.Hour },
+				func(p *Policy) { p.Prepare = func(*http.Request, *http.Response, error) error { return nil } },
+			} {
+				b := script(status(503), status(503), status(200))
+				p := Policy{Backoff: Constant(0)}
+				edit(&p)
+				var body io.Reader
+				if method == "PUT" {
+					body = io.MultiReader(strings.NewReader("hello"))
+				}
+				req := request(t, method, "http://x/path?query", body)
+				if req.Header = c.header.Clone(); c.header == nil {
+					req.Header = nil
+				}
+				var urls []string
+				_, err := (&RetryTransport{Base: marks{b, func(r *http.Request) {
+					c.change(r)
+					urls = append(urls, r.URL.String())
+				}}, Policy: p}).RoundTrip(req)
+				require.NoError(t, err, c.name)
+				seen := b.Arrivals()
+				require.Len(t, seen, 3, c.name)
+				for i, a := range seen[1:] {
+					assert.Equal(t, seen[0].Header, a.Header, "%s %s", c.name, method)
+					assert.Equal(t, urls[0], urls[i+1], "%s %s", c.name, method)
+				}
+			}
+		}
+	}
+}
+
+// TestWithoutHeaderOrURL: net/http refuses such a request; golang.org/x/net/http2 and
+// bases in tests take it.
+func TestWithoutHeaderOrURL(t *testing.T) {
+	ctx, record := WithRecord(t.Context())
+	for _, method := range []string{"GET", "POST"} {
+		for _, edit := range []func(*Policy){
+			func(*Policy) {},
+			func(p *Policy) { p.PerAttemptTimeout, p.ResumeDownloads = time.Hour, true },
+			func(p *Policy) {
+				p.Prepare = func(r *http.Request, _ *http.Response, _ error) error { r.Header.Set("A", "b"); return nil }
+			},
+		} {
+			n := 0
+			b := roundTripper(func(*http.Request) (*http.Response, error) {
+				if n++; n < 3 {
+					return answer(503), nil
+				}
+				return answer(200), nil
+			})
+			p := Policy{Backoff: Constant(0), Budget: &Budget{}}
+			edit(&p)
+			resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip((&http.Request{Method: method}).WithContext(ctx))
+			require.NoError(t, err)
+			assert.Equal(t, 200, resp.StatusCode)
+			assert.Equal(t, 3, n)
+		}
+	}
+	assert.Len(t, record.Calls(), 6)
+	_, err := (&RetryTransport{Policy: Policy{Backoff: Constant(0)}}).RoundTrip(&http.Request{Method: "GET"})
+	assert.ErrorContains(t, err, "http: nil Request.URL")
+}
+
+// TestPrepareSeesWhatTheLastAttemptMet, and its changes are followed.
+func TestPrepareSeesWhatTheLastAttemptMet(t *testing.T) {
+	type met struct {
+		status int
+		nonce  string
+		err    error
+	}
+	var seen []met
+	b := script(status(401, "Nonce", "n1"), fails(errLost), status(307, "Location", "/next"))
+	ctx, record := WithRecord(t.Context())
+	rt := &RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0),
+		Prepare: func(r *http.Request, last *http.Response, err error) error {
+			m := met{err: err}
+			if last != nil {
+				m.status, m.nonce = last.StatusCode, last.Header.Get("Nonce")
+				data, err := io.ReadAll(last.Body)
+				assert.Empty(t, data)
+				assert.NoError(t, err)
+			}
+			seen = append(seen, m)
+			r.URL.Host = "second.test"
+			return nil
+		}}}
+	resp, err := rt.RoundTrip(request(t, "GET", "http://first.test/a", nil).WithContext(ctx))
+	require.NoError(t, err)
+	assert.Equal(t, []met{{401, "n1", nil}, {0, "", errLost}}, seen)
+	assert.Equal(t, "http://second.test/next", resp.Header.Get("Location"), "http.Client would start from the first host")
+	assert.Equal(t, "second.test", resp.Request.URL.Host)
+	var hosts []string
+	for _, a := range record.Calls()[0] {
+		hosts = append(hosts, a.Host)
+	}
+	assert.Equal(t, []string{"first.test", "second.test", "second.test"}, hosts)
+}
+
+// TestASlowPrepareIsBounded by MaxElapsed and by the context.
+func TestASlowPrepareIsBounded(t *testing.T) {
+	for reason, within := range map[Reason]time.Duration{ReasonWait: time.Hour, ReasonContext: 10 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			b := script(status(503))
+			ctx, cancel := context.WithTimeout(t.Context(), within)
+			defer cancel()
+			ctx, record := WithRecord(ctx)
+			_, err := (&RetryTransport{Base: b, Policy: Policy{
+				MaxElapsed: 5 * time.Second, Backoff: Constant(time.Second),
+				Prepare: func(*http.Request, *http.Response, error) error { time.Sleep(20 * time.Second); return nil },
+			}}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, reason, e.Reason)
+			assert.Equal(t, 503, e.Status)
+			assert.Len(t, b.Arrivals(), 1)
+			assert.Equal(t, reason, record.Calls()[0][0].Reason)
+		})
+	}
+}
+
+// TestPolicyFor chooses per request, without an allocation.
+func TestPolicyFor(t *testing.T) {
+	once := &Policy{MaxAttempts: 1}
+	b := script(status(503))
+	rt := &RetryTransport{Base: b, Policy: Policy{Backoff: Constant(0)}, PolicyFor: func(r *http.Request) *Policy {
+		if r.Method == "POST" {
+			return once
+		}
+		return nil
+	}}
+	for method, want := range map[string]int{"GET": 3, "POST": 1} {
+		before := len(b.Arrivals())
+		_, err := rt.RoundTrip(request(t, method, "http://x/", nil))
+		require.NoError(t, err)
+		assert.Len(t, b.Arrivals(), before+want, method)
+	}
+	ctx := EditPolicy(t.Context(), func(p *Policy) { p.MaxAttempts++; p.Backoff = Constant(0) })
+	before := len(b.Arrivals())
+	_, err := rt.RoundTrip(request(t, "POST", "http://x/", nil).WithContext(ctx))
+	require.NoError(t, err)
+	assert.Len(t, b.Arrivals(), before+2, "an edit is made to the chosen policy")
+
+	good, req := answer(200), request(t, "GET", "http://x/", nil)
+	rt.Base = roundTripper(func(*http.Request) (*http.Response, error) { return good, nil })
+	allocs, _ := cost(func() { rt.RoundTrip(req) })
+	assert.Zero(t, allocs)
+}
+
+// TestAPanicBeforeTheFirstAttemptClosesTheBody.
+func TestAPanicBeforeTheFirstAttemptClosesTheBody(t *testing.T) {
+	boom := func() { panic("boom") }
+	for name, c := range map[string]struct {
+		rt   RetryTransport
+		edit func(*Policy)
+	}{
+		"PolicyFor": {RetryTransport{PolicyFor: func(*http.Request) *Policy { boom(); return nil }}, nil},
+		"edit":      {RetryTransport{}, func(*Policy) { boom() }},
+	} {
+		body := &closes{Reader: strings.NewReader("x")}
+		c.rt.Base = script(status(200))
+		req := request(t, "POST", "http://x/", body)
+		if c.edit != nil {
+			req = req.WithContext(EditPolicy(t.Context(), c.edit))
+		}
+		assert.Panics(t, func() { c.rt.RoundTrip(req) }, name)
+		assert.Equal(t, 1, body.n, name)
+	}
+}
+
+type closes struct {
+	io.Reader
+	n int
+}
+
+func (c *closes) Close() error { c.n++; return nil }
