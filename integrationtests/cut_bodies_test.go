@@ -40,7 +40,9 @@ type bodies struct {
 	last  bool          // the last bytes come together with io.EOF
 	seeks bool          // the reader that GetBody rewinds is an io.Seeker
 
-	stuckAt int // the offset, if any, at which a Read waits for Close, or for long
+	about   string
+	trailer http.Header // of the request, to be filled
+	stuckAt int         // the offset, if any, at which a Read waits for Close, or for long
 
 	mu      sync.Mutex
 	readers []*reader
@@ -148,6 +150,9 @@ func (r *reader) Read(p []byte) (int, error) {
 	n := copy(p, r.data[r.off:min(len(r.data), r.off+r.of.step)])
 	r.off += n
 	if r.off == len(r.data) && (n == 0 || r.of.last) {
+		if r.of.trailer != nil {
+			r.of.trailer.Set("Sum-Trailer", sum(r.of.data))
+		}
 		return n, io.EOF
 	}
 	return n, nil
