@@ -38,6 +38,10 @@ type Attempt struct {
 	// Duration is how long the attempt took, until its outcome was judged.
 	Duration time.Duration
 
+	// Held is how long a Cooldown held the attempt back before it began, beside the
+	// wait that the attempt before it asked for. Zero means that it did not.
+	Held time.Duration
+
 	// Wait is the wait before the next attempt; where Retry is false, the wait
 	// that was asked for and not begun. Zero means none.
 	Wait time.Duration
@@ -109,6 +113,10 @@ const (
 	// ReasonBudget ends a call: its Budget had no retry left.
 	ReasonBudget Reason = "budget_used_up"
 
+	// ReasonCooldown ends a call: its Cooldown would have held it back for longer than
+	// MaxRetryAfter, the deadline or MaxElapsed allow.
+	ReasonCooldown Reason = "cooldown"
+
 	// ReasonContext ends a call: its context ended.
 	ReasonContext Reason = "context_ended"
 )
@@ -135,6 +143,9 @@ func (a Attempt) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("error", a.Class()))
 	}
 	attrs = append(attrs, slog.Duration("duration", a.Duration))
+	if a.Held != 0 {
+		attrs = append(attrs, slog.Duration("held", a.Held))
+	}
 	if a.Wait != 0 {
 		attrs = append(attrs, slog.Duration("wait", a.Wait))
 	}
@@ -151,11 +162,12 @@ func (a Attempt) MarshalJSON() ([]byte, error) {
 		Status   int           `json:"status,omitempty"`
 		Error    string        `json:"error,omitempty"`
 		Duration time.Duration `json:"duration"`
+		Held     time.Duration `json:"held,omitempty"`
 		Wait     time.Duration `json:"wait,omitempty"`
 		Retry    bool          `json:"retry"`
 		Reason   Reason        `json:"reason"`
 		Amended  bool          `json:"amended,omitempty"`
-	}{a.Number, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Wait, a.Retry, a.Reason, a.Amended})
+	}{a.Number, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.Amended})
 }
 
 // GoString is String: %#v would print the text of the error.
@@ -166,6 +178,9 @@ func (a Attempt) GoString() string { return a.String() }
 //	503 after 12ms (status), wait 1s
 func (a Attempt) String() string {
 	var b strings.Builder
+	if a.Held > 0 {
+		fmt.Fprintf(&b, "held back for %v, ", rounded(a.Held))
+	}
 	fmt.Fprintf(&b, "%s after %v (%s)", a.result(), rounded(a.Duration), a.Reason)
 	switch {
 	case a.Retry:
