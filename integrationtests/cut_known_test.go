@@ -1,0 +1,42 @@
+package integrationtests
+
+import (
+	"slices"
+
+	"github.com/seed-552c89fc/insist/internal/servertest"
+)
+
+// knownFault is a promise that is known to be broken. An entry that no cut meets
+// any more must go: the list shrinks to nothing.
+type knownFault struct {
+	why string
+	is  func(s *scenario, f fault, r *result) bool
+}
+
+var knownFaults = []knownFault{
+	{
+		why: "HTTP/2: after a timeout the next attempts go down the same dead connection",
+		is: func(s *scenario, f fault, r *result) bool {
+			return (f == notEnded || f == notMended) && s.protocol == servertest.H2C && r.silent && r.retries >= attempts-1
+		},
+	},
+	{
+		why: "a response's body that is silent has no time limit",
+		is: func(s *scenario, f fault, r *result) bool {
+			return (f == hung || f == notMended) && r.silent && r.took == patience
+		},
+	},
+	{
+		why: "a download of unknown length whose bytes have all come, but not its end, is asked for more",
+		is: func(s *scenario, f fault, r *result) bool {
+			return f == notMended && s.rules == resume && s.shape == servertest.OpenRanges && len(r.got) == len(r.want)
+		},
+	},
+}
+
+func isSilent(c servertest.CutAt) bool { return c.Way == servertest.Silent }
+
+// known returns which of the known faults f is, or -1.
+func known(s *scenario, f fault, r *result) int {
+	return slices.IndexFunc(knownFaults, func(k knownFault) bool { return k.is(s, f, r) })
+}
