@@ -2,6 +2,7 @@ package insist
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -40,6 +41,10 @@ type Attempt struct {
 
 	// Duration is how long the attempt took, until its outcome was judged.
 	Duration time.Duration
+
+	// Held is how long a Cooldown held the attempt back before it began, beside the
+	// wait that the attempt before it asked for. Zero means that it did not.
+	Held time.Duration
 
 	// Wait is the wait before the next attempt; where Retry is false, the wait
 	// that was asked for and not begun. Zero means none.
@@ -112,17 +117,36 @@ const (
 	// ReasonBudget ends a call: its Budget had no retry left.
 	ReasonBudget Reason = "budget_used_up"
 
+	// ReasonCooldown ends a call: its Cooldown would have held it back for longer than
+	// MaxRetryAfter, the deadline or MaxElapsed allow.
+	ReasonCooldown Reason = "cooldown"
+
+	// ReasonNotResumable ends a download (see Policy.ResumeDownloads): its body was
+	// truncated, and can't be resumed, or the response to the request for the rest
+	// does not continue it. Attempt.Class says why: "not_idempotent", "status",
+	// "compressed", "trailers", "redirect" (followed by the base), "no_ranges"
+	// (Accept-Ranges says so), "no_validator", "weak_validator", "changed" (another
+	// version), "bad_content_range", or "range_ignored" (and too much would have to be
+	// read again).
+	ReasonNotResumable Reason = "not_resumable"
+
 	// ReasonContext ends a call: its context ended.
 	ReasonContext Reason = "context_ended"
 )
 
-// Class names the kind of the attempt's error in one word, for logs and metrics:
+// Class names the kind of the attempt's error in one word, for logs and metrics: with
+// ReasonNotResumable, one of the words that are listed there; else
 // "timeout", "canceled", "dns", "certificate", "tls", "connection_refused",
 // "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
 // "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
 // 7), else the Go type of the innermost error. It never has a text of the error's
 // own, which may have a URL in it. If there is no error it is empty.
-func (a Attempt) Class() string { return neterr.Class(a.Err) }
+func (a Attempt) Class() string {
+	if e, ok := errors.AsType[*notResumableError](a.Err); ok {
+		return string(e.obstacle)
+	}
+	return neterr.Class(a.Err)
+}
 
 // LogValue returns the attempt as a group, safe to log, for log/slog.
 func (a Attempt) LogValue() slog.Value {
@@ -141,6 +165,9 @@ func (a Attempt) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("error", a.Class()))
 	}
 	attrs = append(attrs, slog.Duration("duration", a.Duration))
+	if a.Held != 0 {
+		attrs = append(attrs, slog.Duration("held", a.Held))
+	}
 	if a.Wait != 0 {
 		attrs = append(attrs, slog.Duration("wait", a.Wait))
 	}
@@ -158,11 +185,12 @@ func (a Attempt) MarshalJSON() ([]byte, error) {
 		Status   int           `json:"status,omitempty"`
 		Error    string        `json:"error,omitempty"`
 		Duration time.Duration `json:"duration"`
+		Held     time.Duration `json:"held,omitempty"`
 		Wait     time.Duration `json:"wait,omitempty"`
 		Retry    bool          `json:"retry"`
 		Reason   Reason        `json:"reason"`
 		Amended  bool          `json:"amended,omitempty"`
-	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Wait, a.Retry, a.Reason, a.Amended})
+	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.Amended})
 }
 
 // GoString is String: %#v would print the text of the error.
@@ -173,6 +201,9 @@ func (a Attempt) GoString() string { return a.String() }
 //	503 after 12ms (status), wait 1s
 func (a Attempt) String() string {
 	var b strings.Builder
+	if a.Held > 0 {
+		fmt.Fprintf(&b, "held back for %v, ", rounded(a.Held))
+	}
 	fmt.Fprintf(&b, "%s after %v (%s)", a.result(), rounded(a.Duration), a.Reason)
 	switch {
 	case a.Retry:

@@ -43,6 +43,11 @@ func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func(
 		}
 		begun := time.Now()
 		l := loop{ctx: ctx, bucket: p.functionKey(funcid.Of(yield)), begun: begun, reporter: newReporter(ctx, contextValueOf(ctx), &p, begun)}
+		l.hold.cooldown = p.cooldownOfFunction()
+		if e := l.holdBack(&p); e != nil {
+			err = e
+			return
+		}
 		for on := true; on; {
 			current = &Try{ctx: ctx, number: l.number + 1}
 			if stay := current.run(yield, p.PerAttemptTimeout); stay {

@@ -52,7 +52,7 @@ func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error
 // eventful reports whether a call that succeeds at once is more than the call.
 func (p *Policy) eventful(ctx context.Context) bool {
 	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil ||
-		ctx.Err() != nil || ctx.Value(contextKey{}) != nil
+		p.Cooldown != nil && p.Name != "" || ctx.Err() != nil || ctx.Value(contextKey{}) != nil
 }
 
 // doEventful is Do for the other calls. code tells the function apart that the caller
@@ -69,6 +69,11 @@ func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(con
 		fn = limited(p.PerAttemptTimeout, fn)
 	}
 	l := loop{ctx: ctx, bucket: p.functionKey(code), begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p, time.Time{})}
+	l.hold.cooldown = p.cooldownOfFunction()
+	if e := l.holdBack(p); e != nil {
+		var none T
+		return none, e
+	}
 	l.reporter.begin()
 	v, err := fn(ctx)
 	return doAgain(&l, p, fn, retryIf, v, err)
@@ -88,7 +93,7 @@ func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), ret
 // does; its connection could not be used otherwise.
 func discardValue[T any](ctx context.Context, v T) {
 	if resp, ok := any(v).(*http.Response); ok {
-		respbody.Discard(wait.ForContext(ctx), resp, 0)
+		respbody.Attempt{Waiter: wait.ForContext(ctx)}.Discard(resp, 0)
 	}
 }
 
@@ -147,7 +152,9 @@ type loop struct {
 	ctx         context.Context
 	conditioned bool // there is a condition on the result
 	reporter    reporter
-	bucket      bucketKey // in the Budget
+	hold        hold          // by the Cooldown
+	held        time.Duration // of the call, by it
+	bucket      bucketKey     // in the Budget
 	lease       bucket.Lease
 	begun       time.Time // if MaxElapsed asks for it
 	number      int       // of calls that have ended
@@ -162,7 +169,7 @@ func now(wanted bool) (t time.Time) {
 }
 
 // notBegun is the error for a context that has ended before the first call.
-func notBegun(ctx context.Context) error {
+func notBegun(ctx context.Context) *Error {
 	return &Error{Reason: ReasonContext, Cause: context.Cause(ctx), ctxErr: ctx.Err()}
 }
 
@@ -174,11 +181,15 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 		l.err = nil
 		p.Budget.deposit(l.bucket, now(p.Budget != nil))
 		if l.reporter.isOn() {
-			l.reporter.report(&outcome{number: l.number}, action{reason: ReasonSuccess})
+			l.reporter.report(&outcome{number: l.number, held: l.held}, action{reason: ReasonSuccess})
 		}
 		return false
 	}
-	o := outcome{number: l.number, err: err, bucket: l.bucket, lease: l.lease, begun: l.begun, ended: l.ctx.Err() != nil}
+	o := outcome{number: l.number, err: err, bucket: l.bucket, lease: l.lease, held: l.held, begun: l.begun, ended: l.ctx.Err() != nil}
+	if l.hold.cooldown != nil && err != nil {
+		l.hold.begin(&o, p.Name, p.pauseAsked(&o, assessment{}))
+		o.hold, o.pause = l.hold.until(nil, p.Name)
+	}
 	r := p.decideCall(l.ctx, &o, rejected, l.conditioned)
 	l.lease = o.lease
 	l.reporter.report(&o, r)
@@ -191,8 +202,24 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 		l.fail(ReasonContext, err, rejected)
 		return false
 	}
+	if l.hold.cooldown != nil {
+		if e := l.holdBack(p); e != nil {
+			l.reporter.amend(e.Reason)
+			e.Attempts, e.Err, e.rejected = l.number, err, rejected
+			l.err = e
+			return false
+		}
+	}
 	l.reporter.begin()
 	return true
+}
+
+// cooldownOfFunction is the Cooldown of a function, which needs a name to have one.
+func (p *Policy) cooldownOfFunction() *Cooldown {
+	if p.Name == "" {
+		return nil
+	}
+	return p.Cooldown
 }
 
 // fail makes err of the last call's.

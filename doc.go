@@ -27,6 +27,8 @@
 //	                                       waits
 //	PerAttempt-      no bound              an attempt may take as long as the base
 //	Timeout                                lets it
+//	BodyIdle-        no bound              the caller's Read of a body that brings
+//	Timeout                                nothing waits until the context ends
 //	Classify         no rule               -
 //	RetryableStatus  StatusAbove(400)      a 404 that is an ordinary answer is asked
 //	                                       for three times, in 4 s; so are 401,
@@ -53,6 +55,7 @@
 //	                 before it is          to handle
 //	                 handed over
 //	ResumeDownloads  off                   the same
+//	ResumeValidator  ETag, Last-Modified   -
 //	Prepare          nothing to prepare    -
 //	OnAttempt        nobody is told        -
 //
@@ -63,7 +66,8 @@
 // The request's context and http.Client.Timeout bound the call with all its
 // attempts and waits. PerAttemptTimeout bounds an attempt up to the decision to
 // keep its response, and MaxElapsed the time in which attempts may begin; neither
-// cuts a response that is kept.
+// cuts a response that is kept. BodyIdleTimeout ends a Read of its body that has
+// brought nothing for so long, and no sooner.
 //
 // # When another attempt is made
 //
@@ -128,10 +132,10 @@
 // and MaxPeekTime can't tell, when the body breaks off before, and when the
 // attempts are used up.
 //
-// Not looked into are answers without a body (to HEAD, CONNECT, 204, 304);
-// streams, by their status (101) or their type (event streams, NDJSON, multipart,
-// gRPC, Connect, audio, video, images); encodings other than gzip; and an answer
-// that comes while a request body that is not in memory is still being sent. A
+// A condition is asked about an empty body, too. Not looked into are responses that
+// have none (to HEAD and CONNECT, 1xx, 204, 304); streams, by their type (event
+// streams, NDJSON, multipart, gRPC, Connect, audio, video, images); encodings other
+// than gzip alone; and a response that comes while a request body that is not in memory is still being sent. A
 // stream that has the type of a document, as a watch of Kubernetes does, is handed
 // over by JSONField after the first JSON value, by any condition after MaxPeekTime.
 //
@@ -144,15 +148,26 @@
 // Not read are longer answers and streams, and, where the head does not say the
 // length, what has not come within MaxPeekTime.
 //
-// With ResumeDownloads the body of a GET goes on where it broke off. What is left
-// is asked for by Range and If-Range, in the body's Read, after the policy's wait.
-// Only a 206 with the same validator and the right Content-Range is taken. What
-// the rules take for a failure is followed by another attempt; anything else ends
-// the body in the error in which it broke off. Not resumed are answers that
-// announce trailers, and those of a base that follows redirects. If the context
-// ends during the wait, Read returns an [Error]. Close may be called at any time, from any
-// goroutine. The first request after a piece that brought something takes nothing
-// from the Budget.
+// With ResumeDownloads the body of a GET is resumed where it was truncated. The rest
+// is requested by Range and If-Range, in the body's Read, after the policy's wait.
+// Taken is a 206 with the same validator and the right Content-Range. Taken is also
+// a 200 with the same validator, from a server that ignores Range: what is known of
+// it is read and thrown away, of each download no more than it is long, so that it
+// costs at most twice its bytes. A 416 that says that all bytes have come, of a
+// download whose length was not known, is its end. After what the rules count as a
+// failure there is another attempt; anything else ends the body in the error in which
+// it was truncated, and is on record with [ReasonNotResumable]. So is a truncated body
+// that can't be resumed: for want of a validator, because it is compressed or
+// announces trailers, because the base follows redirects. If the context ends during
+// the wait, Read returns an [Error]. Close may be called at any time, from any
+// goroutine.
+//
+// Progress begins a new count of attempts, and the request after it is not charged to
+// the Budget: any byte of the first response; then 16 KiB, or a sixteenth of what was
+// left. A part that is shorter than the range that was requested, but complete, is
+// followed by the request for the next one at once if it makes progress; otherwise it
+// counts as truncated. So a download of n bytes takes at most MaxAttempts times
+// n/16 KiB + 200 requests.
 //
 // # Waiting
 //
@@ -165,7 +180,9 @@
 //
 // The answer that is thrown away is closed before the wait. On HTTP/1 one of up
 // to 64 KiB is read to its end first, within half a second, so that its
-// connection can be used again.
+// connection can be used again; where the base's bodies are not net/http's, one whose
+// length is not known only if the attempt has a context of its own, which can end a
+// Read of it (PerAttemptTimeout, BodyIdleTimeout, RetryableBody or MaxWholeBytes).
 //
 // When the context ends, a wait ends at once. The error is then an [Error] that
 // matches the context's error, its cause, and the last attempt's error, if there

@@ -43,8 +43,23 @@ type Policy struct {
 	// Retry-After or retry-after-ms, a Decision by its Wait, an error by its
 	// RetryAfter method. A longer one is not shortened: it ends retrying, and
 	// the caller gets that response or error. Transport and functions.
-	// Zero means 30 seconds; negative means that none is waited for.
+	// Zero means 30 seconds; negative means that none is waited for: whatever asks for
+	// a wait ends the call (IgnoreRetryAfter has it retried instead).
 	MaxRetryAfter time.Duration
+
+	// RetryAfterJitter adds a random time, from zero up to this, to each wait that a
+	// server asks for, so that many clients that were told the same do not come back
+	// in the same millisecond. A wait is never shorter than asked. Set it, to a second
+	// or so, where a fleet calls one server. Transport and functions.
+	// Zero or negative means that the wait is as asked.
+	RetryAfterJitter time.Duration
+
+	// IgnoreRetryAfter has Backoff alone decide on waits, whatever the server asks for
+	// by Retry-After and the like, or an error by its RetryAfter method. Use it for a
+	// server that asks for absurd waits; others will count the earlier attempts
+	// against you. A Decision's Wait still counts. Transport and functions.
+	// Zero means that what is asked for is waited for, up to MaxRetryAfter.
+	IgnoreRetryAfter bool
 
 	// MaxElapsed bounds a call in time: no attempt begins later than this after
 	// the first one did, and no wait is begun that would end later. An attempt
@@ -63,6 +78,21 @@ type Policy struct {
 	// read to its end. Transport and functions.
 	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
+
+	// BodyIdleTimeout bounds how long a response body may bring nothing while it is
+	// being read, as a dead connection does, which TCP reports after minutes or never.
+	// Use it for downloads; 30 seconds is a common value. It is no bound on the whole
+	// body, and time between the caller's Reads does not count. Then Read fails with an
+	// error whose Timeout method reports true and that matches
+	// context.DeadlineExceeded; with ResumeDownloads the download goes on; with
+	// MaxWholeBytes, or while RetryableBody looks, the body is truncated, and the rules
+	// for that apply. Streams that are quiet by nature (server-sent events, watches,
+	// long polls) need a longer value, or none: set it by request, by EditPolicy. A 101
+	// is not bounded, nor is CONNECT. Read is ended by the attempt's context, so that a
+	// base whose bodies ignore their request's context is not bounded either. It costs
+	// each attempt a copy of the request and a context. Transport only.
+	// Zero or negative means no bound.
+	BodyIdleTimeout time.Duration
 
 	// Classify sees each attempt before the other rules do and may decide on
 	// its own; see Decision. resp is the response's head: its Body is not to
@@ -89,10 +119,11 @@ type Policy struct {
 	// JSONFieldNot make such conditions. Where RetryableStatus has found a
 	// failure it is asked as well, but only for the Wait. It looks only as far as
 	// it has to, at most MaxPeekBytes and MaxPeekTime, and the caller gets the
-	// body whole. Not looked into are answers without a body, encodings other
-	// than gzip, streams (101, text/event-stream, multipart, gRPC, NDJSON), and
-	// answers that come while a request body that is not in memory is still
-	// being sent. Transport only.
+	// body whole. It is asked about an empty body, too. Not looked into are responses
+	// to HEAD and CONNECT, 1xx, 204 and 304, encodings other than gzip alone, streams
+	// (text/event-stream, multipart, gRPC, NDJSON), and responses that come while a
+	// request body that is not in memory is still being sent. If it panics, or the
+	// body does, so does RoundTrip. Transport only.
 	// If nil, bodies are not looked into.
 	RetryableBody BodyCondition
 
@@ -128,6 +159,16 @@ type Policy struct {
 	// is kept, so that such a body is sent again only if it had not been read.
 	MaxReplayBytes int64
 
+	// RetryableEvent is a condition on the data of the first event of a response of type
+	// text/event-stream that no other rule counts as a failure, for services that
+	// answer 200 and then say in the first event that they are overloaded, as language
+	// models do. It is given the event's data as the body: JSONField and AnyOf serve
+	// here, too. Comments and events without data before it are passed over. The look
+	// ends with the first event, or at MaxPeekBytes or MaxPeekTime; the caller gets the
+	// stream byte for byte. Transport only.
+	// If nil, event streams are not looked into.
+	RetryableEvent BodyCondition
+
 	// MaxPeekBytes bounds what RetryableBody sees of a body, in bytes; if that
 	// does not tell, the response is the caller's. As much is held in memory
 	// until the caller has read it. Transport only.
@@ -150,25 +191,58 @@ type Policy struct {
 	// Transport only. Zero or negative means that none is read.
 	MaxWholeBytes int64
 
-	// ResumeDownloads has the body of a response to a GET go on where it broke
-	// off, by Range and If-Range (RFC 9110, section 13.1.5). The response must
-	// have Accept-Ranges: bytes, must not be compressed, nor unpacked by the base,
-	// must announce no trailers, and must have a strong ETag, or else a
-	// Last-Modified at least one second older than its Date. A range that the
-	// caller asked for goes on within that range. The requests are made in the
-	// body's Read, by this policy: MaxAttempts, Backoff and the Budget count from
-	// the last byte that came, MaxElapsed from the call's first attempt. Where the
-	// resource has changed, or no attempt brings the right piece, Read returns the
-	// error that it would have without this. Use it for large downloads. Transport
-	// only.
-	// Zero means that a body that breaks off is the caller's to handle.
+	// ResumeDownloads resumes the body of a response to a GET where it was
+	// truncated, by Range and If-Range (RFC 9110, section 13.1.5). Use it for large
+	// downloads. The response must have a strong ETag, or else a Last-Modified at
+	// least one second older than its Date (see also ResumeValidator). It must not be
+	// compressed, nor unpacked by the base: net/http asks for gzip by itself, unless
+	// the request has an Accept-Encoding. It must announce no trailers, and must not
+	// refuse ranges (Accept-Ranges: none). A range that the caller asked for is resumed
+	// within that range. If a server ignores Range, but sends the same version, the
+	// bytes that are known are read and thrown away, of each download no more than it
+	// is long.
+	//
+	// The requests are made in the body's Read, by this policy. MaxAttempts, Backoff
+	// and the Budget count from the last progress on (16 KiB, or a sixteenth of what
+	// was left, have come since they began to count), MaxElapsed from the call's first
+	// attempt. If no attempt brings the rest of the same version, Read returns the
+	// error that it would have without this, and the record says why: see
+	// ReasonNotResumable. Transport only.
+	// Zero means that a truncated body is the caller's to handle.
 	ResumeDownloads bool
+
+	// Cooldown has calls that share it wait for the end of a pause that the service has
+	// asked any of them for; see Cooldown. Transport, and functions that have a Name.
+	// If nil, each call knows only what it was told itself.
+	Cooldown *Cooldown
+
+	// IdempotencyKey returns a value for the Idempotency-Key header (IETF draft
+	// "The Idempotency-Key HTTP Header Field"; Stripe, Adyen, OpenAI and others) of a
+	// request that is not idempotent and has none. It is called once for each call, so
+	// that all its attempts have the same key; they count as idempotent then. An empty
+	// value means no key. The caller's request is not changed. crypto/rand.Text makes a
+	// good value, in quotes where the server follows the draft to the letter. Use it
+	// only where the server honors the header: others carry the request out twice.
+	// Transport only. If nil, no key is added.
+	IdempotencyKey func(req *http.Request) string
+
+	// ResumeValidator names the version of a representation by the header of a
+	// response, for servers whose ETag is weak, or differs from node to node, but that
+	// send a checksum or a version number of the whole:
+	//
+	//	ResumeValidator: func(h http.Header) string { return h.Get("Docker-Content-Digest") }
+	//
+	// A download is then resumed without If-Range, from responses for which it returns
+	// the same. It must not change h. Transport only.
+	// If nil, or if it returns "", the ETag or Last-Modified counts.
+	ResumeValidator func(h http.Header) string
 
 	// Prepare changes each request from the second attempt on before it is sent: to
 	// sign it anew, to refresh a token after a 401, to answer a nonce, to try another
 	// host. req is a copy of its own, made from the caller's headers and URL; its body
 	// is not to be touched. last is the head of the last attempt's response, whose
-	// body has been discarded; it is nil if none came. err is the last attempt's
+	// body has been discarded; it is nil if none came, or if the caller has it, whose
+	// Read resumes a download. err is the last attempt's
 	// error; it is nil if a complete response came. Where Prepare changes the host,
 	// the record, the Budget and relative redirects follow. An error ends the call
 	// with an *Error; so does the end of MaxElapsed or of the context meanwhile.

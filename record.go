@@ -92,7 +92,7 @@ func (r *Record) String() string {
 		var took time.Duration
 		var each []string
 		for _, a := range attempts {
-			took += a.Duration
+			took += a.Held + a.Duration
 			if a.Retry {
 				took += a.Wait
 			}
@@ -154,7 +154,7 @@ func (r *reporter) report(o *outcome, a action) {
 	}
 	before := r.last
 	r.last = Attempt{
-		Number: r.before + o.number, Name: before.Name, Err: o.err, Duration: time.Since(r.start),
+		Number: r.before + o.number, Name: before.Name, Err: o.err, Duration: time.Since(r.start), Held: o.held,
 		Wait: a.wait, Retry: a.retry, Reason: a.reason,
 	}
 	if before.Number == r.last.Number {
