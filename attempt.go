@@ -20,6 +20,9 @@ type Attempt struct {
 	// Number counts the attempts of a call from 1.
 	Number int
 
+	// Name is the Name of the call's Policy. Empty means that it has none.
+	Name string
+
 	// Method is the request's method. Empty means that the attempt was a
 	// function's.
 	Method string
@@ -38,6 +41,10 @@ type Attempt struct {
 
 	// Duration is how long the attempt took, until its outcome was judged.
 	Duration time.Duration
+
+	// Held is how long a Cooldown held the attempt back before it began, beside the
+	// wait that the attempt before it asked for. Zero means that it did not.
+	Held time.Duration
 
 	// Wait is the wait before the next attempt; where Retry is false, the wait
 	// that was asked for and not begun. Zero means none.
@@ -110,6 +117,10 @@ const (
 	// ReasonBudget ends a call: its Budget had no retry left.
 	ReasonBudget Reason = "budget_used_up"
 
+	// ReasonCooldown ends a call: its Cooldown would have held it back for longer than
+	// MaxRetryAfter, the deadline or MaxElapsed allow.
+	ReasonCooldown Reason = "cooldown"
+
 	// ReasonNotResumable ends a download (see Policy.ResumeDownloads): its body was
 	// truncated, and can't be resumed, or the response to the request for the rest
 	// does not continue it. Attempt.Class says why: "not_idempotent", "status",
@@ -139,8 +150,11 @@ func (a Attempt) Class() string {
 
 // LogValue returns the attempt as a group, safe to log, for log/slog.
 func (a Attempt) LogValue() slog.Value {
-	attrs := make([]slog.Attr, 0, 9)
+	attrs := make([]slog.Attr, 0, 10)
 	attrs = append(attrs, slog.Int("number", a.Number))
+	if a.Name != "" {
+		attrs = append(attrs, slog.String("name", a.Name))
+	}
 	if a.Method != "" {
 		attrs = append(attrs, slog.String("method", a.Method), slog.String("host", a.Host))
 	}
@@ -151,6 +165,9 @@ func (a Attempt) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("error", a.Class()))
 	}
 	attrs = append(attrs, slog.Duration("duration", a.Duration))
+	if a.Held != 0 {
+		attrs = append(attrs, slog.Duration("held", a.Held))
+	}
 	if a.Wait != 0 {
 		attrs = append(attrs, slog.Duration("wait", a.Wait))
 	}
@@ -162,16 +179,18 @@ func (a Attempt) LogValue() slog.Value {
 func (a Attempt) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Number   int           `json:"number"`
+		Name     string        `json:"name,omitempty"`
 		Method   string        `json:"method,omitempty"`
 		Host     string        `json:"host,omitempty"`
 		Status   int           `json:"status,omitempty"`
 		Error    string        `json:"error,omitempty"`
 		Duration time.Duration `json:"duration"`
+		Held     time.Duration `json:"held,omitempty"`
 		Wait     time.Duration `json:"wait,omitempty"`
 		Retry    bool          `json:"retry"`
 		Reason   Reason        `json:"reason"`
 		Amended  bool          `json:"amended,omitempty"`
-	}{a.Number, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Wait, a.Retry, a.Reason, a.Amended})
+	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.Amended})
 }
 
 // GoString is String: %#v would print the text of the error.
@@ -182,6 +201,9 @@ func (a Attempt) GoString() string { return a.String() }
 //	503 after 12ms (status), wait 1s
 func (a Attempt) String() string {
 	var b strings.Builder
+	if a.Held > 0 {
+		fmt.Fprintf(&b, "held back for %v, ", rounded(a.Held))
+	}
 	fmt.Fprintf(&b, "%s after %v (%s)", a.result(), rounded(a.Duration), a.Reason)
 	switch {
 	case a.Retry:

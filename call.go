@@ -9,7 +9,6 @@ import (
 	"github.com/seed-552c89fc/insist/internal/download"
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/reqbody"
-	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
@@ -25,14 +24,20 @@ type call struct {
 	part     *download.Part // what a resumed body asks for; else nil
 	reporter reporter
 
-	host       string     // of the last attempt
-	begun      time.Time  // if MaxElapsed asks for it
-	limit      wait.Limit // of the last attempt
-	idempotent ruleResult // of Policy.Idempotent
-	traced     bool       // non-idempotent attempts: was anything sent?
-	copied     bool       // the first attempt is a copy, too
-	unexpected bool       // the server refuses an Expect header
-	last       outcome    // of the last attempt; its number is 0 before the first
+	host       string        // of the last attempt, as its URL has it
+	bucket     bucketKey     // of that host
+	begun      time.Time     // if MaxElapsed asks for it
+	limit      wait.Limit    // of the last attempt, if attempts are cancelable
+	idempotent ruleResult    // of Policy.Idempotent
+	traced     bool          // non-idempotent attempts: was anything sent?
+	copied     bool          // the first attempt is a copy, too
+	cancelable bool          // each attempt has a context of its own
+	unexpected bool          // the server refuses an Expect header
+	key        string        // that IdempotencyKey gave
+	hold       hold          // by the Cooldown
+	held       time.Duration // of the attempt, by it
+	until      time.Time     // when the pause ends that ended the call
+	last       outcome       // of the last attempt; its number is 0 before the first
 	state      callState
 }
 
@@ -93,10 +98,13 @@ func (c *call) prepare() {
 	if c.idempotent == notAsked {
 		c.idempotent = resultOf(c.policy.idempotent(c.req))
 	}
+	c.hold.cooldown = c.policy.Cooldown
+	c.addKey()
 	if c.reporter.ctx == nil && (c.policy.OnAttempt != nil || c.values != nil) {
 		c.reporter = newReporter(c.req.Context(), c.values, c.policy, time.Time{})
 	}
-	c.copied = c.values.isAttempt() || c.policy.PerAttemptTimeout > 0
+	c.cancelable = c.policy.cancelsAttempts(c.base)
+	c.copied = c.values.isAttempt() || c.cancelable || c.key != ""
 	if c.policy.maxAttempts() == 1 {
 		if c.policy.PerAttemptTimeout > 0 { // it has to end a Read that blocks, too
 			c.body.Take(c.req, -1)
@@ -138,6 +146,12 @@ func (c *call) guarded() bool {
 // decide says what follows from the last attempt, and reports it.
 func (c *call) decide() action {
 	a := c.assess()
+	if c.hold.cooldown != nil {
+		c.hold.begin(&c.last, "", c.policy.pauseAsked(&c.last, a))
+		if a.Verdict == Retry {
+			c.last.hold, c.last.pause = c.hold.until(c.req, "")
+		}
+	}
 	next := c.policy.bound(c.req.Context(), &c.last, a)
 	if c.part != nil && !next.retry {
 		next = c.takePart(next)
@@ -150,6 +164,11 @@ func (c *call) decide() action {
 // attempt makes attempt n and leaves its outcome in c.last. A non-nil error ends the
 // call: the request could not be built, so no attempt was made.
 func (c *call) attempt(n int) error {
+	if c.hold.cooldown != nil {
+		if err := c.holdBack(); err != nil {
+			return err
+		}
+	}
 	c.reporter.begin()
 	if n == 1 && !c.copied {
 		resp, err := c.base.RoundTrip(c.req)
@@ -160,7 +179,7 @@ func (c *call) attempt(n int) error {
 	if err != nil {
 		return err
 	}
-	c.host = hostOf(&out.Request)
+	c.host, c.bucket = hostOf(&out.Request), c.policy.hostKey(out.Request.URL)
 	resp, err := c.send(out)
 	c.note(n, &out.tracker, resp, err)
 	return nil
@@ -192,12 +211,14 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 		err = &Error{Attempts: c.reporter.before + n, Reason: ReasonError, Err: errNoResponse}
 	}
 	if c.host == "" {
-		c.host = hostOf(c.req)
+		c.host, c.bucket = hostOf(c.req), c.policy.hostKey(c.req.URL)
 	}
 	c.state = open
 	c.last = outcome{
-		number: n, req: c.req, resp: resp, err: err, host: c.host, begun: c.begun,
+		number: n, req: c.req, resp: resp, err: err, host: c.host,
+		bucket: c.bucket, lease: c.last.lease, begun: c.begun,
 		ended:      c.waiter.Canceled(),
+		held:       c.held,
 		whole:      c.body.Whole(),
 		idempotent: c.idempotent == yes,
 	}
@@ -221,7 +242,7 @@ func (c *call) wait(d time.Duration) bool {
 	}
 	start := now(d > 0)
 	c.body.Revoke() // before the response is closed: HTTP/2 waits for it
-	respbody.Discard(c.waiter, c.last.resp, d)
+	c.last.resp = c.lastAttempt().Discard(c.last.resp, d)
 	c.state = discarded
 	c.limit.End()
 	if d > 0 {
@@ -234,10 +255,10 @@ func (c *call) wait(d time.Duration) bool {
 // been closed.
 func (c *call) fail(why Reason, cause error) error {
 	ctx, inFlight := c.req.Context(), errors.Is(cause, reqbody.ErrInFlight)
-	if inFlight && c.waiter.Canceled() {
+	if why == ReasonBody && c.waiter.Canceled() {
 		why = ReasonContext
 	}
-	e := &Error{Attempts: c.reporter.before + c.last.number, Reason: why, Err: c.last.err, Cause: cause}
+	e := &Error{Attempts: c.reporter.before + c.last.number, Reason: why, Err: c.last.err, Cause: cause, Until: c.until}
 	if c.last.resp != nil {
 		e.Status = c.last.resp.StatusCode
 	}
@@ -247,7 +268,13 @@ func (c *call) fail(why Reason, cause error) error {
 		}
 	}
 	c.reporter.amend(why)
-	if inFlight && why == ReasonBody && c.last.err != nil {
+	if why != ReasonBody {
+		return e
+	}
+	if own := c.body.Failure(); own != nil { // its reader failed during the wait
+		return own
+	}
+	if inFlight && c.last.err != nil {
 		return c.last.err
 	}
 	return e
@@ -260,11 +287,11 @@ func (c *call) cleanUp() {
 		return
 	}
 	c.limit.End()
+	if c.last.resp != nil && c.last.resp.Body != nil && c.state != discarded {
+		defer c.last.resp.Body.Close() // after the request body, whose Close may panic
+	}
 	c.body.End()
 	if c.last.number == 0 && !c.body.IsStream() && c.req.Body != nil {
 		c.req.Body.Close() // the base has not seen it
-	}
-	if c.last.resp != nil && c.last.resp.Body != nil && c.state != discarded {
-		c.last.resp.Body.Close()
 	}
 }

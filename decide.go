@@ -3,10 +3,14 @@ package insist
 import (
 	"context"
 	"errors"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/bucket"
 	"github.com/seed-552c89fc/insist/internal/neterr"
+	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/retryafter"
 )
 
@@ -16,17 +20,23 @@ type outcome struct {
 	number     int
 	req        *http.Request  // the caller's
 	resp       *http.Response // nil if none came
+	body       *respbody.Body // of resp, once it has been opened
 	err        error
-	host       string
+	host       string    // as the request's URL has it
+	bucket     bucketKey // in the Budget
+	lease      bucket.Lease
 	begun      time.Time // when the call did, if MaxElapsed asks for it
 	ended      bool      // the caller's context has ended
 	badBody    bool      // err is the caller's own: its request body failed
 	whole      bool      // the request body can be sent again in full
 	idempotent bool
-	unsent     bool       // it is proven that the server can't have acted on it
-	progress   bool       // the response's body was truncated, and is resumed from there
-	more       bool       // the response's body is a complete part of what it is resumed for
-	status     ruleResult // of RetryableStatus to resp
+	unsent     bool          // it is proven that the server can't have acted on it
+	progress   bool          // the response's body was truncated, and is resumed from there
+	held       time.Duration // by a Cooldown, before it began
+	hold       time.Duration // by a Cooldown, until the next one may begin
+	pause      time.Duration // until the pause ends that holds it
+	more       bool          // the response's body is a complete part of what it is resumed for
+	status     ruleResult    // of RetryableStatus to resp
 }
 
 // failedStatus asks RetryableStatus, unless it has been asked about this attempt.
@@ -47,9 +57,10 @@ type action struct {
 // assessment is what the rules think of an outcome, before anything bounds it.
 type assessment struct {
 	Decision
-	reason Reason
-	sure   bool // Classify said so: NonIdempotent is not asked
-	open   bool // the body is to be asked, too
+	reason    Reason
+	sure      bool // Classify said so: NonIdempotent is not asked
+	open      bool // the body is to be asked, too
+	asksEvent bool // and so is the first event, if the body is an event stream
 }
 
 // assess asks what forbids another attempt and then the rules, in their order.
@@ -105,7 +116,7 @@ func (p *Policy) assessResponse(o *outcome, resp *http.Response) assessment {
 	if resp.StatusCode >= 400 {
 		reason = ReasonAccepted
 	}
-	return assessment{reason: reason, open: p.RetryableBody != nil}
+	return assessment{reason: reason, open: p.RetryableBody != nil, asksEvent: p.RetryableEvent != nil}
 }
 
 // after returns what the rules think once a condition has seen the body. Where
@@ -158,24 +169,43 @@ func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
 		return action{reason: ReasonAttempts}
 	}
 	now := time.Now()
-	wait, asked := a.Wait, o.askedWait(now)
-	if longest := max(asked, a.Wait); longest > p.maxRetryAfter() {
+	wait, asked := a.Wait, p.askedWait(o, now)
+	if longest := max(asked, a.Wait, o.pause); longest > p.maxRetryAfter() {
 		return action{reason: ReasonWait, wait: longest}
 	}
 	if wait == 0 {
 		wait = p.backoff(o.number)
 	}
-	wait = max(wait, asked, 0)
-	if p.MaxElapsed > 0 && now.Add(wait).Sub(o.begun) > p.MaxElapsed {
+	wait = max(wait, asked, o.hold, 0)
+	if !p.fits(ctx, o.begun, now, wait) {
 		return action{reason: ReasonWait, wait: wait}
 	}
-	if deadline, ok := ctx.Deadline(); ok && wait > 0 && !now.Add(wait).Before(deadline) {
-		return action{reason: ReasonWait, wait: wait}
+	if later := p.jittered(wait); wait == max(asked, a.Wait) && p.fits(ctx, o.begun, now, later) {
+		wait = later
 	}
-	if !o.progress && !p.Budget.withdraw(o.host, now) { // asking for the rest is no load twice
+	if !o.progress && !p.Budget.withdraw(o.bucket, now, p.mostRetries(), &o.lease) { // asking for the rest is no load twice
 		return action{reason: ReasonBudget, wait: wait}
 	}
 	return action{retry: true, wait: wait, reason: a.reason}
+}
+
+// fits reports whether an attempt may begin after wait: before the context's deadline,
+// and within MaxElapsed of begun.
+func (p *Policy) fits(ctx context.Context, begun, now time.Time, wait time.Duration) bool {
+	if p.MaxElapsed > 0 && now.Add(wait).Sub(begun) > p.MaxElapsed {
+		return false
+	}
+	deadline, ok := ctx.Deadline()
+	return !ok || wait <= 0 || now.Add(wait).Before(deadline)
+}
+
+// jittered returns a wait that a server asked for, and a random time on top.
+func (p *Policy) jittered(wait time.Duration) time.Duration {
+	if p.RetryAfterJitter <= 0 || wait <= 0 {
+		return wait
+	}
+	most := min(p.RetryAfterJitter, math.MaxInt64-wait)
+	return wait + rand.N(max(most, 1))
 }
 
 // feed puts into the budget what an attempt that went well is worth: one whose
@@ -185,12 +215,15 @@ func (p *Policy) feed(o *outcome, r action) {
 		return
 	}
 	if r.reason == ReasonSuccess || r.reason == ReasonAccepted || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
-		p.Budget.deposit(o.host, time.Now())
+		p.Budget.deposit(o.bucket, time.Now())
 	}
 }
 
 // askedWait is the wait that the response or the error asks for.
-func (o *outcome) askedWait(now time.Time) time.Duration {
+func (p *Policy) askedWait(o *outcome, now time.Time) time.Duration {
+	if p.IgnoreRetryAfter {
+		return 0
+	}
 	if o.resp != nil && o.err == nil {
 		d, _ := retryafter.Wait(o.resp.Header, now)
 		return d

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/seed-552c89fc/insist/internal/neterr"
 )
@@ -35,6 +36,10 @@ type Error struct {
 	// Cause is what ended the call in place of the next attempt: the context's
 	// cause, or the error of GetBody or Prepare. If nil, the Reason says it all.
 	Cause error
+
+	// Until is when the pause ends for which a Cooldown ended the call.
+	// Zero means that none did.
+	Until time.Time
 
 	rejected bool  // the last value was one that the condition reports
 	ctxErr   error // ctx.Err() where that ended the call; Cause may not match it
@@ -89,12 +94,14 @@ func (e *Error) why() string {
 	}
 	why, ok := words[e.Reason]
 	switch {
-	case !ok:
-		why = string(e.Reason)
+	case e.Reason == ReasonCooldown:
+		return "the service asked for a pause until " + e.Until.UTC().Format(time.RFC3339)
 	case e.Cause != nil && (e.Reason == ReasonContext || e.Reason == ReasonError):
 		return e.Cause.Error()
 	case e.Cause != nil:
 		return why + ": " + e.Cause.Error()
+	case !ok:
+		return string(e.Reason)
 	}
 	return why
 }

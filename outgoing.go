@@ -61,7 +61,7 @@ func (c *call) copy(n int) *outgoing {
 	out.Number = int32(c.reporter.before + n)
 	out.mark = contextValue{Context: c.req.Context(), outer: c.values, what: out}
 	ctx, timed := context.Context(&out.mark), c.policy.PerAttemptTimeout > 0
-	if timed {
+	if c.cancelable {
 		c.limit = wait.NewLimit(ctx, c.policy.PerAttemptTimeout)
 		ctx = c.limit.Context()
 	}
@@ -72,9 +72,12 @@ func (c *call) copy(n int) *outgoing {
 	if n > 1 {
 		out.own = c.given.restore(&out.Request)
 	}
-	if timed && !out.own {
+	if (timed || c.key != "") && !out.own {
 		// On HTTP/2 an attempt that is cut off may go on reading its headers.
 		out.cloneHeader()
+	}
+	if c.key != "" {
+		out.Request.Header.Set("Idempotency-Key", c.key)
 	}
 	return out
 }
@@ -166,6 +169,17 @@ func (c *call) absoluteLocation(out *outgoing, resp *http.Response) {
 func cloneURL(u *url.URL) *url.URL {
 	c := *u // its User is immutable
 	return &c
+}
+
+// addKey has the call's attempts carry the key that Policy.IdempotencyKey gives, which
+// makes the request idempotent.
+func (c *call) addKey() {
+	if c.policy.IdempotencyKey == nil || c.idempotent == yes || hasKey(c.req) {
+		return
+	}
+	if c.key = c.policy.IdempotencyKey(c.req); c.key != "" {
+		c.idempotent = yes
+	}
 }
 
 // repeatedBelow reports whether net/http counts req as idempotent. Then it repeats

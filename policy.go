@@ -21,6 +21,14 @@ type Policy struct {
 	// record. Transport and functions. Zero means that retrying is on.
 	Disabled bool
 
+	// Name names the calls in records, logs and metrics: as Attempt.Name, and from
+	// there in Record.String, sloginsist and otelinsist. Choose a constant, such as
+	// "publish" or "search"; a metric has a series for each name. In a Budget, the
+	// calls of functions with the same Name have a bucket of their own; a request's
+	// bucket is its host's, with or without a Name. Transport and functions.
+	// Empty means no name; see Budget for how it tells such functions apart.
+	Name string
+
 	// MaxAttempts bounds the attempts of one call, the first one included.
 	// Transport and functions. Zero means 3; negative means that only the other
 	// bounds hold: time, Budget, context.
@@ -35,8 +43,23 @@ type Policy struct {
 	// Retry-After or retry-after-ms, a Decision by its Wait, an error by its
 	// RetryAfter method. A longer one is not shortened: it ends retrying, and
 	// the caller gets that response or error. Transport and functions.
-	// Zero means 30 seconds; negative means that none is waited for.
+	// Zero means 30 seconds; negative means that none is waited for: whatever asks for
+	// a wait ends the call (IgnoreRetryAfter has it retried instead).
 	MaxRetryAfter time.Duration
+
+	// RetryAfterJitter adds a random time, from zero up to this, to each wait that a
+	// server asks for, so that many clients that were told the same do not come back
+	// in the same millisecond. A wait is never shorter than asked. Set it, to a second
+	// or so, where a fleet calls one server. Transport and functions.
+	// Zero or negative means that the wait is as asked.
+	RetryAfterJitter time.Duration
+
+	// IgnoreRetryAfter has Backoff alone decide on waits, whatever the server asks for
+	// by Retry-After and the like, or an error by its RetryAfter method. Use it for a
+	// server that asks for absurd waits; others will count the earlier attempts
+	// against you. A Decision's Wait still counts. Transport and functions.
+	// Zero means that what is asked for is waited for, up to MaxRetryAfter.
+	IgnoreRetryAfter bool
 
 	// MaxElapsed bounds a call in time: no attempt begins later than this after
 	// the first one did, and no wait is begun that would end later. An attempt
@@ -55,6 +78,21 @@ type Policy struct {
 	// read to its end. Transport and functions.
 	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
+
+	// BodyIdleTimeout bounds how long a response body may bring nothing while it is
+	// being read, as a dead connection does, which TCP reports after minutes or never.
+	// Use it for downloads; 30 seconds is a common value. It is no bound on the whole
+	// body, and time between the caller's Reads does not count. Then Read fails with an
+	// error whose Timeout method reports true and that matches
+	// context.DeadlineExceeded; with ResumeDownloads the download goes on; with
+	// MaxWholeBytes, or while RetryableBody looks, the body is truncated, and the rules
+	// for that apply. Streams that are quiet by nature (server-sent events, watches,
+	// long polls) need a longer value, or none: set it by request, by EditPolicy. A 101
+	// is not bounded, nor is CONNECT. Read is ended by the attempt's context, so that a
+	// base whose bodies ignore their request's context is not bounded either. It costs
+	// each attempt a copy of the request and a context. Transport only.
+	// Zero or negative means no bound.
+	BodyIdleTimeout time.Duration
 
 	// Classify sees each attempt before the other rules do and may decide on
 	// its own; see Decision. resp is the response's head: its Body is not to
@@ -81,10 +119,11 @@ type Policy struct {
 	// JSONFieldNot make such conditions. Where RetryableStatus has found a
 	// failure it is asked as well, but only for the Wait. It looks only as far as
 	// it has to, at most MaxPeekBytes and MaxPeekTime, and the caller gets the
-	// body whole. Not looked into are answers without a body, encodings other
-	// than gzip, streams (101, text/event-stream, multipart, gRPC, NDJSON), and
-	// answers that come while a request body that is not in memory is still
-	// being sent. Transport only.
+	// body whole. It is asked about an empty body, too. Not looked into are responses
+	// to HEAD and CONNECT, 1xx, 204 and 304, encodings other than gzip alone, streams
+	// (text/event-stream, multipart, gRPC, NDJSON), and responses that come while a
+	// request body that is not in memory is still being sent. If it panics, or the
+	// body does, so does RoundTrip. Transport only.
 	// If nil, bodies are not looked into.
 	RetryableBody BodyCondition
 
@@ -109,7 +148,7 @@ type Policy struct {
 	// Budget bounds the retries of all calls that share it, so that they end
 	// where a service is down; see Budget. It is asked last, when a retry would
 	// be made. Transport and functions: a RetryTransport draws on the bucket of
-	// the request's host, functions on one of their own.
+	// the request's host, a function on its own, see Name.
 	// If nil, there is no such bound.
 	Budget *Budget
 
@@ -119,6 +158,16 @@ type Policy struct {
 	// only once. Transport only. Zero means 16 MiB; negative means that nothing
 	// is kept, so that such a body is sent again only if it had not been read.
 	MaxReplayBytes int64
+
+	// RetryableEvent is a condition on the data of the first event of a response of type
+	// text/event-stream that no other rule counts as a failure, for services that
+	// answer 200 and then say in the first event that they are overloaded, as language
+	// models do. It is given the event's data as the body: JSONField and AnyOf serve
+	// here, too. Comments and events without data before it are passed over. The look
+	// ends with the first event, or at MaxPeekBytes or MaxPeekTime; the caller gets the
+	// stream byte for byte. Transport only.
+	// If nil, event streams are not looked into.
+	RetryableEvent BodyCondition
 
 	// MaxPeekBytes bounds what RetryableBody sees of a body, in bytes; if that
 	// does not tell, the response is the caller's. As much is held in memory
@@ -161,6 +210,21 @@ type Policy struct {
 	// ReasonNotResumable. Transport only.
 	// Zero means that a truncated body is the caller's to handle.
 	ResumeDownloads bool
+
+	// Cooldown has calls that share it wait for the end of a pause that the service has
+	// asked any of them for; see Cooldown. Transport, and functions that have a Name.
+	// If nil, each call knows only what it was told itself.
+	Cooldown *Cooldown
+
+	// IdempotencyKey returns a value for the Idempotency-Key header (IETF draft
+	// "The Idempotency-Key HTTP Header Field"; Stripe, Adyen, OpenAI and others) of a
+	// request that is not idempotent and has none. It is called once for each call, so
+	// that all its attempts have the same key; they count as idempotent then. An empty
+	// value means no key. The caller's request is not changed. crypto/rand.Text makes a
+	// good value, in quotes where the server follows the draft to the letter. Use it
+	// only where the server honors the header: others carry the request out twice.
+	// Transport only. If nil, no key is added.
+	IdempotencyKey func(req *http.Request) string
 
 	// ResumeValidator names the version of a representation by the header of a
 	// response, for servers whose ETag is weak, or differs from node to node, but that
@@ -257,6 +321,14 @@ func (p *Policy) maxAttempts() int {
 		return math.MaxInt
 	}
 	return p.MaxAttempts
+}
+
+// mostRetries is how many retries a call may make; negative means no bound.
+func (p *Policy) mostRetries() int {
+	if p.MaxAttempts < 0 {
+		return -1
+	}
+	return p.maxAttempts() - 1
 }
 
 func (p *Policy) backoff(failed int) time.Duration {

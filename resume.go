@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-552c89fc/insist/internal/download"
 	"github.com/seed-552c89fc/insist/internal/head"
-	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
@@ -24,6 +23,7 @@ type resumption struct {
 	reporter reporter
 	number   int            // of the last attempt, from the last progress on
 	host     string         // of the last attempt
+	bucket   bucketKey      // of that host
 	head     *http.Response // of the last attempt; nil if the caller has it
 
 	first     head.Range // what the response's body is
@@ -35,7 +35,7 @@ type resumption struct {
 // of that is the caller's matter alone.
 func (c *call) resumption() *resumption {
 	resp := c.last.resp
-	if !c.policy.ResumeDownloads || resp == nil || !head.HasBody(c.req, resp) {
+	if !c.policy.ResumeDownloads || resp == nil || resp.ContentLength == 0 || !head.HasBody(c.req, resp) {
 		return nil
 	}
 	first, v, why := head.Resumable(c.req, resp, c.policy.ResumeValidator)
@@ -47,7 +47,7 @@ func (c *call) resumption() *resumption {
 	}
 	s := &resumption{
 		base: c.base, policy: c.policy, values: c.values, req: c.req, begun: c.begun,
-		reporter: c.reporter, number: c.last.number, host: c.last.host, first: first, validator: v, obstacle: why,
+		reporter: c.reporter, number: c.last.number, host: c.last.host, bucket: c.last.bucket, first: first, validator: v, obstacle: why,
 	}
 	if c.given.taken {
 		given := c.given
@@ -83,17 +83,17 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 		s.number = 1
 	}
 	policy := *s.policy
-	policy.RetryableBody, policy.MaxWholeBytes, policy.ResumeDownloads = nil, 0, false // no rules for parts
+	policy.RetryableBody, policy.RetryableEvent, policy.MaxWholeBytes, policy.ResumeDownloads = nil, nil, 0, false // no rules for parts
 	req := s.request(p)
 	c := call{
 		base: s.base, policy: &policy, values: s.values, req: req, waiter: wait.ForRequest(req),
-		host: s.host, idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
+		host: s.host, bucket: s.bucket, idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
 	}
 	resp, err := c.run(outcome{
-		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, begun: s.begun,
+		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, bucket: s.bucket, begun: s.begun,
 		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
 	})
-	s.reporter, s.number, s.host = c.reporter, c.last.number, c.last.host
+	s.reporter, s.number, s.host, s.bucket = c.reporter, c.last.number, c.last.host, c.last.bucket
 	switch {
 	case p.Taken():
 		head := *resp
@@ -101,7 +101,7 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 		s.head = &head
 		return resp, nil
 	case resp != nil:
-		respbody.Discard(c.waiter, resp, 0)
+		c.lastAttempt().Discard(resp, 0)
 	case wait.ForRequest(s.req).Canceled():
 		return nil, err
 	}

@@ -110,7 +110,8 @@ func (t *RetryTransport) policyFor(req *http.Request, values *contextValue) *Pol
 // into or reported.
 func (p *Policy) isPlain() bool {
 	return p.OnAttempt == nil && p.Classify == nil && p.RetryableBody == nil &&
-		p.PerAttemptTimeout <= 0 && p.MaxElapsed <= 0 && p.MaxWholeBytes <= 0 && !p.ResumeDownloads
+		p.PerAttemptTimeout <= 0 && p.BodyIdleTimeout <= 0 && p.MaxElapsed <= 0 && p.MaxWholeBytes <= 0 &&
+		!p.ResumeDownloads && p.RetryableEvent == nil && p.Cooldown.isQuiet()
 }
 
 // fastPath makes the first attempt of most calls before anything is ready for
@@ -128,7 +129,7 @@ func fastPath(base http.RoundTripper, p *Policy, req *http.Request) (*http.Respo
 	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && shouldRetry(resp.Header) == unknown {
 		if status = p.askStatus(resp); status == no {
 			if p.Budget != nil {
-				p.Budget.deposit(hostOf(req), time.Now())
+				p.Budget.deposit(p.hostKey(req.URL), time.Now())
 			}
 			return resp, nil
 		}

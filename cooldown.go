@@ -1,0 +1,152 @@
+package insist
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/seed-552c89fc/insist/internal/cooldown"
+	"github.com/seed-552c89fc/insist/internal/origin"
+	"github.com/seed-552c89fc/insist/internal/wait"
+)
+
+// Cooldown has all calls that share it wait for the end of a pause that a service has
+// asked any of them for. Without it, one call is told to wait, and the other
+// forty-nine run into the limit one by one, which gets keys banned. Make one for a
+// process, and set the pointer in the Policy of each transport, and of each Do with a
+// Name, that calls the same services. The zero value is ready for use. A Cooldown is
+// safe for concurrent use; it must not be copied, nor its fields changed, once it is
+// used.
+//
+// A pause begins with a 429 or 503 that says how long to wait (Retry-After and the
+// like), with a Decision's Wait, from Classify (see package ratelimit) or from a
+// condition on the body, and, for functions, with an error that has a RetryAfter
+// method. Until it ends, no attempt begins, a call's first one included. Then calls
+// come back one after the other at first, and twice as many in each Spread that
+// follows; if the first ones meet the limit again, the rest waits for the new end.
+//
+// A call is not held for longer than MaxRetryAfter, nor beyond its deadline or
+// MaxElapsed. It ends at once then, without asking the server: with the last response
+// or error where it has one, else with an *Error whose Until says when the pause ends.
+//
+// A Cooldown knows the pauses of up to 1024 keys. A host that asked for none costs its
+// calls no lock.
+type Cooldown struct {
+	// Key returns what a pause is for: a token, a tenant, a route. Calls with the same
+	// key wait for each other's pauses. It is called at most once for each call, on its
+	// goroutine. An empty key takes no part. It is not asked about functions, whose
+	// key is Policy.Name.
+	// If nil, the host of the request's URL, with its port.
+	Key func(req *http.Request) string
+
+	// Spread is the time in which the first calls come back after a pause, and in which
+	// twice as many follow; about the time that a response takes is right. After a
+	// short pause it is less: a sixteenth of the pause.
+	// Zero means 1 second; negative means that all come back at the end of the pause.
+	Spread time.Duration
+
+	table cooldown.Table
+}
+
+// hold is what one call has to do with a Cooldown. The zero value is never held.
+type hold struct {
+	cooldown *Cooldown
+	key      string
+	known    bool // key is
+	place    cooldown.Place
+}
+
+// isQuiet reports whether no service has asked for a pause yet.
+func (d *Cooldown) isQuiet() bool { return d == nil || d.table.Quiet() }
+
+func (d *Cooldown) spread() time.Duration {
+	if d.Spread == 0 {
+		return time.Second
+	}
+	return d.Spread
+}
+
+// keyOf finds the call's key, of a request or a function's name.
+func (h *hold) keyOf(req *http.Request, name string) string {
+	switch {
+	case h.known:
+		return h.key
+	case req == nil:
+		h.key = name
+	case h.cooldown.Key != nil:
+		h.key = h.cooldown.Key(req)
+	case req.URL != nil:
+		h.key = origin.Host(req.URL)
+	}
+	h.known = true
+	return h.key
+}
+
+// begin notes the pause that an attempt was told of.
+func (h *hold) begin(o *outcome, name string, asked time.Duration) {
+	if h.cooldown == nil || asked <= 0 {
+		return
+	}
+	h.cooldown.table.Pause(h.keyOf(o.req, name), time.Now(), asked, h.cooldown.spread())
+	h.place = cooldown.Place{}
+}
+
+// until returns how long the call has to wait for its place behind a pause, and how
+// long the pause itself goes on. Both are zero if it may go on.
+func (h *hold) until(req *http.Request, name string) (wait, pause time.Duration) {
+	if h.cooldown.isQuiet() {
+		return 0, 0
+	}
+	now := time.Now()
+	at, end := h.cooldown.table.Until(h.keyOf(req, name), now, &h.place, rand.Float64)
+	if at.IsZero() {
+		h.place = cooldown.Place{}
+		return 0, 0
+	}
+	return at.Sub(now), end.Sub(now)
+}
+
+// pauseAsked is the pause that an attempt's result asks all calls for. a is what the
+// rules think of it.
+func (p *Policy) pauseAsked(o *outcome, a assessment) time.Duration {
+	asked := max(a.Wait, 0)
+	if o.err != nil || o.resp == nil || o.resp.StatusCode == http.StatusTooManyRequests ||
+		o.resp.StatusCode == http.StatusServiceUnavailable {
+		asked = max(asked, p.askedWait(o, time.Now()))
+	}
+	return asked
+}
+
+// holdBack waits until the Cooldown lets the call's next attempt begin. A non-nil
+// error ends the call: the pause is too long, or the context ended.
+func (c *call) holdBack() error {
+	for c.held = 0; ; {
+		most, pause := c.hold.until(c.req, "")
+		switch {
+		case most <= 0:
+			return nil
+		case pause > c.policy.maxRetryAfter() || !c.policy.fits(c.req.Context(), c.begun, time.Now(), most):
+			c.until = time.Now().Add(pause)
+			return c.fail(ReasonCooldown, nil)
+		case !c.waiter.Pause(most):
+			return c.fail(ReasonContext, nil)
+		}
+		c.held += most
+	}
+}
+
+// holdBack is call.holdBack for a function.
+func (l *loop) holdBack(p *Policy) *Error {
+	for l.held = 0; ; {
+		most, pause := l.hold.until(nil, p.Name)
+		switch {
+		case most <= 0:
+			return nil
+		case pause > p.maxRetryAfter() || !p.fits(l.ctx, l.begun, time.Now(), most):
+			return &Error{Reason: ReasonCooldown, Until: time.Now().Add(pause)}
+		case !wait.ForContext(l.ctx).Pause(most):
+			return notBegun(l.ctx)
+		}
+		l.held += most
+	}
+}
