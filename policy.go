@@ -243,11 +243,11 @@ type Policy struct {
 	// host. req is a copy of its own, made from the caller's headers and URL; its body
 	// is not to be touched. last is the head of the last attempt's response, whose
 	// body has been discarded; it is nil if none came, or if the caller has it, whose
-	// Read resumes a download. err is the last attempt's
-	// error; it is nil if a complete response came. Where Prepare changes the host,
-	// the record, the Budget and relative redirects follow. An error ends the call
-	// with an *Error; so does the end of MaxElapsed or of the context meanwhile.
-	// Transport only. If nil, the request is sent as it is.
+	// Read resumes a download. err is the last attempt's error; it is nil if a
+	// complete response came. Where Prepare changes the host, the record, the Budget
+	// and relative redirects follow. An error ends the call with an *Error; so does
+	// the end of MaxElapsed or of the context meanwhile. Transport only.
+	// If nil, the request is sent as it is.
 	Prepare func(req *http.Request, last *http.Response, err error) error
 
 	// OnAttempt is told of each attempt, after it was judged and before the
