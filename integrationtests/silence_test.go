@@ -27,7 +27,7 @@ import (
 // quietWorld is a server, and a base that reaches it over connections that can go
 // silent.
 type quietWorld struct {
-	net  *servertest.Network
+	net  *servertest.QuietNetwork
 	base *http.Transport
 	url  string
 }
@@ -47,7 +47,7 @@ func inQuietWorld(t *testing.T, h http.HandlerFunc, protocols []servertest.Proto
 				s.Config.Protocols.SetHTTP1(p == servertest.HTTP1)
 				s.Config.Protocols.SetHTTP2(p == servertest.HTTP2)
 				s.Config.Protocols.SetUnencryptedHTTP2(p == servertest.H2C)
-				w := &quietWorld{net: servertest.NewNetwork(li.Dial), url: "http://example.com"}
+				w := &quietWorld{net: servertest.NewQuietNetwork(li.Dial), url: "http://example.com"}
 				if p == servertest.HTTP2 {
 					s.StartTLS()
 					w.url = "https://example.com"

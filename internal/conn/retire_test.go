@@ -27,7 +27,7 @@ import (
 type world struct {
 	t    *testing.T
 	base *http.Transport
-	net  *servertest.Network
+	net  *servertest.QuietNetwork
 	url  string
 	addr string
 	hits atomic.Int32 // requests that the server has seen
@@ -45,7 +45,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 
 func newWorld(t *testing.T, scheme, addr string, wait func()) *world {
 	li := insisttest.NewListener()
-	w := &world{t: t, net: servertest.NewNetwork(li.Dial), url: scheme + "://example.com", addr: addr, wait: wait}
+	w := &world{t: t, net: servertest.NewQuietNetwork(li.Dial), url: scheme + "://example.com", addr: addr, wait: wait}
 	s := &httptest.Server{Listener: li, EnableHTTP2: scheme == "https", Config: &http.Server{
 		Handler: http.HandlerFunc(w.serve), Protocols: new(http.Protocols), ErrorLog: log.New(io.Discard, "", 0),
 	}}

@@ -14,20 +14,20 @@ import (
 // DialFunc is an http.Transport's DialContext.
 type DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// Network is the connections that a transport has dialed. They can go silent: what
+// QuietNetwork is the connections that a transport has dialed. They can go silent: what
 // either end writes then is lost, and neither hears of it. Or they can break: they are
 // silent, until what the client writes is answered by a reset.
-type Network struct {
+type QuietNetwork struct {
 	dial  DialFunc
 	mu    sync.Mutex
 	conns []*QuietConn
 }
 
-// NewNetwork returns a network whose Dial is dial.
-func NewNetwork(dial DialFunc) *Network { return &Network{dial: dial} }
+// NewQuietNetwork returns a network whose Dial is dial.
+func NewQuietNetwork(dial DialFunc) *QuietNetwork { return &QuietNetwork{dial: dial} }
 
 // Dial is for an http.Transport's DialContext.
-func (n *Network) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+func (n *QuietNetwork) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	c, err := n.dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -41,21 +41,21 @@ func (n *Network) Dial(ctx context.Context, network, addr string) (net.Conn, err
 
 // Conns returns all connections in the order in which they were dialed, closed ones
 // included.
-func (n *Network) Conns() []*QuietConn {
+func (n *QuietNetwork) Conns() []*QuietConn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.conns)
 }
 
 // Silence silences all connections there are.
-func (n *Network) Silence() {
+func (n *QuietNetwork) Silence() {
 	for _, c := range n.Conns() {
 		c.Silence()
 	}
 }
 
 // Break breaks all connections there are.
-func (n *Network) Break() {
+func (n *QuietNetwork) Break() {
 	for _, c := range n.Conns() {
 		c.broken.Store(true)
 		c.Silence()
