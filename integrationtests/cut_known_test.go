@@ -21,12 +21,6 @@ var knownFaults = []knownFault{
 		},
 	},
 	{
-		why: "a response's body that is silent has no time limit",
-		is: func(s *scenario, f fault, r *result) bool {
-			return (f == hung || f == notMended) && r.silent && r.took == patience
-		},
-	},
-	{
 		why: "a download of unknown length whose bytes have all come, but not its end, is asked for more",
 		is: func(s *scenario, f fault, r *result) bool {
 			return f == notMended && s.rules == resume && s.shape == servertest.OpenRanges && len(r.got) == len(r.want)

@@ -69,8 +69,8 @@ func (x *exchange) run() {
 	}
 	x.base = server.Transport(x.below(2) * 5000)
 	x.base.ExpectContinueTimeout = time.Second
-	x.base.DisableCompression = x.oneIn(2)
 	policy := x.policy()
+	x.base.DisableCompression = policy.PerAttemptTimeout == 0 && policy.BodyIdleTimeout == 0 || x.oneIn(2)
 	var callers sync.WaitGroup
 	for i := range 1 + x.below(4) {
 		callers.Go(func() {
@@ -116,6 +116,9 @@ func (x *exchange) policy() insist.Policy {
 		// Then the body is the base's alone, and net/http's HTTP/2 forgets one that
 		// GetBody has given it when no connection is left.
 		p.PerAttemptTimeout = time.Minute
+	}
+	if x.oneIn(3) {
+		p.BodyIdleTimeout = time.Millisecond + x.time(5*time.Second)
 	}
 	if x.oneIn(3) {
 		p.MaxWholeBytes = int64(x.size())
