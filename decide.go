@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/bucket"
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/retryafter"
@@ -21,18 +22,20 @@ type outcome struct {
 	resp       *http.Response // nil if none came
 	body       *respbody.Body // of resp, once it has been opened
 	err        error
-	host       string
+	host       string    // as the request's URL has it
+	bucket     bucketKey // in the Budget
+	lease      bucket.Lease
 	begun      time.Time // when the call did, if MaxElapsed asks for it
 	ended      bool      // the caller's context has ended
 	badBody    bool      // err is the caller's own: its request body failed
 	whole      bool      // the request body can be sent again in full
 	idempotent bool
 	unsent     bool          // it is proven that the server can't have acted on it
-	progress   bool          // the response was truncated, and what came of it is kept
+	progress   bool          // the response's body was truncated, and is resumed from there
 	held       time.Duration // by a Cooldown, before it began
 	hold       time.Duration // by a Cooldown, until the next one may begin
 	pause      time.Duration // until the pause ends that holds it
-	short      bool          // the server sent a shorter range than was asked for; err is nil
+	more       bool          // the response's body is a complete part of what it is resumed for
 	status     ruleResult    // of RetryableStatus to resp
 }
 
@@ -66,7 +69,7 @@ type assessment struct {
 // The documentation of the package has both as tables.
 func (p *Policy) assess(o *outcome) assessment {
 	switch {
-	case o.short: // no failure: what is left is asked for at once
+	case o.more: // no failure: what is left is asked for at once
 		return assessment{Decision: Decision{Retry, -1}, reason: ReasonDecision}
 	case o.badBody:
 		return assessment{reason: ReasonBody}
@@ -180,7 +183,7 @@ func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
 	if later := p.jittered(wait); wait == max(asked, a.Wait) && p.fits(ctx, o.begun, now, later) {
 		wait = later
 	}
-	if !o.progress && !p.Budget.withdraw(o.host, now) { // asking for the rest is no load twice
+	if !o.progress && !p.Budget.withdraw(o.bucket, now, p.mostRetries(), &o.lease) { // asking for the rest is no load twice
 		return action{reason: ReasonBudget, wait: wait}
 	}
 	return action{retry: true, wait: wait, reason: a.reason}
@@ -212,7 +215,7 @@ func (p *Policy) feed(o *outcome, r action) {
 		return
 	}
 	if r.reason == ReasonSuccess || r.reason == ReasonAccepted || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
-		p.Budget.deposit(o.host, time.Now())
+		p.Budget.deposit(o.bucket, time.Now())
 	}
 }
 

@@ -16,14 +16,18 @@ import (
 // once. Each field's comment says whether it counts for a RetryTransport only, or
 // for functions (Do, Run, Func, Attempts), too. No value of any field panics.
 type Policy struct {
-	// Name names the calls of a function: in a Cooldown.
-	// Zero means that they have no name.
-	Name string
-
 	// Disabled turns retrying off: a RetryTransport passes each request to its
 	// base, Do makes one call and returns its result, and no attempt is put on
 	// record. Transport and functions. Zero means that retrying is on.
 	Disabled bool
+
+	// Name names the calls in records, logs and metrics: as Attempt.Name, and from
+	// there in Record.String, sloginsist and otelinsist. Choose a constant, such as
+	// "publish" or "search"; a metric has a series for each name. In a Budget, the
+	// calls of functions with the same Name have a bucket of their own; a request's
+	// bucket is its host's, with or without a Name. Transport and functions.
+	// Empty means no name; see Budget for how it tells such functions apart.
+	Name string
 
 	// MaxAttempts bounds the attempts of one call, the first one included.
 	// Transport and functions. Zero means 3; negative means that only the other
@@ -45,8 +49,9 @@ type Policy struct {
 
 	// RetryAfterJitter adds a random time, from zero up to this, to each wait that a
 	// server asks for, so that many clients that were told the same do not come back
-	// in the same millisecond. A wait is never shorter than asked. Transport and
-	// functions. Zero or negative means that the wait is as asked.
+	// in the same millisecond. A wait is never shorter than asked. Set it, to a second
+	// or so, where a fleet calls one server. Transport and functions.
+	// Zero or negative means that the wait is as asked.
 	RetryAfterJitter time.Duration
 
 	// IgnoreRetryAfter has Backoff alone decide on waits, whatever the server asks for
@@ -143,7 +148,7 @@ type Policy struct {
 	// Budget bounds the retries of all calls that share it, so that they end
 	// where a service is down; see Budget. It is asked last, when a retry would
 	// be made. Transport and functions: a RetryTransport draws on the bucket of
-	// the request's host, functions on one of their own.
+	// the request's host, a function on its own, see Name.
 	// If nil, there is no such bound.
 	Budget *Budget
 
@@ -186,18 +191,24 @@ type Policy struct {
 	// Transport only. Zero or negative means that none is read.
 	MaxWholeBytes int64
 
-	// ResumeDownloads has the body of a response to a GET go on where it broke
-	// off, by Range and If-Range (RFC 9110, section 13.1.5). The response must
-	// have Accept-Ranges: bytes, must not be compressed, nor unpacked by the base,
-	// must announce no trailers, and must have a strong ETag, or else a
-	// Last-Modified at least one second older than its Date. A range that the
-	// caller asked for goes on within that range. The requests are made in the
-	// body's Read, by this policy: MaxAttempts, Backoff and the Budget count from
-	// the last byte that came, MaxElapsed from the call's first attempt. Where the
-	// resource has changed, or no attempt brings the right piece, Read returns the
-	// error that it would have without this. Use it for large downloads. Transport
-	// only.
-	// Zero means that a body that breaks off is the caller's to handle.
+	// ResumeDownloads resumes the body of a response to a GET where it was
+	// truncated, by Range and If-Range (RFC 9110, section 13.1.5). Use it for large
+	// downloads. The response must have a strong ETag, or else a Last-Modified at
+	// least one second older than its Date (see also ResumeValidator). It must not be
+	// compressed, nor unpacked by the base: net/http asks for gzip by itself, unless
+	// the request has an Accept-Encoding. It must announce no trailers, and must not
+	// refuse ranges (Accept-Ranges: none). A range that the caller asked for is resumed
+	// within that range. If a server ignores Range, but sends the same version, the
+	// bytes that are known are read and thrown away, of each download no more than it
+	// is long.
+	//
+	// The requests are made in the body's Read, by this policy. MaxAttempts, Backoff
+	// and the Budget count from the last progress on (16 KiB, or a sixteenth of what
+	// was left, have come since they began to count), MaxElapsed from the call's first
+	// attempt. If no attempt brings the rest of the same version, Read returns the
+	// error that it would have without this, and the record says why: see
+	// ReasonNotResumable. Transport only.
+	// Zero means that a truncated body is the caller's to handle.
 	ResumeDownloads bool
 
 	// Cooldown has calls that share it wait for the end of a pause that the service has
@@ -215,11 +226,23 @@ type Policy struct {
 	// Transport only. If nil, no key is added.
 	IdempotencyKey func(req *http.Request) string
 
+	// ResumeValidator names the version of a representation by the header of a
+	// response, for servers whose ETag is weak, or differs from node to node, but that
+	// send a checksum or a version number of the whole:
+	//
+	//	ResumeValidator: func(h http.Header) string { return h.Get("Docker-Content-Digest") }
+	//
+	// A download is then resumed without If-Range, from responses for which it returns
+	// the same. It must not change h. Transport only.
+	// If nil, or if it returns "", the ETag or Last-Modified counts.
+	ResumeValidator func(h http.Header) string
+
 	// Prepare changes each request from the second attempt on before it is sent: to
 	// sign it anew, to refresh a token after a 401, to answer a nonce, to try another
 	// host. req is a copy of its own, made from the caller's headers and URL; its body
 	// is not to be touched. last is the head of the last attempt's response, whose
-	// body has been discarded; it is nil if none came. err is the last attempt's
+	// body has been discarded; it is nil if none came, or if the caller has it, whose
+	// Read resumes a download. err is the last attempt's
 	// error; it is nil if a complete response came. Where Prepare changes the host,
 	// the record, the Budget and relative redirects follow. An error ends the call
 	// with an *Error; so does the end of MaxElapsed or of the context meanwhile.
@@ -236,8 +259,7 @@ type Policy struct {
 
 // Standard returns the policy to start from in production, the rules on which
 // the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503, 504,
-// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter, and up to half a second on top
-// of a wait that the server asks for; a request that is
+// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
 // not idempotent is sent again only if nothing of it was sent, or if the server
 // says that it did nothing (ResendOnlyUnsent); and a Budget.
 //
@@ -251,8 +273,6 @@ func Standard() Policy {
 		RetryableStatus: standardStatus,
 		NonIdempotent:   ResendOnlyUnsent,
 		Budget:          &Budget{standard: true},
-
-		RetryAfterJitter: 500 * time.Millisecond,
 	}
 }
 
@@ -301,6 +321,14 @@ func (p *Policy) maxAttempts() int {
 		return math.MaxInt
 	}
 	return p.MaxAttempts
+}
+
+// mostRetries is how many retries a call may make; negative means no bound.
+func (p *Policy) mostRetries() int {
+	if p.MaxAttempts < 0 {
+		return -1
+	}
+	return p.maxAttempts() - 1
 }
 
 func (p *Policy) backoff(failed int) time.Duration {

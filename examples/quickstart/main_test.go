@@ -46,7 +46,7 @@ func TestDemo(t *testing.T) {
 	code, stdout, stderr := quickstart(t, "")
 	wantCode(t, code, 0)
 	wantIn(t, stdout, "GET /report\n", "POST /orders", "PUT /videos/7",
-		"attempt 1  503 Service Unavailable", "wait       1.",
+		"attempt 1  503 Service Unavailable", "wait       1.000 s (status)",
 		"attempt 1  no answer: ", "attempt 3  200 OK", "outcome    200 OK, after 2 attempts",
 		"body whole (SHA-256 0aa8c86e...), after 2 attempts", "All three calls succeeded")
 	if n := strings.Count(stdout, "  attempt "); n != 7 {
