@@ -20,12 +20,6 @@ var knownFaults = []knownFault{
 			return (f == notEnded || f == notMended) && s.protocol == servertest.H2C && r.silent && r.retries >= attempts-1
 		},
 	},
-	{
-		why: "a download of unknown length whose bytes have all come, but not its end, is asked for more",
-		is: func(s *scenario, f fault, r *result) bool {
-			return f == notMended && s.rules == resume && s.shape == servertest.OpenRanges && len(r.got) == len(r.want)
-		},
-	},
 }
 
 func isSilent(c servertest.CutAt) bool { return c.Way == servertest.Silent }
