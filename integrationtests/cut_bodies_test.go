@@ -27,10 +27,6 @@ func (k bodyKind) String() string {
 	return [...]string{"no body", "in memory", "GetBody new", "GetBody shared", "once", "once unsized", "seeker"}[k]
 }
 
-// seekersNeedNoMemory is set as soon as a Body that seeks is rewound. Then nothing
-// of it may be buffered.
-const seekersNeedNoMemory = false
-
 // bodies makes the body of one request, and knows whether all that was opened of
 // it has been closed.
 type bodies struct {
