@@ -289,6 +289,9 @@
 //
 // Connections to other hosts are left alone.
 //
+// Without a time limit a nil Base finds a dead HTTP/2 connection after half a minute,
+// by pings; see [DefaultBase].
+//
 // # HTTP/2, and what is not done
 //
 // All of this holds on HTTP/2 as well. An answer that is thrown away has its

@@ -414,3 +414,23 @@ func ExampleRecord() {
 	fmt.Println(regexp.MustCompile(`[0-9.]+[mµn]?s\b`).ReplaceAllString(line, "2ms")) // the times vary
 	// Output: GET api.example.com: 3 attempts in 2ms: 503 after 2ms (status), wait 2ms; 429 after 2ms (status), wait 2ms; 200 after 2ms (success)
 }
+
+// A base of one's own with the settings of the default one, and a limit of one's own.
+func ExampleDefaultBase() {
+	server := exampleServer(503, 200)
+	defer server.Close()
+
+	base := insist.DefaultBase()
+	base.MaxConnsPerHost = 50
+	client := &http.Client{Transport: &insist.RetryTransport{Base: base, Policy: insist.Standard()}}
+	defer client.CloseIdleConnections()
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.StatusCode)
+	// Output: 200
+}
