@@ -172,8 +172,8 @@ type reread struct{ strings.Reader }
 func (*reread) Close() error { return nil }
 
 // jsonAnswer returns what sends a GET that is answered by a JSON body, under p.
-// The answer itself costs nothing.
-func jsonAnswer(tb testing.TB, p Policy, body string) func() {
+// The answer itself costs nothing. The base is net/http's, or another.
+func jsonAnswer(tb testing.TB, netHTTP bool, p Policy, body string) func() {
 	good, r := answer(200, "Content-Type", "application/json"), new(reread)
 	good.ContentLength = int64(len(body))
 	rt := &RetryTransport{Policy: p, Base: roundTripper(func(*http.Request) (*http.Response, error) {
@@ -181,6 +181,11 @@ func jsonAnswer(tb testing.TB, p Policy, body string) func() {
 		good.Body = r
 		return good, nil
 	})}
+	if netHTTP {
+		base := new(http.Transport)
+		base.RegisterProtocol("http", rt.Base)
+		rt.Base = base
+	}
 	req, buf := request(tb, "GET", "http://x/", nil), make([]byte, 32<<10)
 	return func() {
 		resp, err := rt.RoundTrip(req)
@@ -211,7 +216,7 @@ func BenchmarkCondition(b *testing.B) {
 				b.ReportAllocs()
 				b.SetBytes(int64(size))
 				p := Policy{RetryableBody: c.condition, MaxPeekBytes: 8 << 20}
-				for send := jsonAnswer(b, p, c.body); b.Loop(); {
+				for send := jsonAnswer(b, true, p, c.body); b.Loop(); {
 					send()
 				}
 			})

@@ -8,7 +8,6 @@ import (
 
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/reqbody"
-	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
@@ -25,10 +24,11 @@ type call struct {
 
 	host       string        // of the last attempt
 	begun      time.Time     // if MaxElapsed asks for it
-	limit      wait.Limit    // of the last attempt
+	limit      wait.Limit    // of the last attempt, if attempts are cancelable
 	idempotent ruleResult    // of Policy.Idempotent
 	traced     bool          // non-idempotent attempts: was anything sent?
 	copied     bool          // the first attempt is a copy, too
+	cancelable bool          // each attempt has a context of its own
 	unexpected bool          // the server refuses an Expect header
 	key        string        // that IdempotencyKey gave
 	hold       hold          // by the Cooldown
@@ -100,7 +100,8 @@ func (c *call) prepare() {
 	if c.reporter.ctx == nil && (c.policy.OnAttempt != nil || c.values != nil) {
 		c.reporter = newReporter(c.req.Context(), c.values, c.policy, time.Time{})
 	}
-	c.copied = c.values.isAttempt() || c.policy.PerAttemptTimeout > 0 || c.key != ""
+	c.cancelable = c.policy.cancelsAttempts(c.base)
+	c.copied = c.values.isAttempt() || c.cancelable || c.key != ""
 	if c.policy.maxAttempts() == 1 {
 		if c.policy.PerAttemptTimeout > 0 { // it has to end a Read that blocks, too
 			c.body.Take(c.req, -1)
@@ -231,7 +232,7 @@ func (c *call) wait(d time.Duration) bool {
 	}
 	start := now(d > 0)
 	c.body.Revoke() // before the response is closed: HTTP/2 waits for it
-	respbody.Discard(c.waiter, c.last.resp, d)
+	c.last.resp = c.lastAttempt().Discard(c.last.resp, d)
 	c.state = discarded
 	c.limit.End()
 	if d > 0 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/neterr"
+	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/retryafter"
 )
 
@@ -18,6 +19,7 @@ type outcome struct {
 	number     int
 	req        *http.Request  // the caller's
 	resp       *http.Response // nil if none came
+	body       *respbody.Body // of resp, once it has been opened
 	err        error
 	host       string
 	begun      time.Time // when the call did, if MaxElapsed asks for it

@@ -27,6 +27,8 @@
 //	                                       waits
 //	PerAttempt-      no bound              an attempt may take as long as the base
 //	Timeout                                lets it
+//	BodyIdle-        no bound              the caller's Read of a body that brings
+//	Timeout                                nothing waits until the context ends
 //	Classify         no rule               -
 //	RetryableStatus  StatusAbove(400)      a 404 that is an ordinary answer is asked
 //	                                       for three times, in 4 s; so are 401,
@@ -63,7 +65,8 @@
 // The request's context and http.Client.Timeout bound the call with all its
 // attempts and waits. PerAttemptTimeout bounds an attempt up to the decision to
 // keep its response, and MaxElapsed the time in which attempts may begin; neither
-// cuts a response that is kept.
+// cuts a response that is kept. BodyIdleTimeout ends a Read of its body that has
+// brought nothing for so long, and no sooner.
 //
 // # When another attempt is made
 //
@@ -128,10 +131,10 @@
 // and MaxPeekTime can't tell, when the body breaks off before, and when the
 // attempts are used up.
 //
-// Not looked into are answers without a body (to HEAD, CONNECT, 204, 304);
-// streams, by their status (101) or their type (event streams, NDJSON, multipart,
-// gRPC, Connect, audio, video, images); encodings other than gzip; and an answer
-// that comes while a request body that is not in memory is still being sent. A
+// A condition is asked about an empty body, too. Not looked into are responses that
+// have none (to HEAD and CONNECT, 1xx, 204, 304); streams, by their type (event
+// streams, NDJSON, multipart, gRPC, Connect, audio, video, images); encodings other
+// than gzip alone; and a response that comes while a request body that is not in memory is still being sent. A
 // stream that has the type of a document, as a watch of Kubernetes does, is handed
 // over by JSONField after the first JSON value, by any condition after MaxPeekTime.
 //
@@ -165,7 +168,9 @@
 //
 // The answer that is thrown away is closed before the wait. On HTTP/1 one of up
 // to 64 KiB is read to its end first, within half a second, so that its
-// connection can be used again.
+// connection can be used again; where the base's bodies are not net/http's, one whose
+// length is not known only if the attempt has a context of its own, which can end a
+// Read of it (PerAttemptTimeout, BodyIdleTimeout, RetryableBody or MaxWholeBytes).
 //
 // When the context ends, a wait ends at once. The error is then an [Error] that
 // matches the context's error, its cause, and the last attempt's error, if there

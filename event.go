@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/seed-552c89fc/insist/internal/head"
-	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/sse"
 )
 
@@ -12,11 +11,11 @@ import (
 // event stream. The look reads no further than the network has brought when the event
 // is complete, so that nothing behind it is held up.
 func (c *call) lookAtEvent() Decision {
-	resp, limit := c.last.resp, c.policy.maxPeekBytes()
-	if limit < 0 || !c.body.Sent() || !head.IsEventStream(c.req, resp) {
+	limit := c.policy.maxPeekBytes()
+	if limit < 0 || !c.body.Sent() || !head.IsEventStream(c.req, c.last.resp) {
 		return Decision{}
 	}
-	r := respbody.Look(c.waiter, resp, limit, c.policy.maxPeekTime())
+	r := c.openBody().Look(limit, c.policy.maxPeekTime())
 	defer r.Stop()
 	scanner := sse.Scanner{Max: limit}
 	for state := sse.Pending; state != sse.Found; {
@@ -26,7 +25,7 @@ func (c *call) lookAtEvent() Decision {
 			return Decision{}
 		}
 	}
-	d := c.policy.RetryableEvent(c.req, resp, c.last.number, bytes.NewReader(scanner.Data()))
+	d := c.policy.RetryableEvent(c.req, c.last.resp, c.last.number, bytes.NewReader(scanner.Data()))
 	c.last.ended = c.waiter.Canceled()
 	return d
 }

@@ -61,7 +61,7 @@ func (c *call) copy(n int) *outgoing {
 	out.Number = int32(c.reporter.before + n)
 	out.mark = contextValue{Context: c.req.Context(), outer: c.values, what: out}
 	ctx, timed := context.Context(&out.mark), c.policy.PerAttemptTimeout > 0
-	if timed {
+	if c.cancelable {
 		c.limit = wait.NewLimit(ctx, c.policy.PerAttemptTimeout)
 		ctx = c.limit.Context()
 	}

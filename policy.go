@@ -74,6 +74,21 @@ type Policy struct {
 	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
 
+	// BodyIdleTimeout bounds how long a response body may bring nothing while it is
+	// being read, as a dead connection does, which TCP reports after minutes or never.
+	// Use it for downloads; 30 seconds is a common value. It is no bound on the whole
+	// body, and time between the caller's Reads does not count. Then Read fails with an
+	// error whose Timeout method reports true and that matches
+	// context.DeadlineExceeded; with ResumeDownloads the download goes on; with
+	// MaxWholeBytes, or while RetryableBody looks, the body is truncated, and the rules
+	// for that apply. Streams that are quiet by nature (server-sent events, watches,
+	// long polls) need a longer value, or none: set it by request, by EditPolicy. A 101
+	// is not bounded, nor is CONNECT. Read is ended by the attempt's context, so that a
+	// base whose bodies ignore their request's context is not bounded either. It costs
+	// each attempt a copy of the request and a context. Transport only.
+	// Zero or negative means no bound.
+	BodyIdleTimeout time.Duration
+
 	// Classify sees each attempt before the other rules do and may decide on
 	// its own; see Decision. resp is the response's head: its Body is not to
 	// be read or closed (use RetryableBody to decide by the body). Exactly one
@@ -99,10 +114,11 @@ type Policy struct {
 	// JSONFieldNot make such conditions. Where RetryableStatus has found a
 	// failure it is asked as well, but only for the Wait. It looks only as far as
 	// it has to, at most MaxPeekBytes and MaxPeekTime, and the caller gets the
-	// body whole. Not looked into are answers without a body, encodings other
-	// than gzip, streams (101, text/event-stream, multipart, gRPC, NDJSON), and
-	// answers that come while a request body that is not in memory is still
-	// being sent. Transport only.
+	// body whole. It is asked about an empty body, too. Not looked into are responses
+	// to HEAD and CONNECT, 1xx, 204 and 304, encodings other than gzip alone, streams
+	// (text/event-stream, multipart, gRPC, NDJSON), and responses that come while a
+	// request body that is not in memory is still being sent. If it panics, or the
+	// body does, so does RoundTrip. Transport only.
 	// If nil, bodies are not looked into.
 	RetryableBody BodyCondition
 

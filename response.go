@@ -21,14 +21,16 @@ func (c *call) assess() assessment {
 	}
 	var ended error
 	if a.Verdict == unknown && more && c.canBuffer() {
-		ended = respbody.Buffer(c.waiter, c.last.resp, c.policy.MaxWholeBytes, c.policy.maxPeekTime())
+		ended = c.openBody().Buffer(c.policy.MaxWholeBytes, c.policy.maxPeekTime())
 		c.last.ended = c.last.ended || ended != io.EOF && c.waiter.Canceled()
 	}
-	switch resp := c.last.resp; {
-	case ended == io.EOF || resp == nil || c.last.ended:
+	if ended == io.EOF || c.last.resp == nil || c.last.ended {
 		return a
-	case c.limit.IsSet() && c.limit.Stop():
-		respbody.Discard(c.waiter, resp, 0)
+	}
+	late := c.limit.Stop()
+	switch {
+	case late:
+		c.lastAttempt().Discard(c.last.resp, 0)
 		c.note(c.last.number, nil, nil, c.limit.Err())
 	case ended != nil: // if there is no other attempt, this is the caller's
 		c.last.err = ended
@@ -38,27 +40,56 @@ func (c *call) assess() assessment {
 	return c.policy.assess(&c.last)
 }
 
-// look asks the condition on the last response's body. While a request body that is
-// read from the caller is being sent, it does not: the caller may wait for the
+// cancelsAttempts reports whether each attempt needs a context of its own, to end it or
+// a Read of its response's body. Where that body is net/http's, its Close does the same
+// at no cost; where it is another's, Close during a Read may corrupt data.
+func (p *Policy) cancelsAttempts(base http.RoundTripper) bool {
+	if p.PerAttemptTimeout > 0 || p.BodyIdleTimeout > 0 {
+		return true
+	}
+	_, netHTTP := base.(*http.Transport)
+	return (p.RetryableBody != nil || p.RetryableEvent != nil || p.MaxWholeBytes > 0) && !netHTTP
+}
+
+// lastAttempt is what the last attempt lends for handling its response's body.
+func (c *call) lastAttempt() respbody.Attempt {
+	return respbody.Attempt{Waiter: c.waiter, Cancel: c.limit.Cancel(), Idle: c.policy.BodyIdleTimeout}
+}
+
+// openBody returns the last response's body, to be read before the hand-over. From
+// then on the last response is a copy of the base's.
+func (c *call) openBody() *respbody.Body {
+	if c.last.body == nil {
+		c.last.body = respbody.Open(c.last.resp, c.lastAttempt())
+		c.last.resp = c.last.body.Response()
+	}
+	return c.last.body
+}
+
+// look asks the condition about the last response's body. While a request body that
+// is read from the caller is being sent, it does not: the caller may wait for the
 // response. A response that has failed already is looked into for no longer than it
 // would take to drain it.
 func (c *call) look(failed bool) Decision {
-	resp, most, limit := c.last.resp, c.policy.maxPeekTime(), c.policy.maxPeekBytes()
+	most, limit := c.policy.maxPeekTime(), c.policy.maxPeekBytes()
 	if failed {
 		most = min(most, respbody.DrainAtMost)
 	}
-	if limit < 0 || !c.body.Sent() || !head.CanLook(c.req, resp) {
+	if limit < 0 || !c.body.Sent() || !head.CanLook(c.req, c.last.resp) {
 		return Decision{}
 	}
-	var body io.Reader
-	r := respbody.Look(c.waiter, resp, limit, most)
-	defer r.Stop()
-	if body = r; head.IsGzip(resp) {
-		unzipped := r.Unzip()
-		defer unzipped.Free()
-		body = unzipped
+	var body io.Reader = http.NoBody
+	if !head.IsEmpty(c.last.resp) {
+		r := c.openBody().Look(limit, most)
+		defer r.Stop()
+		body = r
+		if head.IsGzip(c.last.resp) {
+			unzipped := r.Unzip()
+			defer unzipped.Free()
+			body = unzipped
+		}
 	}
-	d := c.policy.RetryableBody(c.req, resp, c.last.number, body)
+	d := c.policy.RetryableBody(c.req, c.last.resp, c.last.number, body)
 	c.last.ended = c.waiter.Canceled()
 	return d
 }
@@ -77,8 +108,12 @@ func (c *call) canBuffer() bool {
 }
 
 // finish hands the last attempt's result over. This is where the layers around a
-// response's body are put in order: from the inside, what was looked into, the end
-// of the attempt's context, what resumes it.
+// response's body are put in order. From the inside:
+//
+//   - what has been read of it before, if it was opened;
+//   - the bound on its silence, and the end of the attempt's context, if the attempt has
+//     its own;
+//   - the resumption of a truncated download, to which a silent one counts.
 func (c *call) finish() (*http.Response, error) {
 	c.state = handedOver
 	resp := c.last.resp
@@ -88,11 +123,14 @@ func (c *call) finish() (*http.Response, error) {
 		return nil, c.last.err
 	}
 	c.body.Keep()
+	c.limit.Stop()
 	switch {
 	case !c.limit.IsSet():
-	case resp.Body == nil || resp.Body == http.NoBody || resp.StatusCode == http.StatusSwitchingProtocols:
+	case head.IsEmpty(resp) || resp.StatusCode == http.StatusSwitchingProtocols:
 		c.limit.End() // after a 101 the connection no longer depends on the context
-	default:
+	case c.policy.BodyIdleTimeout > 0 && head.HasBody(c.req, resp):
+		resp.Body = c.lastAttempt().BoundIdle(resp.Body)
+	case c.last.body == nil: // an opened body ends the context itself
 		resp.Body = c.limit.Body(resp.Body)
 	}
 	if c.policy.ResumeDownloads {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/head"
-	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
@@ -47,7 +46,7 @@ type download struct {
 // makeResumable gives resp a body that is resumed, if it can be.
 func (c *call) makeResumable(resp *http.Response) {
 	if c.idempotent != yes || c.req.Method != http.MethodGet && c.req.Method != "" ||
-		c.req.Body != nil && c.req.Body != http.NoBody || !head.HasBody(c.req, resp) || !head.IsPlain(resp) ||
+		c.req.Body != nil && c.req.Body != http.NoBody || resp.ContentLength == 0 || !head.HasBody(c.req, resp) || !head.IsPlain(resp) ||
 		len(resp.Trailer) > 0 || head.Redirected(c.req, resp) {
 		return
 	}
@@ -203,7 +202,7 @@ func (d *download) swap(next io.ReadCloser) bool {
 func (d *download) splice(c *call, resp *http.Response, err, broken error) error {
 	switch {
 	case err == nil && !d.fits(resp):
-		respbody.Discard(c.waiter, resp, 0)
+		c.lastAttempt().Discard(resp, 0)
 		c.last.err = errOtherAnswer
 		d.reporter.report(&c.last, action{reason: ReasonError})
 		return broken

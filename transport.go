@@ -110,8 +110,8 @@ func (t *RetryTransport) policyFor(req *http.Request, values *contextValue) *Pol
 // into or reported.
 func (p *Policy) isPlain() bool {
 	return p.OnAttempt == nil && p.Classify == nil && p.RetryableBody == nil &&
-		p.PerAttemptTimeout <= 0 && p.MaxElapsed <= 0 && p.MaxWholeBytes <= 0 && !p.ResumeDownloads &&
-		p.RetryableEvent == nil && p.Cooldown.isQuiet()
+		p.PerAttemptTimeout <= 0 && p.BodyIdleTimeout <= 0 && p.MaxElapsed <= 0 && p.MaxWholeBytes <= 0 &&
+		!p.ResumeDownloads && p.RetryableEvent == nil && p.Cooldown.isQuiet()
 }
 
 // fastPath makes the first attempt of most calls before anything is ready for

@@ -4,6 +4,7 @@ go 1.26
 
 require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
+	github.com/klauspost/compress v1.18.7
 	github.com/rs/zerolog v1.28.0
 	github.com/seed-552c89fc/insist v0.0.0
 	github.com/stretchr/testify v1.12.1

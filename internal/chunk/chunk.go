@@ -52,8 +52,11 @@ func (b *Buffer) Room(most int64, exact bool) []byte {
 		}
 		size = 2 * int64(cap(last))
 	}
-	if exact {
+	switch {
+	case exact:
 		size = most
+	case len(b.spare) > 0:
+		size = int64(len(b.spare))
 	}
 	if size = min(size, most, Size); exact && size == most-1 {
 		size /= 2 // so that the last byte does not need a Read of its own

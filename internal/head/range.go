@@ -93,11 +93,7 @@ func AcceptsRanges(h http.Header) bool {
 // IsPlain reports whether the body is the representation itself, byte by byte, and
 // so one that a range can continue.
 func IsPlain(resp *http.Response) bool {
-	switch resp.Header.Get("Content-Encoding") {
-	case "", "identity":
-		return !resp.Uncompressed
-	}
-	return false
+	return encodingOf(resp.Header) == identity && !resp.Uncompressed
 }
 
 // Redirected reports whether the base has followed a redirect, as http.Client does.

@@ -1,52 +1,76 @@
 package respbody
 
 import (
-	"compress/gzip"
 	"errors"
-	"net/http"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/chunk"
-	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 var (
 	errPeekBytes = errors.New("insist: the response body is longer than MaxPeekBytes")
 	errPeekTime  = errors.New("insist: the response body did not arrive within MaxPeekTime")
+	errStopped   = errors.New("insist: the response body was read after its condition had returned")
 )
 
-// Look returns a reader of resp's body for a condition, bounded by limit in bytes and
-// by most in time. From then on resp.Body gives again what the condition has read,
-// and goes on from there.
-func Look(w wait.Waiter, resp *http.Response, limit int64, most time.Duration) *Reader {
-	body := newBody(resp, limit)
-	resp.Body = body
-	body.look = Reader{body: body, waiter: w, limit: limit, left: most}
-	return &body.look
-}
-
-// maxReads bounds the Reads of a body that come to nothing, as in package bufio.
+// maxReads bounds the Reads in a row that return neither bytes nor an error, as in
+// package bufio.
 const maxReads = 100
 
 // Reader is what a condition reads: the body, within bounds.
 type Reader struct {
-	body   *Body
-	waiter wait.Waiter
-	limit  int64         // in bytes
-	left   time.Duration // to wait
-	all    bool          // it will read all that it may
-	off    int64
-	at     chunk.Cursor
-	err    error // why there is no more
+	body  *Body
+	limit int64         // in bytes
+	left  time.Duration // to wait
+	all   bool          // all that limit allows will be read
+	off   int64
+	at    chunk.Cursor // the same
+	err   error        // why there is no more; nil until then
+}
+
+// Look returns a reader of the body for a condition, bounded by limit in bytes and by
+// most in time. Stop must be called.
+func (b *Body) Look(limit int64, most time.Duration) *Reader {
+	return b.read(Reader{body: b, limit: limit, left: most})
+}
+
+// read makes r the body's reader.
+func (b *Body) read(r Reader) *Reader {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reader = r
+	return &b.reader
+}
+
+// Stop ends the look: nothing more can be read through r. If a Read is still in flight,
+// the header becomes the caller's own: a base may read its own in that Read (a cache
+// stores the response at its end), while the caller changes it.
+func (r *Reader) Stop() {
+	b := r.body
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r.err = errStopped
+	if b.state == reading {
+		b.resp.Header = b.resp.Header.Clone()
+	}
+}
+
+// Rewind has the next Read start at the body's first byte.
+func (r *Reader) Rewind() {
+	r.body.mu.Lock()
+	defer r.body.mu.Unlock()
+	r.off, r.at = 0, chunk.Cursor{}
+	if r.err != errStopped {
+		r.err = nil
+	}
 }
 
 // Next returns the bytes that follow, without copying them. It makes Reader a
 // jsonscan.Source.
 func (r *Reader) Next() (piece []byte, err error) {
-	err = r.more(func(t *chunk.Buffer) int {
-		piece = t.Next(&r.at)
+	err = r.more(func(b *chunk.Buffer) int {
+		piece = b.Next(&r.at)
 		return len(piece)
 	})
 	return piece, err
@@ -56,15 +80,14 @@ func (r *Reader) Read(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	err = r.more(func(t *chunk.Buffer) int {
-		n = t.Read(p, &r.at)
+	err = r.more(func(b *chunk.Buffer) int {
+		n = b.Read(p, &r.at)
 		return n
 	})
 	return n, err
 }
 
-// more has take take what there is, when there is something. A body that gives
-// nothing again and again is one that does not arrive.
+// more waits until there are further bytes and calls take for them.
 func (r *Reader) more(take func(*chunk.Buffer) int) error {
 	b := r.body
 	b.mu.Lock()
@@ -77,82 +100,64 @@ func (r *Reader) more(take func(*chunk.Buffer) int) error {
 			r.off += int64(take(&b.buffer))
 			return nil
 		case b.err != nil:
-			return b.err
+			return raise(b.err)
 		case b.size >= r.limit:
 			r.err = errPeekBytes
 			return r.err
-		case !b.pending: // by a look before
-			b.begin(r.limit-b.size, r.all)
+		case b.state == idle: // else a Read that an earlier look began is in flight
+			r.begin()
 		}
 		if !r.await() {
 			r.err = errPeekTime
 		}
 	}
-	r.err = errPeekTime
+	r.err = errPeekTime // a body that returns nothing again and again does not arrive
 	return r.err
 }
 
-// await waits, with the body unlocked meanwhile, until the Read under way has
-// come back, and reports whether it has in time. Most answers are there already,
-// so that it makes no timer before it has let others run.
+// begin starts a Read that may still be in flight when the look is over.
+func (r *Reader) begin() {
+	b := r.body
+	most, exact := r.limit-b.size, false
+	if length := b.resp.ContentLength; length > 0 {
+		if left := length - b.size; left > 0 {
+			most, exact = min(most, left), r.all || b.size > 0
+		} else { // only the end is missing
+			most = min(most, chunk.First)
+		}
+	}
+	b.begin(most, exact)
+}
+
+// await waits, with the body unlocked, until the Read in flight has returned or the
+// body has stalled, and reports whether that was in time. Most bodies are there already:
+// a timer is made only after other goroutines had a chance to run.
 func (r *Reader) await() bool {
 	b := r.body
 	for range 8 {
 		b.mu.Unlock()
 		runtime.Gosched()
 		b.mu.Lock()
-		if !b.pending {
+		if b.state != reading {
 			return true
 		}
 	}
 	if r.left <= 0 {
 		return false
 	}
+	most, idle := r.left, b.attempt.Idle
+	stalls := idle > 0 && idle <= most
+	if stalls {
+		most = idle
+	}
 	landed, start := b.landing(), time.Now()
 	b.mu.Unlock()
-	defer b.mu.Lock()
-	defer func() { r.left -= time.Since(start) }()
-	return r.waiter.Await(landed, r.left)
-}
-
-// Rewind has the next Read start at the body's first byte.
-func (r *Reader) Rewind() { r.off, r.at, r.err = 0, chunk.Cursor{}, nil }
-
-// Stop ends the look: nothing more can be read through r.
-func (r *Reader) Stop() { r.err = errPeekTime }
-
-// Unzip returns a reader of the bytes that r's, compressed by gzip, stand for. Free
-// must be called.
-func (r *Reader) Unzip() *Gunzip { return &Gunzip{from: r, left: r.limit} }
-
-// Gunzip is a body that the caller asked to be compressed, as a condition
-// reads it. The bound counts on either side: a few bytes may unpack to many.
-type Gunzip struct {
-	from *Reader
-	zip  *gzip.Reader
-	left int64
-}
-
-var gzipPool = sync.Pool{New: func() any { return new(gzip.Reader) }}
-
-func (g *Gunzip) Read(p []byte) (int, error) {
-	if g.left <= 0 {
-		return 0, errPeekBytes
+	inTime := b.attempt.Waiter.Await(landed, most)
+	b.mu.Lock()
+	r.left -= time.Since(start)
+	if !inTime && stalls && b.state == reading && !b.attempt.Waiter.Canceled() {
+		b.stall()
+		return true
 	}
-	if g.zip == nil {
-		zip := gzipPool.Get().(*gzip.Reader)
-		if err := zip.Reset(g.from); err != nil {
-			return 0, err
-		}
-		g.zip = zip
-	}
-	n, err := g.zip.Read(p[:min(int64(len(p)), g.left)])
-	g.left -= int64(n)
-	return n, err
-}
-
-func (g *Gunzip) Free() {
-	if g.zip != nil {
-		gzipPool.Put(g.zip)
-	}
+	return inTime
 }

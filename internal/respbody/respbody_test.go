@@ -21,8 +21,9 @@ import (
 func TestAResponseDoesNotKeepWhatWasRead(t *testing.T) {
 	const size = 3 * chunk.Size
 	resp := &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", size))), ContentLength: size}
-	require.Equal(t, io.EOF, Buffer(wait.ForContext(t.Context()), resp, 1<<20, time.Second))
-	body := resp.Body.(*Body)
+	body := Open(resp, Attempt{Waiter: wait.ForContext(t.Context())})
+	resp = body.Response()
+	require.Equal(t, io.EOF, body.Buffer(1<<20, time.Second))
 	var chunks []weak.Pointer[byte]
 	for at := (chunk.Cursor{}); ; {
 		piece := body.buffer.Next(&at)

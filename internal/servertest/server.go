@@ -165,22 +165,26 @@ var Faults = []Fault{
 func EachInMemory(t *testing.T, h http.HandlerFunc, test func(t *testing.T, base *http.Transport)) {
 	for _, p := range []Proto{HTTP1, H2C} {
 		t.Run(p.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				li := insisttest.NewListener()
-				protocols := new(http.Protocols)
-				protocols.SetHTTP1(p == HTTP1)
-				protocols.SetUnencryptedHTTP2(p == H2C)
-				s := &http.Server{Handler: h, Protocols: protocols}
-				go s.Serve(li)
-				base := &http.Transport{DialContext: li.Dial, Protocols: protocols}
-				t.Cleanup(func() {
-					base.CloseIdleConnections()
-					s.Close()
-					time.Sleep(time.Minute) // for the slowest handler
-					synctest.Wait()
-				})
-				test(t, base)
-			})
+			synctest.Test(t, func(t *testing.T) { test(t, p.InMemory(t, h)) })
 		})
 	}
+}
+
+// InMemory starts a server on a network in memory, in a bubble of virtual time, and
+// returns the transport that reaches it.
+func (p Proto) InMemory(t *testing.T, h http.Handler) *http.Transport {
+	li := insisttest.NewListener()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(p == HTTP1)
+	protocols.SetUnencryptedHTTP2(p == H2C)
+	s := &http.Server{Handler: h, Protocols: protocols}
+	go s.Serve(li)
+	base := &http.Transport{DialContext: li.Dial, Protocols: protocols}
+	t.Cleanup(func() {
+		base.CloseIdleConnections()
+		s.Close()
+		time.Sleep(time.Minute) // for the slowest handler
+		synctest.Wait()
+	})
+	return base
 }

@@ -22,28 +22,36 @@ func (e AttemptTimeout) Is(target error) bool {
 	return target == context.DeadlineExceeded || target == ErrAttemptTimeout
 }
 
-// Limit bounds one attempt in time. The zero value bounds nothing.
+// Limit is a context of one attempt's own, by which the attempt can be ended, and
+// mostly a time after which it is. The zero value is none.
 type Limit struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	after  time.Duration
-	timer  *time.Timer // nil once the clock has been stopped
+	timer  *time.Timer // nil if there is no bound, or the clock has been stopped
 	late   bool        // the clock was stopped after it had run out
 }
 
-// NewLimit returns a limit whose context ends after d. End must be called, or the
-// body from Body be read to its end or closed; otherwise ctx keeps the context.
+// NewLimit returns a limit whose context ends after d; zero or negative means no
+// bound. End must be called, or the body from Body be read to its end or closed;
+// otherwise ctx keeps the context.
 func NewLimit(ctx context.Context, d time.Duration) Limit {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(d, func() { cancel(AttemptTimeout{d}) })
-	return Limit{ctx: ctx, cancel: cancel, after: d, timer: timer}
+	l := Limit{ctx: ctx, cancel: cancel, after: d}
+	if d > 0 {
+		l.timer = time.AfterFunc(d, func() { cancel(AttemptTimeout{d}) })
+	}
+	return l
 }
 
-// IsSet reports whether l bounds anything.
+// IsSet reports whether l has a context.
 func (l *Limit) IsSet() bool { return l.cancel != nil }
 
 // Context returns the context of what is bounded.
 func (l *Limit) Context() context.Context { return l.ctx }
+
+// Cancel returns what ends the context, or nil if l is not set.
+func (l *Limit) Cancel() context.CancelCauseFunc { return l.cancel }
 
 // Stop stops the clock and reports whether it had run out before. If it had not,
 // the context goes on.
@@ -69,15 +77,16 @@ func (l *Limit) End() {
 // context.
 func (l *Limit) Body(body io.ReadCloser) io.ReadCloser {
 	l.Stop()
-	return &limitedBody{body, l.cancel}
+	return &LimitedBody{body, l.cancel}
 }
 
-type limitedBody struct {
+// LimitedBody is a body whose end, or Close, ends an attempt's context.
+type LimitedBody struct {
 	io.ReadCloser
 	cancel context.CancelCauseFunc
 }
 
-func (b *limitedBody) Read(p []byte) (int, error) {
+func (b *LimitedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
 		b.cancel(nil)
@@ -85,7 +94,7 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *limitedBody) Close() error {
+func (b *LimitedBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.cancel(nil)
 	return err

@@ -1,0 +1,9 @@
+package respbody
+
+import (
+	"testing"
+
+	"github.com/seed-552c89fc/insist/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
