@@ -214,6 +214,28 @@ func ExampleJSONFieldNot() {
 	// Output: answer 2: {"success": true, "items": [1, 2]}
 }
 
+// An API that reports failures in two ways. Each condition sees the body from its
+// start.
+func ExampleAnyOf() {
+	server := jsonServer(
+		`{"error": {"code": "busy"}}`,
+		`{"ret_code": 5000}`,
+		`{"ret_code": 0}`,
+	)
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.Backoff = insist.Constant(time.Millisecond)
+	policy.RetryableBody = insist.AnyOf(
+		insist.JSONField("/error/code", func(code string) bool { return code == "busy" }),
+		insist.JSONField("/ret_code", func(code int) bool { return code == 5000 }),
+	)
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	printAnswer(client.Get(server.URL))
+	// Output: answer 3: {"ret_code": 0}
+}
+
 // Standard repeats no POST for what the body of its answer says, unless
 // Idempotent or NonIdempotent tells it that it may.
 func ExampleJSONField_post() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -196,15 +197,15 @@ func ExamplePolicy_classify() {
 	// Output: 408 Request Timeout
 }
 
-// A search by POST changes nothing, so that it may be sent again also where the
-// answer was lost.
+// A search by POST changes nothing, so that it may be retried also where its response
+// was lost. For all other requests the default rule counts.
 func ExamplePolicy_idempotent() {
 	server := exampleServer(0, 200) // 0: no answer
 	defer server.Close()
 
 	policy := insist.Standard()
 	policy.Idempotent = func(req *http.Request) bool {
-		return req.Method == "GET" || req.URL.Path == "/search"
+		return req.URL.Path == "/search" || insist.IsIdempotent(req)
 	}
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
@@ -358,6 +359,7 @@ func ExamplePolicy_resumeDownloads() {
 
 	policy := insist.Standard()
 	policy.ResumeDownloads = true
+	policy.BodyIdleTimeout = 30 * time.Second // a body that is silent for so long is broken, too
 	policy.OnAttempt = func(_ context.Context, a insist.Attempt) {
 		fmt.Println(a.Number, a.Status, a.Reason)
 	}
@@ -413,4 +415,77 @@ func ExampleRecord() {
 	line := strings.Replace(record.String(), req.URL.Host, "api.example.com", 1)
 	fmt.Println(regexp.MustCompile(`[0-9.]+[mµn]?s\b`).ReplaceAllString(line, "2ms")) // the times vary
 	// Output: GET api.example.com: 3 attempts in 2ms: 503 after 2ms (status), wait 2ms; 429 after 2ms (status), wait 2ms; 200 after 2ms (success)
+}
+
+// What an error of a call means, and a response.
+func ExampleError() {
+	server := exampleServer(503)
+	defer server.Close()
+	policy := insist.Standard()
+	ctx, cancel := context.WithCancel(context.Background())
+	policy.OnAttempt = func(context.Context, insist.Attempt) { cancel() } // the caller gives up
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+	req, _ := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
+
+	resp, err := client.Do(req)
+	if e, ok := errors.AsType[*insist.Error](err); ok {
+		// There is neither a response nor an error of the network to give back.
+		fmt.Println(e)
+		fmt.Println(e.Reason, e.Attempts, e.Status, errors.Is(err, context.Canceled))
+		return
+	}
+	if err != nil {
+		fmt.Println(err) // the last attempt's error, as net/http made it
+		return
+	}
+	defer resp.Body.Close() // the last attempt's response, whatever its status
+	fmt.Println(resp.Status)
+	// Output:
+	// insist: gave up after 1 attempt: context canceled; last status 503
+	// context_ended 1 503 true
+}
+
+// An Attempt is safe to print and to log by any means.
+func ExampleAttempt() {
+	attempt := insist.Attempt{
+		Number: 1, Method: "GET", Host: "api.example.com", Status: 503,
+		Duration: 12 * time.Millisecond, Wait: time.Second, Retry: true, Reason: insist.ReasonStatus,
+	}
+
+	fmt.Println(attempt)
+	text, _ := json.Marshal(attempt)
+	fmt.Println(string(text))
+	// Output:
+	// 503 after 12ms (status), wait 1s
+	// {"number":1,"method":"GET","host":"api.example.com","status":503,"duration":12000000,"wait":1000000000,"retry":true,"reason":"status"}
+}
+
+// One call is told that the limit lasts for an hour. The next one ends at once,
+// without asking the server.
+func ExampleCooldown() {
+	api := insisttest.NewScript(insisttest.Status(429, "Retry-After", "3600"))
+	server := httptest.NewServer(api)
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.Cooldown = new(insist.Cooldown)
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+
+	_, err = client.Get(server.URL)
+	if e, ok := errors.AsType[*insist.Error](err); ok {
+		fmt.Println(e.Reason, "for", time.Until(e.Until).Round(time.Minute))
+	}
+	fmt.Println(len(api.Arrivals()), "request")
+	// Output:
+	// 429 Too Many Requests
+	// cooldown for 1h0m0s
+	// 1 request
 }
