@@ -19,6 +19,9 @@ type Attempt struct {
 	// Number counts the attempts of a call from 1.
 	Number int
 
+	// Name is the Name of the call's Policy. Empty means that it has none.
+	Name string
+
 	// Method is the request's method. Empty means that the attempt was a
 	// function's.
 	Method string
@@ -131,8 +134,11 @@ func (a Attempt) Class() string { return neterr.Class(a.Err) }
 
 // LogValue returns the attempt as a group, safe to log, for log/slog.
 func (a Attempt) LogValue() slog.Value {
-	attrs := make([]slog.Attr, 0, 9)
+	attrs := make([]slog.Attr, 0, 10)
 	attrs = append(attrs, slog.Int("number", a.Number))
+	if a.Name != "" {
+		attrs = append(attrs, slog.String("name", a.Name))
+	}
 	if a.Method != "" {
 		attrs = append(attrs, slog.String("method", a.Method), slog.String("host", a.Host))
 	}
@@ -157,6 +163,7 @@ func (a Attempt) LogValue() slog.Value {
 func (a Attempt) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Number   int           `json:"number"`
+		Name     string        `json:"name,omitempty"`
 		Method   string        `json:"method,omitempty"`
 		Host     string        `json:"host,omitempty"`
 		Status   int           `json:"status,omitempty"`
@@ -167,7 +174,7 @@ func (a Attempt) MarshalJSON() ([]byte, error) {
 		Retry    bool          `json:"retry"`
 		Reason   Reason        `json:"reason"`
 		Amended  bool          `json:"amended,omitempty"`
-	}{a.Number, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.Amended})
+	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.Amended})
 }
 
 // GoString is String: %#v would print the text of the error.

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/funcid"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
@@ -41,7 +42,7 @@ func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func(
 			return
 		}
 		begun := time.Now()
-		l := loop{ctx: ctx, begun: begun, reporter: newReporter(ctx, contextValueOf(ctx), &p, begun)}
+		l := loop{ctx: ctx, bucket: p.functionKey(funcid.Of(yield)), begun: begun, reporter: newReporter(ctx, contextValueOf(ctx), &p, begun)}
 		l.hold.cooldown = p.cooldownOfFunction()
 		if e := l.holdBack(&p); e != nil {
 			err = e

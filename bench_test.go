@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -153,6 +155,57 @@ var calls = []struct {
 	}},
 }
 
+// budgeted are calls that succeed at once and draw on a Budget, by requests and by
+// functions that are closures.
+var budgeted = []struct {
+	name  string
+	ready func(tb testing.TB, p Policy) func()
+}{
+	{"GET", get("http://api.example.com/")},
+	{"GET with a port", get("http://api.example.com:8080/")},
+	{"GET, default port", get("http://api.example.com:80/")},
+	{"Do", func(_ testing.TB, p Policy) func() {
+		ctx := context.Background()
+		return func() {
+			n := 0
+			Do(ctx, p, func(context.Context) (int, error) { n++; return n, nil })
+		}
+	}},
+	{"Run, with a name", func(_ testing.TB, p Policy) func() {
+		ctx := context.Background()
+		p.Name = "publish"
+		return func() {
+			n := 0
+			Run(ctx, p, func(context.Context) error { n++; return nil })
+		}
+	}},
+	{"Func", func(_ testing.TB, p Policy) func() {
+		ctx, fn := context.Background(), Func(p, new(store).Get)
+		return func() { fn(ctx, 1) }
+	}},
+}
+
+func get(url string) func(testing.TB, Policy) func() {
+	return func(tb testing.TB, p Policy) func() {
+		rt, req := &RetryTransport{Base: newReplies(0), Policy: p}, request(tb, "GET", url, nil)
+		return func() { rt.RoundTrip(req) }
+	}
+}
+
+// BenchmarkBudget is what a Budget adds to a call that succeeds at once.
+func BenchmarkBudget(b *testing.B) {
+	for _, c := range budgeted {
+		for name, budget := range map[string]*Budget{"none": nil, "Budget": new(Budget)} {
+			b.Run(c.name+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				for call := c.ready(b, Policy{Budget: budget}); b.Loop(); {
+					call()
+				}
+			})
+		}
+	}
+}
+
 func BenchmarkDo(b *testing.B) {
 	ctx, p := context.Background(), Policy{Backoff: Constant(0)}
 	for _, c := range calls {
@@ -256,40 +309,59 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// BenchmarkUpload256MiB shows the peak of the heap during an upload over
-// loopback: beside the bare transport, with GetBody nothing is kept, and without
-// it what MaxReplayBytes allows.
+// BenchmarkUpload256MiB shows the peak of the heap during an upload over loopback, and
+// when its first byte is at the server: beside the bare transport, with GetBody or of a
+// file nothing is kept, and of a body that is read once what MaxReplayBytes allows.
 func BenchmarkUpload256MiB(b *testing.B) {
+	const size = 256 << 20
+	arrived := make(chan time.Time, 1)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.ReadFull(r.Body, make([]byte, 1))
+		arrived <- time.Now()
 		io.Copy(io.Discard, r.Body)
 	}))
 	defer srv.Close()
-	const size = 256 << 20
+	file, err := os.Create(filepath.Join(b.TempDir(), "body"))
+	require.NoError(b, err)
+	require.NoError(b, file.Truncate(size))
+	readOnce := func() (io.ReadCloser, error) { return io.NopCloser(&zeros{size}), nil }
+	open := func() (io.ReadCloser, error) { return os.Open(file.Name()) }
 	bare := http.DefaultTransport.(*http.Transport).Clone()
 	defer bare.CloseIdleConnections()
 	for _, c := range []struct {
 		name    string
 		rt      http.RoundTripper
-		getBody func() (io.ReadCloser, error)
+		body    func() (io.ReadCloser, error)
+		getBody bool
 	}{
-		{"bare", bare, nil},
-		{"GetBody", &RetryTransport{Base: bare}, func() (io.ReadCloser, error) { return io.NopCloser(&zeros{size}), nil }},
-		{"read once", &RetryTransport{Base: bare}, nil},
+		{"read once, bare", bare, readOnce, false},
+		{"read once", &RetryTransport{Base: bare}, readOnce, false},
+		{"GetBody", &RetryTransport{Base: bare}, readOnce, true},
+		{"file, bare", bare, open, false},
+		{"file", &RetryTransport{Base: bare}, open, false},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(size)
 			var peak uint64
+			var first time.Duration
 			for b.Loop() {
 				peak = max(peak, peakHeap(func() {
-					req, err := http.NewRequest("POST", srv.URL, &zeros{size})
+					body, err := c.body()
 					require.NoError(b, err)
-					req.GetBody = c.getBody
+					req, err := http.NewRequest("POST", srv.URL, body)
+					require.NoError(b, err)
+					if c.getBody {
+						req.GetBody = c.body
+					}
+					start := time.Now()
 					resp, err := c.rt.RoundTrip(req)
 					require.NoError(b, err)
 					resp.Body.Close()
+					first += (<-arrived).Sub(start)
 				}))
 			}
 			b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
+			b.ReportMetric(float64(first.Microseconds())/float64(b.N), "first-byte-µs")
 		})
 	}
 }

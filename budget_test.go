@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -14,14 +15,23 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-552c89fc/insist/internal/bucket"
 	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
 var budgetStart = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// spend withdraws until it is refused, and returns how often it was not.
+// retry asks for a retry of a call of its own that may make two.
+func retry(b *Budget, host string, now time.Time) bool {
+	var lease bucket.Lease
+	return b.withdraw(bucketKey{text: host}, now, 2, &lease)
+}
+
+func succeed(b *Budget, host string, now time.Time) { b.deposit(bucketKey{text: host}, now) }
+
+// spend asks for retries until one is refused, and returns how many were not.
 func spend(b *Budget, host string, now time.Time) (retries int) {
-	for b.withdraw(host, now) {
+	for retry(b, host, now) {
 		if retries++; retries == 1e4 {
 			break
 		}
@@ -42,14 +52,14 @@ func TestBudgetFields(t *testing.T) {
 		{"per success", &Budget{PerSuccess: 1}, 4, 14},
 		{"nothing per success", &Budget{PerSuccess: -1}, 4, 4},
 		{"neither", &Budget{PerSuccess: -1, Reserve: -1}, 0, 0},
-		{"huge", &Budget{PerSuccess: 1e300, Reserve: 1 << 40, Burst: 1 << 62}, 1e4, 1e4},
+		{"huge", &Budget{PerSuccess: 1e300, Reserve: math.MaxInt, Burst: math.MaxInt64}, 1e4, 1e4},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := spend(tc.budget, "fresh", budgetStart); got != tc.fresh {
 				t.Errorf("fresh: got %d retries, want %d", got, tc.fresh)
 			}
 			for range 10 {
-				tc.budget.deposit("busy", budgetStart)
+				succeed(tc.budget, "busy", budgetStart)
 			}
 			if got := spend(tc.budget, "busy", budgetStart); got != tc.afterTenOK {
 				t.Errorf("after ten successes: got %d retries, want %d", got, tc.afterTenOK)
@@ -61,7 +71,7 @@ func TestBudgetFields(t *testing.T) {
 func TestBudgetNegativeBurstSavesNothing(t *testing.T) {
 	b := &Budget{Burst: -1}
 	for range 10 {
-		b.deposit("", budgetStart)
+		succeed(b, "", budgetStart)
 	}
 	if got := spend(b, "", budgetStart.Add(time.Second)); got != 4 {
 		t.Errorf("got %d retries, want the reserve of 4", got)
@@ -81,12 +91,12 @@ func TestBudgetOneSickHostTakesNothingFromOthers(t *testing.T) {
 func TestBudgetBoundsItsHosts(t *testing.T) {
 	var b Budget
 	name := func(i int) string { return fmt.Sprintf("host%d:443", i) }
-	for i := range maxBudgetHosts {
-		b.withdraw(name(i), budgetStart)
+	for i := range maxBuckets {
+		retry(&b, name(i), budgetStart)
 	}
-	later := budgetStart.Add(forgetBudgetHost / 2)
+	later := budgetStart.Add(forgetBucket / 2)
 	shared := 0
-	for i := maxBudgetHosts; i < 10*maxBudgetHosts; i++ {
+	for i := maxBuckets; i < 10*maxBuckets; i++ {
 		shared += spend(&b, name(i), later)
 	}
 	if shared != 4 {
@@ -97,14 +107,14 @@ func TestBudgetBoundsItsHosts(t *testing.T) {
 	}
 
 	// A minute after their last call all hosts but number 7 make room.
-	latest := budgetStart.Add(forgetBudgetHost + time.Second)
+	latest := budgetStart.Add(forgetBucket + time.Second)
 	if got := spend(&b, "new:443", latest); got != 4 {
 		t.Errorf("a host with room again: got %d retries, want 4", got)
 	}
 	if got := spend(&b, name(7), latest); got != 0 {
 		t.Errorf("a host that is called: got %d retries, want 0", got)
 	}
-	if got := len(b.table.Load().hosts); got != 2 {
+	if got := len(b.table.Load().buckets); got != 2 {
 		t.Errorf("got %d hosts, want 2", got)
 	}
 }
@@ -112,13 +122,13 @@ func TestBudgetBoundsItsHosts(t *testing.T) {
 // Where no host has been idle for long, new ones don't search for room each time.
 func TestBudgetSearchesForRoomSeldom(t *testing.T) {
 	var b Budget
-	for i := range maxBudgetHosts {
-		b.deposit(fmt.Sprint(i), budgetStart)
+	for i := range maxBuckets {
+		succeed(&b, fmt.Sprint(i), budgetStart)
 	}
-	b.deposit("one more", budgetStart.Add(time.Second))
+	succeed(&b, "one more", budgetStart.Add(time.Second))
 	before := b.table.Load()
 	for i := range 1000 {
-		b.deposit(fmt.Sprint("further ", i), budgetStart.Add(2*time.Second))
+		succeed(&b, fmt.Sprint("further ", i), budgetStart.Add(2*time.Second))
 	}
 	if b.table.Load() != before {
 		t.Error("the table was made anew")
@@ -137,9 +147,9 @@ func TestBudgetManyGoroutines(t *testing.T) {
 				host, now := fmt.Sprint(i), budgetStart.Add(time.Duration(random.Int64N(int64(time.Second))))
 				switch {
 				case random.Float64() < 0.6:
-					b.deposit(host, now)
+					succeed(&b, host, now)
 					put[i].Add(1)
-				case b.withdraw(host, now):
+				case retry(&b, host, now):
 					paid[i].Add(1)
 				default:
 					refused[i].Add(1)
@@ -160,12 +170,12 @@ func TestBudgetManyGoroutines(t *testing.T) {
 
 func TestBudgetAllocatesNothingForKnownHosts(t *testing.T) {
 	var b Budget
-	b.deposit("known:443", budgetStart)
+	succeed(&b, "known:443", budgetStart)
 	now := budgetStart
 	if n := testing.AllocsPerRun(1000, func() {
 		now = now.Add(time.Millisecond)
-		b.deposit("known:443", now)
-		b.withdraw("known:443", now)
+		succeed(&b, "known:443", now)
+		retry(&b, "known:443", now)
 	}); n != 0 {
 		t.Errorf("got %v allocations, want 0", n)
 	}
@@ -183,7 +193,7 @@ func BenchmarkBudgetDeposit(b *testing.B) {
 				now := budgetStart
 				for pb.Next() {
 					now = now.Add(time.Microsecond)
-					budget.deposit(host, now)
+					succeed(&budget, host, now)
 				}
 			})
 		})
@@ -218,10 +228,11 @@ func TestABudgetEndsRetriesAndSuccessesFeedIt(t *testing.T) {
 	}
 	assert.Equal(t, ReasonAttempts, send(t, rt, "http://x/bad"), "the successes pay for it")
 
-	// Functions have a bucket of their own, shared through the same pointer.
-	fail := func(context.Context) error { return errLost }
+	// A function has a bucket of its own, shared through the same pointer.
+	result := errLost
+	fn := func(context.Context) error { return result }
 	last := func() Reason {
-		e, _ := errors.AsType[*Error](Run(t.Context(), p, fail))
+		e, _ := errors.AsType[*Error](Run(t.Context(), p, fn))
 		if e == nil {
 			return ""
 		}
@@ -230,9 +241,11 @@ func TestABudgetEndsRetriesAndSuccessesFeedIt(t *testing.T) {
 	assert.Equal(t, ReasonAttempts, last())
 	assert.Equal(t, ReasonBudget, last())
 	assert.Empty(t, last(), "a single attempt's error is as it is")
+	result = nil
 	for range 8 {
-		require.NoError(t, Run(t.Context(), p, func(context.Context) error { return nil }))
+		require.NoError(t, Run(t.Context(), p, fn))
 	}
+	result = errLost
 	assert.Equal(t, ReasonAttempts, last())
 }
 
@@ -255,7 +268,7 @@ func TestWhatFeedsABudget(t *testing.T) {
 	} {
 		c.policy.Budget = &Budget{Reserve: -1, PerSuccess: 1}
 		(&RetryTransport{Base: script(c.step), Policy: c.policy}).RoundTrip(request(t, "GET", "http://x/", nil))
-		assert.Equal(t, c.want, c.policy.Budget.withdraw("x", time.Now()), c.name)
+		assert.Equal(t, c.want, retry(c.policy.Budget, "x", time.Now()), c.name)
 	}
 }
 

@@ -22,7 +22,8 @@ type call struct {
 	body     reqbody.Body
 	reporter reporter
 
-	host       string        // of the last attempt
+	host       string        // of the last attempt, as its URL has it
+	bucket     bucketKey     // of that host
 	begun      time.Time     // if MaxElapsed asks for it
 	limit      wait.Limit    // of the last attempt, if attempts are cancelable
 	idempotent ruleResult    // of Policy.Idempotent
@@ -173,7 +174,7 @@ func (c *call) attempt(n int) error {
 	if err != nil {
 		return err
 	}
-	c.host = hostOf(&out.Request)
+	c.host, c.bucket = hostOf(&out.Request), c.policy.hostKey(out.Request.URL)
 	resp, err := c.send(out)
 	c.note(n, &out.tracker, resp, err)
 	return nil
@@ -205,11 +206,12 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 		err = &Error{Attempts: c.reporter.before + n, Reason: ReasonError, Err: errNoResponse}
 	}
 	if c.host == "" {
-		c.host = hostOf(c.req)
+		c.host, c.bucket = hostOf(c.req), c.policy.hostKey(c.req.URL)
 	}
 	c.state = open
 	c.last = outcome{
-		number: n, req: c.req, resp: resp, err: err, host: c.host, begun: c.begun,
+		number: n, req: c.req, resp: resp, err: err, host: c.host,
+		bucket: c.bucket, lease: c.last.lease, begun: c.begun,
 		ended:      c.waiter.Canceled(),
 		held:       c.held,
 		whole:      c.body.Whole(),
@@ -245,7 +247,7 @@ func (c *call) wait(d time.Duration) bool {
 // been closed.
 func (c *call) fail(why Reason, cause error) error {
 	ctx, inFlight := c.req.Context(), errors.Is(cause, reqbody.ErrInFlight)
-	if inFlight && c.waiter.Canceled() {
+	if why == ReasonBody && c.waiter.Canceled() {
 		why = ReasonContext
 	}
 	e := &Error{Attempts: c.reporter.before + c.last.number, Reason: why, Err: c.last.err, Cause: cause, Until: c.until}
@@ -258,7 +260,13 @@ func (c *call) fail(why Reason, cause error) error {
 		}
 	}
 	c.reporter.amend(why)
-	if inFlight && why == ReasonBody && c.last.err != nil {
+	if why != ReasonBody {
+		return e
+	}
+	if own := c.body.Failure(); own != nil { // its reader failed during the wait
+		return own
+	}
+	if inFlight && c.last.err != nil {
 		return c.last.err
 	}
 	return e
@@ -271,11 +279,11 @@ func (c *call) cleanUp() {
 		return
 	}
 	c.limit.End()
+	if c.last.resp != nil && c.last.resp.Body != nil && c.state != discarded {
+		defer c.last.resp.Body.Close() // after the request body, whose Close may panic
+	}
 	c.body.End()
 	if c.last.number == 0 && !c.body.IsStream() && c.req.Body != nil {
 		c.req.Body.Close() // the base has not seen it
-	}
-	if c.last.resp != nil && c.last.resp.Body != nil && c.state != discarded {
-		c.last.resp.Body.Close()
 	}
 }

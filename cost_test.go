@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -27,6 +28,11 @@ func TestCost(t *testing.T) {
 	}
 }
 
+// What every POST allocates first. One word more is the next size class.
+func TestAnAttemptFitsItsSizeClass(t *testing.T) {
+	assert.LessOrEqual(t, unsafe.Sizeof(outgoing{}), uintptr(512))
+}
+
 // A success at once costs no allocation; each retry costs the context by which
 // AttemptNumber knows it.
 func TestDoCost(t *testing.T) {
@@ -34,6 +40,28 @@ func TestDoCost(t *testing.T) {
 	for _, c := range calls {
 		allocs, _ := cost(func() { c.run(ctx, p, &n) })
 		assert.EqualValues(t, c.retries, allocs, c.name)
+	}
+}
+
+// A Budget costs a success at once no allocation; nor is one needed to tell functions
+// apart, with a Budget or without.
+func TestBudgetCost(t *testing.T) {
+	for _, c := range budgeted {
+		for name, budget := range map[string]*Budget{"none": nil, "Budget": new(Budget)} {
+			allocs, bytes := cost(c.ready(t, Policy{Budget: budget}))
+			want := int64(0)
+			if c.name == "Func" {
+				want = 1 // the text that it returns
+			}
+			assert.Equal(t, want, allocs, "%s, %s", c.name, name)
+			t.Logf("%-20s %-8s %d allocs %d bytes", c.name, name, allocs, bytes)
+		}
+	}
+
+	n, ctx, p := 0, t.Context(), Policy{Backoff: Constant(0), Budget: &Budget{Reserve: 1 << 20}}
+	for _, c := range calls {
+		allocs, _ := cost(func() { c.run(ctx, p, &n) })
+		assert.EqualValues(t, c.retries, allocs, "%s: a retry", c.name)
 	}
 }
 

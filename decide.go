@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/bucket"
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/retryafter"
@@ -21,7 +22,9 @@ type outcome struct {
 	resp       *http.Response // nil if none came
 	body       *respbody.Body // of resp, once it has been opened
 	err        error
-	host       string
+	host       string    // as the request's URL has it
+	bucket     bucketKey // in the Budget
+	lease      bucket.Lease
 	begun      time.Time // when the call did, if MaxElapsed asks for it
 	ended      bool      // the caller's context has ended
 	badBody    bool      // err is the caller's own: its request body failed
@@ -180,7 +183,7 @@ func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
 	if later := p.jittered(wait); wait == max(asked, a.Wait) && p.fits(ctx, o.begun, now, later) {
 		wait = later
 	}
-	if !o.progress && !p.Budget.withdraw(o.host, now) { // asking for the rest is no load twice
+	if !o.progress && !p.Budget.withdraw(o.bucket, now, p.mostRetries(), &o.lease) { // asking for the rest is no load twice
 		return action{reason: ReasonBudget, wait: wait}
 	}
 	return action{retry: true, wait: wait, reason: a.reason}
@@ -212,7 +215,7 @@ func (p *Policy) feed(o *outcome, r action) {
 		return
 	}
 	if r.reason == ReasonSuccess || r.reason == ReasonAccepted || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
-		p.Budget.deposit(o.host, time.Now())
+		p.Budget.deposit(o.bucket, time.Now())
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/bucket"
+	"github.com/seed-552c89fc/insist/internal/funcid"
 	"github.com/seed-552c89fc/insist/internal/respbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
@@ -37,8 +39,8 @@ import (
 // EditPolicy with Disabled set; to leave them to the transport, call fn without
 // Do.
 func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), retryIf ...func(T) bool) (T, error) {
-	if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
-		return doEventful(ctx, &p, fn, retryIf)
+	if p.eventful(ctx) {
+		return doEventful(ctx, &p, funcid.Of(fn), fn, retryIf)
 	}
 	v, err := fn(ctx)
 	if err == nil && !reports(retryIf, v) {
@@ -48,12 +50,14 @@ func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error
 }
 
 // eventful reports whether a call that succeeds at once is more than the call.
-func (p *Policy) eventful() bool {
+func (p *Policy) eventful(ctx context.Context) bool {
 	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil ||
-		p.Cooldown != nil && p.Name != ""
+		p.Cooldown != nil && p.Name != "" || ctx.Err() != nil || ctx.Value(contextKey{}) != nil
 }
 
-func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
+// doEventful is Do for the other calls. code tells the function apart that the caller
+// gave, of which fn may be made.
+func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
 	if p.Disabled {
 		return fn(ctx)
 	}
@@ -64,7 +68,7 @@ func doEventful[T any](ctx context.Context, p *Policy, fn func(context.Context) 
 	if p.PerAttemptTimeout > 0 {
 		fn = limited(p.PerAttemptTimeout, fn)
 	}
-	l := loop{ctx: ctx, begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p, time.Time{})}
+	l := loop{ctx: ctx, bucket: p.functionKey(code), begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p, time.Time{})}
 	l.hold.cooldown = p.cooldownOfFunction()
 	if e := l.holdBack(p); e != nil {
 		var none T
@@ -110,7 +114,12 @@ func reports[T any](conditions []func(T) bool, v T) bool {
 
 // Run is shorthand for Do with a function that returns only an error.
 func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
-	_, err := Do(ctx, p, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
+	bound := func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }
+	if p.eventful(ctx) {
+		_, err := doEventful(ctx, &p, funcid.Of(fn), bound, nil)
+		return err
+	}
+	_, err := Do(ctx, p, bound)
 	return err
 }
 
@@ -126,8 +135,8 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 	return func(ctx context.Context, a A) (T, error) {
 		// As Do, but that it doesn't copy the policy for each call.
 		bound := func(ctx context.Context) (T, error) { return fn(ctx, a) }
-		if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
-			return doEventful(ctx, &p, bound, retryIf)
+		if p.eventful(ctx) {
+			return doEventful(ctx, &p, funcid.Of(fn), bound, retryIf)
 		}
 		v, err := fn(ctx, a)
 		if err == nil && !reports(retryIf, v) {
@@ -145,8 +154,10 @@ type loop struct {
 	reporter    reporter
 	hold        hold          // by the Cooldown
 	held        time.Duration // of the call, by it
-	begun       time.Time     // if MaxElapsed asks for it
-	number      int           // of calls that have ended
+	bucket      bucketKey     // in the Budget
+	lease       bucket.Lease
+	begun       time.Time // if MaxElapsed asks for it
+	number      int       // of calls that have ended
 	err         error
 }
 
@@ -168,18 +179,19 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 	l.number++
 	if err == nil && !rejected {
 		l.err = nil
-		p.Budget.deposit("", now(p.Budget != nil))
+		p.Budget.deposit(l.bucket, now(p.Budget != nil))
 		if l.reporter.isOn() {
 			l.reporter.report(&outcome{number: l.number, held: l.held}, action{reason: ReasonSuccess})
 		}
 		return false
 	}
-	o := outcome{number: l.number, err: err, held: l.held, begun: l.begun, ended: l.ctx.Err() != nil}
+	o := outcome{number: l.number, err: err, bucket: l.bucket, lease: l.lease, held: l.held, begun: l.begun, ended: l.ctx.Err() != nil}
 	if l.hold.cooldown != nil && err != nil {
 		l.hold.begin(&o, p.Name, p.pauseAsked(&o, assessment{}))
 		o.hold, o.pause = l.hold.until(nil, p.Name)
 	}
 	r := p.decideCall(l.ctx, &o, rejected, l.conditioned)
+	l.lease = o.lease
 	l.reporter.report(&o, r)
 	if !r.retry {
 		l.fail(r.reason, err, rejected)

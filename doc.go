@@ -182,7 +182,8 @@
 // Retries of many clients keep a service down that has just enough capacity for
 // their first attempts. A [Budget] is fed by calls that end well, so that its
 // retries end where nothing does; first attempts are always made. It has a bucket
-// for each host, and one for functions.
+// for each host and for each function, which is known by its Policy.Name or else by
+// its code. The first call that fails gets all its attempts.
 //
 // # Request bodies
 //

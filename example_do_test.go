@@ -57,6 +57,34 @@ func ExampleDo_condition() {
 	// insist: gave up after 3 attempts: the last value was rejected
 }
 
+// A name says whose attempts these are. Functions that share a Budget each have their
+// own retries: all that publish makes take none from count.
+func ExamplePolicy_name() {
+	policy := insist.Standard() // with a Budget
+	policy.Backoff = insist.Constant(time.Millisecond)
+	policy.OnAttempt = func(_ context.Context, a insist.Attempt) { fmt.Println(a.Name, a.Number, a.Reason) }
+	down := func(context.Context) error { return errBusy }
+
+	publish, count := policy, policy
+	publish.Name, count.Name = "publish", "count"
+	publish.MaxAttempts = 6
+	for range 2 {
+		_ = insist.Run(context.Background(), publish, down)
+	}
+	_ = insist.Run(context.Background(), count, down)
+	// Output:
+	// publish 1 error
+	// publish 2 error
+	// publish 3 error
+	// publish 4 error
+	// publish 5 error
+	// publish 6 attempts_used_up
+	// publish 1 budget_used_up
+	// count 1 error
+	// count 2 error
+	// count 3 attempts_used_up
+}
+
 // An error that another attempt would not change is marked as such. It comes back
 // after the one call that it took.
 func ExampleDo_permanent() {

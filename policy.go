@@ -16,14 +16,18 @@ import (
 // once. Each field's comment says whether it counts for a RetryTransport only, or
 // for functions (Do, Run, Func, Attempts), too. No value of any field panics.
 type Policy struct {
-	// Name names the calls of a function: in a Cooldown.
-	// Zero means that they have no name.
-	Name string
-
 	// Disabled turns retrying off: a RetryTransport passes each request to its
 	// base, Do makes one call and returns its result, and no attempt is put on
 	// record. Transport and functions. Zero means that retrying is on.
 	Disabled bool
+
+	// Name names the calls in records, logs and metrics: as Attempt.Name, and from
+	// there in Record.String, sloginsist and otelinsist. Choose a constant, such as
+	// "publish" or "search"; a metric has a series for each name. In a Budget, the
+	// calls of functions with the same Name have a bucket of their own; a request's
+	// bucket is its host's, with or without a Name. Transport and functions.
+	// Empty means no name; see Budget for how it tells such functions apart.
+	Name string
 
 	// MaxAttempts bounds the attempts of one call, the first one included.
 	// Transport and functions. Zero means 3; negative means that only the other
@@ -45,8 +49,9 @@ type Policy struct {
 
 	// RetryAfterJitter adds a random time, from zero up to this, to each wait that a
 	// server asks for, so that many clients that were told the same do not come back
-	// in the same millisecond. A wait is never shorter than asked. Transport and
-	// functions. Zero or negative means that the wait is as asked.
+	// in the same millisecond. A wait is never shorter than asked. Set it, to a second
+	// or so, where a fleet calls one server. Transport and functions.
+	// Zero or negative means that the wait is as asked.
 	RetryAfterJitter time.Duration
 
 	// IgnoreRetryAfter has Backoff alone decide on waits, whatever the server asks for
@@ -143,7 +148,7 @@ type Policy struct {
 	// Budget bounds the retries of all calls that share it, so that they end
 	// where a service is down; see Budget. It is asked last, when a retry would
 	// be made. Transport and functions: a RetryTransport draws on the bucket of
-	// the request's host, functions on one of their own.
+	// the request's host, a function on its own, see Name.
 	// If nil, there is no such bound.
 	Budget *Budget
 
@@ -236,8 +241,7 @@ type Policy struct {
 
 // Standard returns the policy to start from in production, the rules on which
 // the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503, 504,
-// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter, and up to half a second on top
-// of a wait that the server asks for; a request that is
+// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
 // not idempotent is sent again only if nothing of it was sent, or if the server
 // says that it did nothing (ResendOnlyUnsent); and a Budget.
 //
@@ -251,8 +255,6 @@ func Standard() Policy {
 		RetryableStatus: standardStatus,
 		NonIdempotent:   ResendOnlyUnsent,
 		Budget:          &Budget{standard: true},
-
-		RetryAfterJitter: 500 * time.Millisecond,
 	}
 }
 
@@ -301,6 +303,14 @@ func (p *Policy) maxAttempts() int {
 		return math.MaxInt
 	}
 	return p.MaxAttempts
+}
+
+// mostRetries is how many retries a call may make; negative means no bound.
+func (p *Policy) mostRetries() int {
+	if p.MaxAttempts < 0 {
+		return -1
+	}
+	return p.maxAttempts() - 1
 }
 
 func (p *Policy) backoff(failed int) time.Duration {

@@ -83,8 +83,9 @@ func (r *Record) GoString() string { return r.String() }
 //
 //	GET api.example.com: 2 attempts in 1.092s: 503 after 12ms (status), wait 1s; 200 after 80ms (success)
 //
-// It has method and host of a request, but no path, query, header or body. Calls
-// are separated by " | ".
+// It begins with the Policy's Name, if that has one ("publish: 2 attempts in …"). It
+// has method and host of a request, but no path, query, header or body. Calls are
+// separated by " | ".
 func (r *Record) String() string {
 	var calls []string
 	for _, attempts := range r.Calls() {
@@ -97,17 +98,30 @@ func (r *Record) String() string {
 			}
 			each = append(each, a.String())
 		}
-		name, plural := "", "s"
-		if a := attempts[0]; a.Method != "" {
-			name = a.Method + " " + a.Host + ": "
-		}
+		plural := "s"
 		if len(attempts) == 1 {
 			plural = ""
 		}
 		calls = append(calls, fmt.Sprintf("%s%d attempt%s in %v: %s",
-			name, len(attempts), plural, rounded(took), strings.Join(each, "; ")))
+			attempts[0].call(), len(attempts), plural, rounded(took), strings.Join(each, "; ")))
 	}
 	return cmp.Or(strings.Join(calls, " | "), "no attempts")
+}
+
+// call says whose attempt it is: "GET api.example.com: ", "publish: ", or both in
+// one. It is empty for a function without a name.
+func (a Attempt) call() string {
+	var parts []string
+	if a.Name != "" {
+		parts = append(parts, a.Name)
+	}
+	if a.Method != "" {
+		parts = append(parts, a.Method, a.Host)
+	}
+	if parts == nil {
+		return ""
+	}
+	return strings.Join(parts, " ") + ": "
 }
 
 // reporter tells whoever asked about the attempts of one call. Where nobody did it
@@ -123,7 +137,7 @@ type reporter struct {
 }
 
 func newReporter(ctx context.Context, v *contextValue, p *Policy, start time.Time) reporter {
-	return reporter{ctx: ctx, hook: p.OnAttempt, record: v.recorded(), start: start}
+	return reporter{ctx: ctx, hook: p.OnAttempt, record: v.recorded(), start: start, last: Attempt{Name: p.Name}}
 }
 
 func (r *reporter) isOn() bool { return r.hook != nil || r.record != nil }
@@ -140,7 +154,7 @@ func (r *reporter) report(o *outcome, a action) {
 	}
 	before := r.last
 	r.last = Attempt{
-		Number: r.before + o.number, Err: o.err, Duration: time.Since(r.start), Held: o.held,
+		Number: r.before + o.number, Name: before.Name, Err: o.err, Duration: time.Since(r.start), Held: o.held,
 		Wait: a.wait, Retry: a.retry, Reason: a.reason,
 	}
 	if before.Number == r.last.Number {

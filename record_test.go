@@ -118,7 +118,7 @@ func TestAnErrorIsANetError(t *testing.T) {
 func TestNothingSecretIsWritten(t *testing.T) {
 	ctx, record := WithRecord(t.Context())
 	var seen Attempt
-	p := Policy{Backoff: Constant(0), OnAttempt: func(_ context.Context, a Attempt) { seen = a }}
+	p := Policy{Name: "pay", Backoff: Constant(0), OnAttempt: func(_ context.Context, a Attempt) { seen = a }}
 	for _, err := range []error{
 		&url.Error{Op: "Get", URL: "https://api.test/path?token=secret", Err: io.ErrUnexpectedEOF},
 		fmt.Errorf("call of https://api.test/path?token=secret: %w", syscall.ECONNRESET),
@@ -151,6 +151,7 @@ func TestNothingSecretIsWritten(t *testing.T) {
 	assert.NotContains(t, logged.String(), "path")
 	assert.Contains(t, logged.String(), `"error":"unexpected_eof"`)
 	assert.Contains(t, logged.String(), `attempt.error=unexpected_eof`)
+	assert.Contains(t, logged.String(), `attempt.name=pay`)
 
 	data, err := json.Marshal(record)
 	require.NoError(t, err)
@@ -160,7 +161,7 @@ func TestNothingSecretIsWritten(t *testing.T) {
 	first := calls[2][0]
 	delete(first, "duration")
 	assert.Equal(t, map[string]any{
-		"number": 1.0, "method": "GET", "host": "api.test", "status": 503.0, "retry": true, "reason": "status",
+		"number": 1.0, "name": "pay", "method": "GET", "host": "api.test", "status": 503.0, "retry": true, "reason": "status",
 	}, first)
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/seed-552c89fc/insist/internal/head"
+	"github.com/seed-552c89fc/insist/internal/reqbody"
 	"github.com/seed-552c89fc/insist/internal/respbody"
 )
 
@@ -113,16 +114,18 @@ func (c *call) canBuffer() bool {
 //   - what has been read of it before, if it was opened;
 //   - the bound on its silence, and the end of the attempt's context, if the attempt has
 //     its own;
+//   - the end of a request body that the base may have forgotten;
 //   - the resumption of a truncated download, to which a silent one counts.
 func (c *call) finish() (*http.Response, error) {
-	c.state = handedOver
 	resp := c.last.resp
 	if resp == nil {
+		c.state = handedOver
 		c.limit.End()
 		c.body.End()
 		return nil, c.last.err
 	}
-	c.body.Keep()
+	end := c.body.Keep()
+	c.state = handedOver
 	c.limit.Stop()
 	switch {
 	case !c.limit.IsSet():
@@ -132,6 +135,9 @@ func (c *call) finish() (*http.Response, error) {
 		resp.Body = c.lastAttempt().BoundIdle(resp.Body)
 	case c.last.body == nil: // an opened body ends the context itself
 		resp.Body = c.limit.Body(resp.Body)
+	}
+	if end != nil {
+		reqbody.EndWith(resp, end)
 	}
 	if c.policy.ResumeDownloads {
 		c.makeResumable(resp)

@@ -152,7 +152,8 @@ func (d *download) resume(broken error) error {
 	d.err = broken // to stay, should a hook panic: there is no piece to read
 	d.swap(http.NoBody)
 	last := outcome{
-		number: d.number, req: req, err: broken, host: req.URL.Host, begun: d.begun,
+		number: d.number, req: req, err: broken, host: req.URL.Host,
+		bucket: d.policy.hostKey(req.URL), begun: d.begun,
 		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: d.progress, short: short,
 	}
 	resp, err := c.run(last)

@@ -129,7 +129,7 @@ func fastPath(base http.RoundTripper, p *Policy, req *http.Request) (*http.Respo
 	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && shouldRetry(resp.Header) == unknown {
 		if status = p.askStatus(resp); status == no {
 			if p.Budget != nil {
-				p.Budget.deposit(hostOf(req), time.Now())
+				p.Budget.deposit(p.hostKey(req.URL), time.Now())
 			}
 			return resp, nil
 		}

@@ -334,15 +334,41 @@ func (r atEOF) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// What a Read of the caller's throws reaches the caller: it ran on a goroutine of ours,
+// where a panic would have ended the process.
+func TestABodyThatPanics(t *testing.T) {
+	for name, getBody := range map[string]func() (io.ReadCloser, error){
+		"read once": nil,
+		"GetBody":   func() (io.ReadCloser, error) { return nil, errLost },
+	} {
+		own := errors.New("disk on fire")
+		body := &insisttest.Body{Reader: servertest.ReaderFunc(func([]byte) (int, error) { panic(own) })}
+		req := request(t, "PUT", "http://x/", body)
+		req.GetBody = getBody
+		assert.PanicsWithValue(t, own, func() { quickly(script(status(200))).RoundTrip(req) }, name)
+		assert.Equal(t, 1, body.Closes(), name)
+	}
+}
+
 func TestABodyThatEndsItsGoroutine(t *testing.T) {
-	b := script(status(200))
-	_, err := quickly(b).RoundTrip(request(t, "PUT", "http://x/", servertest.ReaderFunc(func([]byte) (int, error) {
-		runtime.Goexit()
-		return 0, nil
-	})))
-	assert.ErrorIs(t, err, chunk.ErrBadRead)
-	_, err = quickly(b).RoundTrip(request(t, "PUT", "http://x/", servertest.ReaderFunc(func(p []byte) (int, error) { return len(p) + 1, nil })))
-	assert.ErrorIs(t, err, chunk.ErrBadRead)
+	returned, done := false, make(chan struct{})
+	body := &insisttest.Body{Reader: servertest.ReaderFunc(func([]byte) (int, error) { runtime.Goexit(); return 0, nil })}
+	go func() {
+		defer close(done)
+		quickly(script(status(200))).RoundTrip(request(t, "PUT", "http://x/", body))
+		returned = true
+	}()
+	<-done
+	assert.False(t, returned, "the caller's goroutine goes on")
+	assert.Equal(t, 1, body.Closes())
+}
+
+func TestABodyThatMiscounts(t *testing.T) {
+	for _, count := range []int{-1, 1 << 20} {
+		body := servertest.ReaderFunc(func([]byte) (int, error) { return count, nil })
+		_, err := quickly(script(status(200))).RoundTrip(request(t, "PUT", "http://x/", body))
+		assert.ErrorIs(t, err, chunk.ErrBadRead)
+	}
 }
 
 // A reader that fails only when its attempt has been judged ends the call, too.
@@ -359,9 +385,11 @@ func TestAReaderThatFailsDuringTheWait(t *testing.T) {
 		body := servertest.ReaderFunc(func([]byte) (int, error) { <-failed; return 0, own })
 		time.AfterFunc(time.Second/2, func() { close(failed) })
 		rt := &insist.RetryTransport{Base: early, Policy: insist.Policy{Backoff: insist.Constant(time.Second)}}
-		_, err := rt.RoundTrip(request(t, "PUT", "http://x/", body))
-		assert.ErrorIs(t, err, own)
+		ctx, record := insist.WithRecord(t.Context())
+		_, err := rt.RoundTrip(request(t, "PUT", "http://x/", body).WithContext(ctx))
+		assert.True(t, err == own, "as it is, not %v", err)
 		assert.Equal(t, 1, n)
+		assert.Equal(t, insist.ReasonBody, record.Calls()[0][0].Reason)
 	})
 }
 

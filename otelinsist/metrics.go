@@ -21,7 +21,8 @@ import (
 //	insist.retry.wait  s          the waits before retries, a histogram
 //
 // All have http.request.method, server.address and, where the URL has one,
-// server.port; those of a function have none of these. insist.attempts has
+// server.port; those of a function have none of these. All have insist.name where
+// the Policy has a Name. insist.attempts has
 // http.response.status_code and error.type, too; insist.retries and
 // insist.give_ups have insist.reason, a text of few values, see insist.Reason.
 // What a budget refused is counted by insist.give_ups where insist.reason is
@@ -39,7 +40,10 @@ func Metrics(provider metric.MeterProvider) func(context.Context, insist.Attempt
 	return newInstruments(provider.Meter(scope)).observe
 }
 
-const reasonKey = attribute.Key("insist.reason")
+const (
+	nameKey   = attribute.Key("insist.name")
+	reasonKey = attribute.Key("insist.reason")
+)
 
 type instruments struct {
 	attempts, retries, giveUps metric.Int64Counter
@@ -70,6 +74,9 @@ func (i *instruments) observe(ctx context.Context, a insist.Attempt) {
 	var attrs []attribute.KeyValue
 	if a.Method != "" {
 		attrs = append(server(a.Host, 0), method(a.Method))
+	}
+	if a.Name != "" {
+		attrs = append(attrs, nameKey.String(a.Name))
 	}
 	if !a.Amended {
 		i.attempts.Add(ctx, 1, set(outcome(slices.Clip(attrs), &a)))

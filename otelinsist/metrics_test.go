@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
 
 	"github.com/seed-552c89fc/insist"
@@ -109,6 +110,28 @@ func TestMetricsOfFunctions(t *testing.T) {
 		"insist.give_ups {reason=attempts_used_up} 1",
 		"insist.retries {reason=error} 2",
 		"insist.retry.wait {} 2 0s",
+	}, meters.lines(t, "insist."))
+}
+
+// A Policy's Name is an attribute, of functions and of requests.
+func TestMetricsOfNames(t *testing.T) {
+	meters := newMeters(t)
+	policy := quick(otelinsist.Metrics(meters))
+	policy.Name = "search"
+	insist.Run(t.Context(), policy, func(context.Context) error { return errors.New("secret") })
+	rt := &insist.RetryTransport{Base: play(503, 200), Policy: policy}
+	resp, err := rt.RoundTrip(request(t, t.Context(), "GET"))
+	require.NoError(t, err)
+	resp.Body.Close()
+	assert.ElementsMatch(t, []string{
+		"insist.attempts {type=*errors.errorString name=search} 3",
+		"insist.give_ups {name=search reason=attempts_used_up} 1",
+		"insist.retries {name=search reason=error} 2",
+		"insist.retry.wait {name=search} 2 0s",
+		"insist.attempts {type=503 method=GET status_code=503 name=search address=x} 1",
+		"insist.attempts {method=GET status_code=200 name=search address=x} 1",
+		"insist.retries {method=GET name=search reason=status address=x} 1",
+		"insist.retry.wait {method=GET name=search address=x} 1 0s",
 	}, meters.lines(t, "insist."))
 }
 

@@ -11,28 +11,33 @@ type budget interface {
 	called(now time.Duration)
 	failed(now time.Duration)
 	succeeded(now time.Duration, attempt int)
-	allows(now time.Duration) bool
+	allows(now time.Duration, lease *bucket.Lease) bool // lease: of the call
 }
 
 // unlimited is no budget. The others embed it for what they don't listen to.
 type unlimited struct{}
 
-func (unlimited) called(time.Duration)         {}
-func (unlimited) failed(time.Duration)         {}
-func (unlimited) succeeded(time.Duration, int) {}
-func (unlimited) allows(time.Duration) bool    { return true }
+func (unlimited) called(time.Duration)                     {}
+func (unlimited) failed(time.Duration)                     {}
+func (unlimited) succeeded(time.Duration, int)             {}
+func (unlimited) allows(time.Duration, *bucket.Lease) bool { return true }
 
 // ours is insist.Budget: the bucket that is in it, by the rules of a zero Budget.
 type ours struct {
 	unlimited
-	rules  bucket.Rules
-	bucket *bucket.Bucket
+	rules   bucket.Rules
+	retries int // that a call may make
+	bucket  *bucket.Bucket
 }
 
-func newOurs(r bucket.Rules) *ours { return &ours{rules: r, bucket: bucket.New(r, 0)} }
+func newOurs(attempts int) *ours {
+	return &ours{rules: bucket.Default(), retries: attempts - 1, bucket: bucket.New(0)}
+}
 
 func (b *ours) succeeded(now time.Duration, _ int) { b.bucket.Deposit(b.rules, now) }
-func (b *ours) allows(now time.Duration) bool      { return b.bucket.Withdraw(b.rules, now) }
+func (b *ours) allows(now time.Duration, lease *bucket.Lease) bool {
+	return b.bucket.Withdraw(b.rules, now, b.retries, lease)
+}
 
 // grpc is retry throttling as in gRPC's proposal A6: a failure costs 1, a success
 // puts back ratio, and there are retries while more than half is there.
@@ -43,9 +48,9 @@ type grpc struct {
 
 func newGRPC() *grpc { return &grpc{tokens: 10, most: 10, ratio: 0.1} }
 
-func (b *grpc) failed(time.Duration)         { b.tokens = max(0, b.tokens-1) }
-func (b *grpc) succeeded(time.Duration, int) { b.tokens = min(b.most, b.tokens+b.ratio) }
-func (b *grpc) allows(time.Duration) bool    { return b.tokens > b.most/2 }
+func (b *grpc) failed(time.Duration)                     { b.tokens = max(0, b.tokens-1) }
+func (b *grpc) succeeded(time.Duration, int)             { b.tokens = min(b.most, b.tokens+b.ratio) }
+func (b *grpc) allows(time.Duration, *bucket.Lease) bool { return b.tokens > b.most/2 }
 
 // finagle is Finagle's RetryBudget: each call puts back a share of a retry, and
 // so does each second; both are forgotten after 10 seconds.
@@ -73,7 +78,7 @@ func (b *finagle) called(now time.Duration) {
 	*b.slot() += b.share
 }
 
-func (b *finagle) allows(now time.Duration) bool {
+func (b *finagle) allows(now time.Duration, _ *bucket.Lease) bool {
 	b.advance(now)
 	left := b.perSecond * float64(len(b.slots)) * finagleSlot.Seconds()
 	for _, s := range b.slots {
@@ -103,7 +108,7 @@ func (b *aws) succeeded(_ time.Duration, attempt int) {
 	b.tokens = min(b.most, b.tokens+back)
 }
 
-func (b *aws) allows(time.Duration) bool {
+func (b *aws) allows(time.Duration, *bucket.Lease) bool {
 	if b.tokens < b.cost {
 		return false
 	}

@@ -41,6 +41,7 @@ func write() error {
 		"tried":    markdown(rows, tried),
 		"wanted":   wanted(rows),
 		"quiet":    quietClients(),
+		"attempts": moreAttempts(),
 	} {
 		if page, err = replace(page, name, content); err != nil {
 			return err

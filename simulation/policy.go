@@ -49,7 +49,7 @@ var compared = []*policy{
 	{"+ gRPC 10 @ 0.1", attempts, fullJitter, func(*rand.Rand) budget { return newGRPC() }},
 	{"+ Finagle 20 % + 10/s", attempts, fullJitter, func(*rand.Rand) budget { return newFinagle() }},
 	{"+ AWS 500 @ 5", attempts, fullJitter, func(*rand.Rand) budget { return newAWS() }},
-	{"+ insist", attempts, fullJitter, func(*rand.Rand) budget { return newOurs(bucket.Default()) }},
+	{"+ insist", attempts, fullJitter, func(*rand.Rand) budget { return newOurs(attempts) }},
 }
 
 // tried are mechanisms that were looked at and not taken.
@@ -61,7 +61,7 @@ var tried = []*policy{
 		return newFree(bucket.DefaultPerSuccess, bucket.DefaultReserve, bucket.DefaultBurst)
 	}},
 	{"failures charged", attempts, fullJitter, func(*rand.Rand) budget {
-		return &charged{ours: *newOurs(bucket.Default())}
+		return &charged{ours: *newOurs(attempts)}
 	}},
 	{"adaptive throttling", attempts, fullJitter, func(random *rand.Rand) budget {
 		return &throttle{random: random, k: 2, memory: 30}

@@ -3,6 +3,8 @@ package main
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/bucket"
 )
 
 // event is the arrival of an attempt at the server, or its end at the client.
@@ -13,6 +15,7 @@ type event struct {
 	attempt int8
 	ends    bool
 	ok      bool
+	lease   bucket.Lease
 }
 
 // runner plays one scenario with one policy.
@@ -90,7 +93,7 @@ func (r *runner) end(e event) {
 		return
 	}
 	b.failed(e.at)
-	if int(e.attempt) >= r.attempts || !b.allows(e.at) {
+	if int(e.attempt) >= r.attempts || !b.allows(e.at, &e.lease) {
 		return
 	}
 	e.at += r.wait(int(e.attempt))

@@ -41,6 +41,7 @@ func TestTableIsAsStored(t *testing.T) {
 	assert.Contains(t, string(page), wanted(want), "go run . writes it")
 	assert.Contains(t, string(page), markdown(want, compared), "go run . writes it")
 	assert.Contains(t, string(page), markdown(want, tried), "go run . writes it")
+	assert.Contains(t, string(page), moreAttempts(), "go run . writes it")
 }
 
 // What is wanted of the default, of many clients with few calls as of few with

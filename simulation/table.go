@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,4 +120,27 @@ func quietClients() string {
 		load += fmt.Sprintf(" %.2f |", r.amplification())
 	}
 	return first + "\n|---|" + strings.Repeat("---:|", 8) + "\n" + load
+}
+
+// moreAttempts returns a table of what comes of a larger MaxAttempts, which raises
+// the reserve.
+func moreAttempts() string {
+	scenarios := []string{"15 % errors", "33 % errors", "brown-out", "brown-out, shedding", "outage, refused", "outage, swallowed"}
+	first, lines := "| MaxAttempts |", "\n|---|"
+	for _, name := range scenarios {
+		first += " " + name + " |"
+		lines += "---:|"
+	}
+	var b strings.Builder
+	b.WriteString(first + lines)
+	for _, attempts := range []int{3, 6, 10, 20} {
+		p := &policy{"", attempts, fullJitter, func(*rand.Rand) budget { return newOurs(attempts) }}
+		for _, clients := range shapes {
+			fmt.Fprintf(&b, "\n| %d, %s |", attempts, clients)
+			for _, name := range scenarios {
+				fmt.Fprintf(&b, " %s |", summary(p, run(find(name, clients), p, 1)).cell())
+			}
+		}
+	}
+	return b.String()
 }

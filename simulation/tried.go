@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/bucket"
 )
 
 // capped is a bucket whose cap is a number of seconds of recent successes.
@@ -22,7 +24,7 @@ func (b *capped) succeeded(now time.Duration, _ int) {
 	b.tokens = min(max(b.least, b.seconds*b.rate), b.tokens+b.perSuccess)
 }
 
-func (b *capped) allows(time.Duration) bool {
+func (b *capped) allows(time.Duration, *bucket.Lease) bool {
 	if b.tokens < 1 {
 		return false
 	}
@@ -54,7 +56,7 @@ func (b *free) succeeded(now time.Duration, _ int) {
 	b.tokens += b.perSuccess
 }
 
-func (b *free) allows(now time.Duration) bool {
+func (b *free) allows(now time.Duration, _ *bucket.Lease) bool {
 	if b.fade(now); b.tokens < 1 {
 		return false
 	}
@@ -65,8 +67,11 @@ func (b *free) allows(now time.Duration) bool {
 // charged is ours, but each failed attempt costs a token, not each retry.
 type charged struct{ ours }
 
-func (b *charged) failed(now time.Duration)      { b.bucket.Withdraw(b.rules, now) }
-func (b *charged) allows(now time.Duration) bool { return b.bucket.Tokens(b.rules, now) >= 1 }
+func (b *charged) failed(now time.Duration) { b.bucket.Withdraw(b.rules, now, 0, new(bucket.Lease)) }
+
+func (b *charged) allows(now time.Duration, _ *bucket.Lease) bool {
+	return b.bucket.Tokens(b.rules, now) >= 1
+}
 
 // throttle is the adaptive throttling of the SRE book, but first attempts are
 // always made.
@@ -86,7 +91,7 @@ func (b *throttle) count(now time.Duration, accepted float64) {
 func (b *throttle) failed(now time.Duration)           { b.count(now, 0) }
 func (b *throttle) succeeded(now time.Duration, _ int) { b.count(now, 1) }
 
-func (b *throttle) allows(time.Duration) bool {
+func (b *throttle) allows(time.Duration, *bucket.Lease) bool {
 	reject := (b.requests - b.k*b.accepts) / (b.requests + 1)
 	return b.random.Float64() >= reject
 }

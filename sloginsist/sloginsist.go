@@ -11,6 +11,7 @@
 // A line has these attributes, those that are empty left out:
 //
 //	attempt    the attempt's number, from 1
+//	name       the Policy's Name
 //	method     of the request; none for a function
 //	host       of the request's URL, with the port if it has one; none for a function
 //	status     of the response
@@ -66,7 +67,10 @@ func (h Hook) OnAttempt(ctx context.Context, a insist.Attempt) {
 	if !logger.Enabled(ctx, level.Level()) {
 		return
 	}
-	attrs := append(make([]slog.Attr, 0, 8), slog.Int("attempt", a.Number))
+	attrs := append(make([]slog.Attr, 0, 9), slog.Int("attempt", a.Number))
+	if a.Name != "" {
+		attrs = append(attrs, slog.String("name", a.Name))
+	}
 	if a.Method != "" {
 		attrs = append(attrs, slog.String("method", a.Method), slog.String("host", a.Host))
 	}

@@ -43,6 +43,10 @@ func TestLines(t *testing.T) {
 			`level=INFO msg="insist: retrying" attempt=2 method=PUT host=x error=connection_reset duration=0s reason=error`},
 		{"retry, function", all, insist.Attempt{Number: 1, Err: errors.New("secret"), Duration: second, Wait: second, Retry: true, Reason: insist.ReasonError},
 			`level=INFO msg="insist: retrying" attempt=1 error=*errors.errorString duration=1s wait=1s reason=error`},
+		{"retry, function with a name", all, insist.Attempt{Number: 1, Name: "publish", Err: errLost, Wait: second, Retry: true, Reason: insist.ReasonError},
+			`level=INFO msg="insist: retrying" attempt=1 name=publish error=connection_reset duration=0s wait=1s reason=error`},
+		{"retry, request with a name", all, insist.Attempt{Number: 1, Name: "search", Method: "GET", Host: "x", Status: 503, Retry: true, Reason: insist.ReasonStatus},
+			`level=INFO msg="insist: retrying" attempt=1 name=search method=GET host=x status=503 duration=0s reason=status`},
 		{"retry, other level", other, insist.Attempt{Number: 1, Retry: true, Reason: insist.ReasonCondition},
 			`level=DEBUG msg="insist: retrying" attempt=1 duration=0s reason=condition`},
 		{"error", all, insist.Attempt{Number: 1, Reason: insist.ReasonError}, gaveUp("WARN", "error")},
@@ -184,7 +188,7 @@ func lost(*http.Request) (*http.Response, error) { return nil, errLost }
 // With the level disabled the hook costs no allocation; a line costs one
 // beside the handler's, or two under the race detector.
 func TestCost(t *testing.T) {
-	retry := insist.Attempt{Number: 1, Method: "GET", Host: "x", Status: 503, Wait: second, Retry: true, Reason: insist.ReasonStatus}
+	retry := insist.Attempt{Number: 1, Name: "search", Method: "GET", Host: "x", Status: 503, Wait: second, Retry: true, Reason: insist.ReasonStatus}
 	success := insist.Attempt{Number: 2, Method: "GET", Host: "x", Status: 200, Reason: insist.ReasonSuccess}
 	for _, c := range []struct {
 		name    string

@@ -77,7 +77,6 @@ func play(ctx context.Context) []*call {
 	serving.Go(func() { server.Serve(network) })
 
 	policy := insist.Standard()
-	policy.RetryAfterJitter = 0                                                         // so that the picture is always the same
 	policy.Backoff = func(failed int) time.Duration { return 250 * ms << (failed - 1) } // no jitter, to be drawn
 	policy.Budget = nil                                                                 // which most of these calls would use up
 	client := &http.Client{Transport: &insist.RetryTransport{Base: network.Transport(), Policy: policy}}

@@ -102,6 +102,35 @@ func TestNormalFormCostsNothing(t *testing.T) {
 	}
 }
 
+// What is taken for normal at first sight is.
+func TestNormalAtFirstSight(t *testing.T) {
+	var u url.URL
+	for _, host := range []string{"", "api.test", "a-b_c.test", "127.0.0.1", "api.test:8080", "127.0.0.1:443", ":8080"} {
+		u = url.URL{Scheme: "http", Host: host}
+		assert.True(t, isNormal(u.Scheme, u.Host), host)
+		assert.Equal(t, host, normalize(&u))
+	}
+	for _, host := range []string{"API.test", "api.test.", "api.test:80", "api.test:08", "api.test:", "api.test:a", "[::1]", "a:80:80", "."} {
+		assert.False(t, isNormal("http", host), host)
+	}
+}
+
+func BenchmarkHost(b *testing.B) {
+	for _, s := range []string{
+		"https://api.test/", "https://api.a-long-name.example.com/", "http://127.0.0.1:8080/",
+		"http://api.test:80/", "http://API.test/", "http://[::1]:8080/",
+	} {
+		u, err := url.Parse(s)
+		require.NoError(b, err)
+		b.Run(u.Host, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Host(u)
+			}
+		})
+	}
+}
+
 // The normal form has itself as its normal form, and other ways to write a host
 // lead to it.
 func FuzzHost(f *testing.F) {
@@ -115,6 +144,9 @@ func FuzzHost(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, scheme, host string) {
 		normal := Host(&url.URL{Scheme: scheme, Host: host})
+		if slow := normalize(&url.URL{Scheme: scheme, Host: host}); slow != normal {
+			t.Errorf("%q: %q at first sight, and %q", host, normal, slow)
+		}
 		again := func(host string) {
 			if got := Host(&url.URL{Scheme: scheme, Host: host}); got != normal {
 				t.Errorf("%q: %q becomes %q, and %q %q", scheme, host, got, host, normal)

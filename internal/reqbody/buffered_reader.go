@@ -6,13 +6,11 @@ import (
 	"github.com/seed-552c89fc/insist/internal/chunk"
 )
 
-// bufferedReader is one attempt's reader.
+// bufferedReader reads a bufferedSource from its start.
 type bufferedReader struct {
-	from   *bufferedSource
-	of     *Lease
-	off    int64        // bytes given
-	at     chunk.Cursor // the same place on the buffer
-	closed bool
+	from *bufferedSource
+	reader
+	at chunk.Cursor // the position of n in the buffer
 }
 
 func (b *bufferedReader) Read(p []byte) (n int, err error) {
@@ -20,65 +18,79 @@ func (b *bufferedReader) Read(p []byte) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		if err := b.gone(); err != nil {
+		err := b.gone()
+		if err != nil || len(p) == 0 {
 			return 0, err
 		}
+		r.readers.move(&b.reader, reading)
 		switch {
-		case len(p) == 0:
-			return 0, nil
-		case r.length.exceeded(r.size): // not even its last byte, lest the server take it for whole
+		case r.mode == claimed && b.n < r.size:
+			return 0, errNotBuffered
+		case r.length.exceeded(r.size): // the server could take what is declared for the whole body
 			return 0, &bodyError{r.err}
-		case b.off < r.size:
+		case b.n < r.size:
 			n = r.buffer.Read(p, &b.at)
-			b.off += int64(n)
-			r.settle()
-			return n, b.last()
+			b.n += int64(n)
+			return n, b.end()
 		case r.err != nil:
-			return 0, b.last()
+			return 0, b.end()
 		case r.pulling:
-		case r.direct:
-			r.over = true
-			r.settle()
-			n = r.read(p)
-			if err := b.gone(); err != nil { // the source may say that it ends, being closed
-				return 0, err
-			}
-			b.off = r.size
-			return n, b.last()
-		default:
+		case r.keeps():
 			r.pulling = true
 			go r.pull()
+		case b.isCopy && r.readers.reading > 1: // it is the others' that is sent
+			return 0, errNotBuffered
+		default:
+			return b.readSource(p)
 		}
 		r.wake.Wait()
 	}
 }
 
-// gone returns the error for a reader that has been closed or revoked.
-func (b *bufferedReader) gone() error {
-	r, err := b.from, errRevoked
-	switch {
-	case r.reader != b:
-		err = r.dead
-	case !b.closed:
-		return nil
+// readSource claims the source: from now on b is its only reader.
+func (b *bufferedReader) readSource(p []byte) (int, error) {
+	r := b.from
+	r.mode = claimed
+	r.free()
+	n := r.read(p)
+	if err := b.gone(); err != nil { // a source that is closed may say that it ends
+		return 0, err
 	}
-	return r.length.late(b.off, err)
+	b.n = r.size
+	return n, b.end()
 }
 
-// last returns what the source ended with, once all before it has been given and
-// the source is closed: RoundTrip may return next.
-func (b *bufferedReader) last() error {
+// gone returns the error of a reader that has been closed or revoked, or nil.
+func (b *bufferedReader) gone() error {
 	r := b.from
-	if b.off < r.size || r.err == nil {
+	switch {
+	case r.current != b.of:
+		return r.length.late(b.n, r.dead)
+	case b.state == released:
+		return r.length.late(b.n, errRevoked)
+	}
+	return nil
+}
+
+// end returns what the source ended with, once b has returned all that came before and
+// the source is closed: after that RoundTrip may return.
+func (b *bufferedReader) end() error {
+	r := b.from
+	if b.n < r.size || r.err == nil {
 		return nil
 	}
-	for r.close(); r.closing && b.gone() == nil; {
+	r.close()
+	for r.state == closing && b.gone() == nil {
 		r.wake.Wait()
+	}
+	if b.gone() == nil {
+		r.readers.move(&b.reader, ended)
+		r.free()
 	}
 	if r.err != io.EOF {
 		return &bodyError{r.err}
 	}
-	r.length.copyTrailer(b.of.Request.Trailer)
+	r.length.fillTrailer(&b.reader, &r.readers)
 	return io.EOF
 }
 
@@ -86,12 +98,16 @@ func (b *bufferedReader) Close() error {
 	r := b.from
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if b.closed = true; r.reader == b {
-		r.settle()
-		r.wake.Broadcast()
-		if r.over || r.done {
-			r.close()
-		}
+	b.of.noteClose(&b.reader)
+	if r.current != b.of {
+		return nil
+	}
+	r.readers.move(&b.reader, released)
+	r.free()
+	r.wake.Broadcast()
+	isLast := r.mode == claimed && b.n == r.size
+	if isLast || !r.readers.inUse() && (r.phase == last || r.mode >= spent) {
+		r.close()
 	}
 	return nil
 }

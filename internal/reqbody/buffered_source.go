@@ -8,75 +8,94 @@ import (
 	"github.com/seed-552c89fc/insist/internal/chunk"
 )
 
-// bufferedSource is a body that can be read only once. What the attempts send of it is
-// kept on a buffer, so that the next attempt can send it again and then go on
-// where the last one stopped.
+// bufferedSource is a body that can be read only once. What is read of it goes into a
+// buffer, from which every reader starts.
 //
-// The source is read by a goroutine that lives for one Read and appends to the
-// buffer, whichever attempt is alive by then. So an attempt's reader can be closed
-// while the source blocks, no byte goes to a dead attempt, and the next one
-// waits for the same Read. When nothing is kept any more, reads go straight to
-// the source.
+// A goroutine that lives for one Read moves bytes from the source into the buffer. So a
+// reader can be closed while the source blocks, no byte is lost to a revoked reader, and
+// the next reader waits for the same Read. Once nothing more is buffered, a reader reads
+// the source by itself.
 type bufferedSource struct {
 	length length
-	limit  int64 // of what is kept, in bytes
+	limit  int64 // of the buffer, in bytes
 
 	mu      sync.Mutex
-	wake    sync.Cond // any change below
+	wake    sync.Cond // signals any change below
 	src     io.ReadCloser
-	err     error // what src ended with, io.EOF included
-	size    int64 // bytes read of src
+	err     error // what src ended with, io.EOF included; errRevoked if it was closed before
+	size    int64 // bytes read from src
 	buffer  chunk.Buffer
-	reader  *bufferedReader // the reader that is alive, if any
-	dead    error           // what dead readers give
-	closed  bool            // src has been closed,
-	closing bool            // or is being
-	pulling bool            // a Read of src is under way
-	caller  bool            // err is of the caller's own making
-	direct  bool            // nothing more is kept
-	over    bool            // the buffer lacks bytes: there can be no other reader
-	done    bool            // the call has ended
+	current *Lease // whose readers are not revoked
+	dead    error  // what revoked readers return
+	readers readers
+	mode    bufferMode
+	phase   phase
+	state   closeState // of src
+	pulling bool       // a Read of src is in flight
 }
 
+// bufferMode says what happens to bytes that are read from the source.
+//
+//	keeping → passing  the limit was exceeded while nobody read
+//	keeping → spent    the limit was exceeded by a reader
+//	any → claimed      a reader has read the source by itself, or no reader is left
+//
+// Until it is claimed, the buffer holds all that was read.
+type bufferMode uint8
+
+const (
+	keeping bufferMode = iota // they go into the buffer
+	passing                   // they go to the reader that reads them
+	spent                     // the same, and no reader can be opened
+	claimed                   // the same, and all other readers lack bytes
+)
+
 func newBufferedSource(req *http.Request, limit int64) *bufferedSource {
-	r := &bufferedSource{length: lengthOf(req), limit: limit, src: req.Body, direct: limit < 0}
+	r := &bufferedSource{length: lengthOf(req), limit: limit, src: req.Body}
 	r.wake.L = &r.mu
+	if limit < 0 {
+		r.mode = passing
+	}
 	return r
 }
 
-func (r *bufferedSource) open(a *Lease) (io.ReadCloser, error) {
+func (r *bufferedSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.over:
-		return nil, errNotBuffered
-	case r.caller: // it failed since the last attempt
-		return nil, r.err
-	case r.done, r.reader != nil && r.reader.of.Number > a.Number:
+	case r.phase != retrying, r.current != nil && r.current.Number > l.Number:
 		return nil, errRevoked
+	case r.failed():
+		return nil, r.err
+	case r.mode >= spent:
+		return nil, errNotBuffered
 	}
-	r.reader, r.dead = &bufferedReader{from: r, of: a}, errRevoked
-	r.wake.Broadcast()
-	return r.reader, nil
+	if r.current != l {
+		r.current, r.readers, r.dead = l, readers{}, errRevoked
+		r.wake.Broadcast()
+	}
+	return &bufferedReader{from: r, reader: reader{of: l, isCopy: isCopy}}, nil
 }
 
-func (r *bufferedSource) revoke(a *Lease, err error) {
+func (r *bufferedSource) revoke(l *Lease, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if a != nil && (r.reader == nil || r.reader.of != a) {
+	if l != nil && r.current != l {
 		return
 	}
-	r.reader, r.dead = nil, err
+	r.current, r.readers, r.dead = nil, readers{}, err
 	r.wake.Broadcast()
-	if r.over { // nobody else will read it, and the base's Read may block in it
+	if r.mode >= spent { // nobody else can read src, and the base's Read may block in it
 		r.close()
 	}
 }
 
+// whole: where nothing is buffered because there is one attempt, that is the reason why
+// there is no other.
 func (r *bufferedSource) whole() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return (!r.over || r.limit < 0) && !r.caller // where there is one attempt, that is the reason
+	return (r.mode < spent || r.limit < 0) && !r.failed()
 }
 
 func (r *bufferedSource) sent() bool {
@@ -88,106 +107,135 @@ func (r *bufferedSource) sent() bool {
 func (r *bufferedSource) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.caller {
+	if r.failed() {
 		return r.err
 	}
 	return nil
 }
 
-func (r *bufferedSource) keep() {
+// failed reports whether err is of the caller's own making.
+func (r *bufferedSource) failed() bool {
+	return r.err != nil && r.err != io.EOF && r.err != errRevoked
+}
+
+func (r *bufferedSource) keep() (pending bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.direct, r.done = true, true
-	r.settle()
-	if r.reader == nil || r.reader.closed {
-		r.close()
+	r.phase = last
+	r.free()
+	if r.readers.inUse() {
+		return false
 	}
+	if r.readers.body == sentAsCopy {
+		return r.state == opened
+	}
+	r.close()
+	return false
 }
 
 func (r *bufferedSource) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.done, r.reader = true, nil
-	r.settle()
+	r.phase, r.current, r.readers = over, nil, readers{body: released}
+	r.free()
 	r.wake.Broadcast()
 	r.close()
 }
 
-// close closes the source, once, with mu unlocked meanwhile.
+// close closes src, once, with mu unlocked while it does.
 func (r *bufferedSource) close() {
-	if r.closed {
+	if r.state != opened {
 		return
 	}
-	r.closed, r.closing = true, true
+	r.state = closing
 	r.mu.Unlock()
-	defer func() {
+	protect(func() { r.src.Close() }, func(panicked error) {
 		r.mu.Lock()
-		r.closing = false
+		r.state = closed
+		if panicked != nil {
+			r.err = panicked
+		}
 		r.wake.Broadcast()
-	}()
-	r.src.Close()
+	})
 }
 
-// settle frees the buffer when nobody will read it and no Read writes to it.
-func (r *bufferedSource) settle() {
-	reading := r.reader != nil && !r.reader.closed && r.reader.off < r.size
-	if (r.done || r.over) && !reading && !r.pulling {
-		r.over = r.over || r.size > 0
-		r.buffer.Free()
+// keeps reports whether what is read next goes into the buffer: another attempt may
+// need it or, in the last one, another reader.
+func (r *bufferedSource) keeps() bool {
+	return r.mode == keeping && (r.phase == retrying || r.readers.reading > 1)
+}
+
+// free frees the buffer when no reader needs it and no Read writes to it.
+func (r *bufferedSource) free() {
+	needed := r.phase == retrying || r.readers.inUse() || r.readers.body == sentAsCopy
+	if r.pulling || needed && r.mode != claimed {
+		return
 	}
+	if r.size > 0 {
+		r.mode = claimed
+	}
+	r.buffer.Free()
 }
 
-// pull reads the source once, onto the buffer.
+// pull reads src once, into the buffer.
 func (r *bufferedSource) pull() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
+	defer r.wake.Broadcast()
+	if r.state != opened { // the call had ended before this goroutine ran
 		r.pulling, r.err = false, errRevoked
-		return // the call had ended before this goroutine ran
+		return
 	}
-	if r.fetch(); r.err == nil && !r.direct && r.length.reached(r.size) {
-		r.fetch() // there should be no more, and net/http asks for that, too
+	r.fetch()
+	if r.err == nil && r.keeps() && r.length.reached(r.size) {
+		r.fetch() // there should be no more; net/http asks, too
 	}
-	r.settle()
-	r.wake.Broadcast()
+	r.free()
 	if r.err != nil {
+		r.wake.Broadcast()
 		r.close()
 	}
 }
 
-// fetch reads the source once, onto the buffer. It asks for one byte more than
-// there should be, to see whether that was all.
+// fetch reads src once, into the buffer. It asks for one byte more than may be kept, or
+// than is declared, to see whether that was all.
 func (r *bufferedSource) fetch() {
-	most := r.limit + 1 - r.size
+	most := max(0, r.limit-r.size)
 	if r.length.declared >= 0 {
-		most = min(most, max(0, r.length.declared-r.size)+1)
+		most = min(most, max(0, r.length.declared-r.size))
 	}
+	most = min(most, 2*chunk.Size) + 1 // more than Room returns, and no overflow
 	n := r.read(r.buffer.Room(most, r.length.declared >= 0))
 	r.buffer.Grow(n)
-	if r.size > r.limit {
-		r.direct = true
-		r.over = r.reader != nil && !r.reader.closed // between two attempts nothing is lost yet
+	if r.size <= r.limit {
+		return
+	}
+	r.mode = passing
+	if r.readers.reading > 0 {
+		r.mode = spent
 	}
 }
 
-// read reads the source once, with mu unlocked meanwhile, and notes what came.
-// It does so too when the source ends the goroutine (as a test's FailNow does).
+// read reads src once, with mu unlocked while it does, and notes what came.
 func (r *bufferedSource) read(p []byte) (n int) {
-	src, err := r.src, chunk.ErrBadRead
+	var err error
 	r.pulling = true
 	r.mu.Unlock()
-	defer func() {
+	protect(func() { n, err = r.src.Read(p) }, func(panicked error) {
 		r.mu.Lock()
 		r.pulling = false
-		if n < 0 || n > len(p) {
+		switch {
+		case panicked != nil:
+			n, err = 0, panicked
+		case n < 0 || n > len(p):
 			n, err = 0, chunk.ErrBadRead
 		}
 		r.size += int64(n)
-		if err = r.length.check(r.size, err); err != nil {
-			r.err, r.caller = err, err != io.EOF && !r.closed
+		r.err = r.length.check(r.size, err)
+		if r.state != opened && r.err != io.EOF && panicked == nil {
+			r.err = errRevoked
 		}
 		r.wake.Broadcast()
-	}()
-	n, err = src.Read(p)
+	})
 	return n
 }

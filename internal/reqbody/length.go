@@ -5,24 +5,25 @@ import (
 	"net/http"
 )
 
-// length holds a body against the request's ContentLength, as net/http does on
-// HTTP/1, so that the fault is known for the caller's and not taken for the
-// network's; and it carries the trailers, whose values the caller may set until
-// the body's end (http.Request.Trailer).
+// length holds a body to the length that its request declares, as net/http does on
+// HTTP/1. A body of another length is then known to be the caller's fault, not the
+// network's. length also carries the trailers, whose values the caller may set until
+// the end of the body (http.Request.Trailer).
 type length struct {
-	declared int64 // negative if not known
+	declared int64 // negative if unknown
 	trailer  http.Header
 }
 
 func lengthOf(req *http.Request) length {
 	l := length{declared: req.ContentLength, trailer: req.Trailer}
-	if l.declared == 0 { // with a body: not known
+	if l.declared == 0 { // with a body: unknown
 		l.declared = -1
 	}
 	return l
 }
 
-// check returns err, or what is wrong after n bytes.
+// check returns err or, if after n bytes it is clear that the length is wrong, a
+// *lengthError.
 func (l *length) check(n int64, err error) error {
 	switch {
 	case l.declared < 0 || n == l.declared:
@@ -33,14 +34,15 @@ func (l *length) check(n int64, err error) error {
 	return err
 }
 
+// exceeded reports whether n bytes are more than declared.
 func (l *length) exceeded(n int64) bool { return l.declared >= 0 && n > l.declared }
 
-// reached reports whether n bytes are all that was declared.
+// reached reports whether n bytes are all that is declared.
 func (l *length) reached(n int64) bool { return l.declared >= 0 && n >= l.declared }
 
-// late is what a dead reader that has given n bytes gives instead of err: its end
-// if that was all. The server may answer before net/http has seen that end, and
-// an error would cost the connection.
+// late returns what a revoked reader returns after n bytes: the end if those were all
+// that is declared, otherwise err. The server may respond before net/http has seen the
+// end of the body, and an error would cost the connection.
 func (l *length) late(n int64, err error) error {
 	if n == l.declared {
 		return io.EOF
@@ -48,8 +50,13 @@ func (l *length) late(n int64, err error) error {
 	return err
 }
 
-func (l *length) copyTrailer(to http.Header) {
+// fillTrailer gives the request of b, which is at its end, the trailers' values. While
+// its Body is being sent net/http reads them, so a copy leaves them alone.
+func (l *length) fillTrailer(b *reader, all *readers) {
+	if b.isCopy && all.body == reading {
+		return
+	}
 	for k, v := range l.trailer {
-		to[k] = append([]string(nil), v...)
+		b.of.Request.Trailer[k] = append([]string(nil), v...)
 	}
 }

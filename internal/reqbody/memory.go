@@ -33,9 +33,14 @@ var (
 	}{}))
 )
 
+func isNopCloser(body io.ReadCloser) bool {
+	t := reflect.TypeOf(body)
+	return t == nopCloser || t == nopCloserWriterTo
+}
+
 // take copies the reader in body and reports whether it could.
 func (s *snapshot) take(body io.ReadCloser) bool {
-	if t := reflect.TypeOf(body); t != nopCloser && t != nopCloserWriterTo {
+	if !isNopCloser(body) {
 		return false
 	}
 	switch r := reflect.ValueOf(body).Field(0).Interface().(type) {
@@ -59,11 +64,32 @@ func (s *snapshot) size() int64 {
 	return int64(s.bytes.Len())
 }
 
-func (s *snapshot) open(*Lease) (io.ReadCloser, error) {
+func (s *snapshot) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
+	if !isCopy {
+		return &memoryBody{*s, l}, nil
+	}
 	if s.kind == inText {
 		r := s.text
 		return io.NopCloser(&r), nil
 	}
 	r := s.bytes
 	return io.NopCloser(&r), nil
+}
+
+// memoryBody is the Body of an attempt after the first.
+type memoryBody struct {
+	snapshot
+	of *Lease
+}
+
+func (b *memoryBody) Read(p []byte) (int, error) {
+	if b.kind == inText {
+		return b.text.Read(p)
+	}
+	return b.bytes.Read(p)
+}
+
+func (b *memoryBody) Close() error {
+	b.of.noteClose(&reader{})
+	return nil
 }

@@ -3,13 +3,18 @@
 // has closed it, so no two attempts share a reader or a position. What an attempt
 // sends is the whole body or ends in an error, never a part of it or a mixture.
 //
-// There are three sources:
+// Within an attempt, Request.GetBody returns a copy of the body and leaves Body alone,
+// as net/http documents it: signers read the one and send the other.
+//
+// There are four kinds of source:
 //
 //   - In memory: a copy of the reader, made before the first attempt, feeds the
 //     later ones; the first attempt sends the caller's own body untouched.
-//   - GetBody: it is called when the last attempt's reader has been revoked, since it
-//     may rewind one reader that all share.
-//   - Neither: what the attempts send is buffered, up to a limit.
+//   - GetBody: since it may rewind one reader that all share, it is called only while
+//     nobody reads.
+//   - A file or another reader that seeks, without GetBody: it is sent from where it
+//     stood when the call began, and as long as it was then.
+//   - None of these: what the attempts send is buffered, up to a limit.
 package reqbody
 
 import (
@@ -36,34 +41,36 @@ type Body struct {
 type Lease struct {
 	Request http.Request
 	Number  int32        // of the attempt, from 1
-	replays atomic.Int32 // of the body, by the base
+	asked   atomic.Int32 // how often the base has asked for the body; see getBody
 	source  source       // nil if the body is the caller's own, or none
 }
 
 // source is where the attempts' bodies come from.
 type source interface {
-	// open returns the body from its start. Its reader fills the trailers of l's
-	// request. Readers of earlier attempts are revoked; but a base whose attempt has
-	// been given up may ask late, which revokes no later attempt's.
-	open(l *Lease) (io.ReadCloser, error)
+	// open returns the body from its start: l's Body, or a copy of it. Readers of
+	// earlier attempts are revoked. But a base whose attempt has been given up may ask
+	// late, which revokes no later attempt's.
+	open(l *Lease, isCopy bool) (io.ReadCloser, error)
 }
 
 // stream is a body that reaches the base only through readers of our own.
 type stream interface {
 	source
-	// revoke ends the attempt, or the current one if l is nil: its reader returns err
-	// from now on. It may come late, when the reader is another attempt's.
+	// revoke revokes the readers of l, or of the current attempt if l is nil: they
+	// return err from now on. It may come late, when another attempt is current.
 	revoke(l *Lease, err error)
-	// whole reports whether open can return the whole body once more.
+	// whole reports whether another attempt could read the whole body.
 	whole() bool
-	// sent reports whether the current reader has returned everything.
+	// sent reports whether the current attempt needs nothing more of the caller's.
 	sent() bool
-	// failure is the error of the caller's own reader, or nil.
+	// failure returns the error of the caller's own reader, or nil.
 	failure() error
-	// keep lets the current reader go on: no further one will be opened.
-	keep()
-	// end closes what the caller gave. All readers are revoked then, also one that is
-	// being opened concurrently.
+	// keep lets the current attempt go on to the end: there will be no further one. The
+	// caller's reader is closed with the attempt's. It reports whether end has to be
+	// called when the response has been read, since Body may have been forgotten.
+	keep() (pending bool)
+	// end revokes all readers, also one that is being opened concurrently, and closes
+	// the caller's.
 	end()
 }
 
@@ -77,8 +84,13 @@ func (b *Body) Take(req *http.Request, limit int64) {
 		b.length = req.ContentLength
 	case req.GetBody != nil:
 		b.stream = newGetBodySource(req)
+	case limit < 0:
+		b.stream, b.Once = newBufferedSource(req, limit), true
 	default:
-		b.stream, b.Once = newBufferedSource(req, limit), limit < 0
+		b.stream = newSeekingSource(req)
+		if b.stream == nil {
+			b.stream = newBufferedSource(req, limit)
+		}
 	}
 	b.trailer = req.Trailer.Clone()
 }
@@ -103,30 +115,60 @@ func (b *Body) Fill(l *Lease) (err error) {
 	if !b.Once {
 		out.GetBody = l.getBody
 	}
-	out.Body, err = l.source.open(l)
+	out.Body, err = l.source.open(l, false)
+	throw(err)
 	return err
 }
 
-// maxInnerReplays bounds how often net/http sends a body again within one
-// attempt. On a connection that turns out to be dead it does so once; on HTTP/2,
-// against a server that resets each stream, without end (golang/go#52459).
-const maxInnerReplays = 7
+// A base may ask for any sensible number of copies. But net/http, too, asks when it
+// sends the body again within an attempt: once if a connection turns out to be dead,
+// but on HTTP/2 without end, if the server resets each stream (golang/go#52459). It
+// closes Body first, so from then on few are enough. A base may forget to close Body,
+// so that copies are bounded, too.
+const (
+	askedAtMost = 1000 // in the unit of a copy
+	replayCosts = 128  // so there can be 7
+	bodyClosed  = 1 << 30
+)
 
 func (l *Lease) getBody() (io.ReadCloser, error) {
-	if l.replays.Add(1) > maxInnerReplays {
+	cost := int32(1)
+	if l.asked.Load()&bodyClosed != 0 {
+		cost = replayCosts
+	}
+	if l.asked.Add(cost)&^bodyClosed > askedAtMost {
 		return nil, errTooOften
 	}
-	return l.source.open(l)
+	return l.source.open(l, true)
+}
+
+// noteClose notes that the base has closed b.
+func (l *Lease) noteClose(b *reader) {
+	if !b.isCopy {
+		l.asked.Or(bodyClosed)
+	}
 }
 
 // Send lets base make the attempt. The end of the attempt's context ends a Read of a
 // body that is ours: on HTTP/1 net/http would wait for that Read (golang/go#78555).
-// caller is the context of the call, beyond the attempt.
+// caller is the context of the call, beyond the attempt. Send panics with what a
+// method of the caller's body panicked with meanwhile.
 func (l *Lease) Send(base http.RoundTripper, caller context.Context) (*http.Response, error) {
-	if s, ours := l.source.(stream); ours && l.Request.Context().Done() != nil {
+	s, ours := l.source.(stream)
+	if !ours {
+		return base.RoundTrip(&l.Request)
+	}
+	if l.Request.Context().Done() != nil {
 		defer context.AfterFunc(l.Request.Context(), func() { l.abort(s, caller) })()
 	}
-	return base.RoundTrip(&l.Request)
+	resp, err := base.RoundTrip(&l.Request)
+	if panicked, ok := s.failure().(*thrown); ok {
+		if resp != nil && resp.Body != nil {
+			defer resp.Body.Close()
+		}
+		throw(panicked)
+	}
+	return resp, err
 }
 
 func (l *Lease) abort(s stream, caller context.Context) {
@@ -147,7 +189,7 @@ func (b *Body) Whole() bool {
 	return b.stream.whole()
 }
 
-// Sent reports whether the last attempt has been given the whole body.
+// Sent reports whether the last attempt needs nothing more of the caller's.
 func (b *Body) Sent() bool { return b.stream == nil || b.stream.sent() }
 
 // Failure returns the error of the caller's own reader, or nil.
@@ -158,24 +200,61 @@ func (b *Body) Failure() error {
 	return b.stream.failure()
 }
 
-// Revoke ends the last attempt's reader, because there will be another attempt.
+// Revoke revokes the last attempt's readers, because there will be another attempt.
 func (b *Body) Revoke() {
 	if b.stream != nil {
 		b.stream.revoke(nil, errRevoked)
 	}
 }
 
-// Keep lets the last attempt's reader go on to the end, since no further attempt
-// will be made. The caller's body is closed with it.
-func (b *Body) Keep() {
-	if b.stream != nil {
-		b.stream.keep()
+// Keep lets the last attempt's readers go on to the end, since no further attempt will
+// be made. The caller's body is closed with them. But a base may send a copy, and never
+// read nor close Body (icholy/digest). Then Keep returns what closes the caller's body,
+// which is to be called when the response has been read; otherwise nil.
+func (b *Body) Keep() (end func()) {
+	if b.stream == nil {
+		return nil
 	}
+	pending := b.stream.keep()
+	throw(b.stream.failure())
+	if !pending {
+		return nil
+	}
+	return b.stream.end
 }
 
 // End revokes all readers and closes the caller's body.
 func (b *Body) End() {
 	if b.stream != nil {
 		b.stream.end()
+		throw(b.stream.failure())
 	}
+}
+
+// EndWith has end called at the end of resp's body, or when that is closed. end may be
+// called more than once.
+func EndWith(resp *http.Response, end func()) {
+	if resp.Body == nil || resp.Body == http.NoBody || resp.StatusCode == http.StatusSwitchingProtocols {
+		end()
+		return
+	}
+	resp.Body = &endingBody{resp.Body, end}
+}
+
+type endingBody struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *endingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
+}
+
+func (b *endingBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
 }

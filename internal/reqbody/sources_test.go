@@ -23,13 +23,13 @@ func request(t testing.TB, method, url string, body io.Reader) *http.Request {
 	return req
 }
 
-// ended is a source that ends, without an error, once it has been closed.
-type ended struct {
+// endless is a source that ends, without an error, once it has been closed.
+type endless struct {
 	left   int
 	closed atomic.Bool
 }
 
-func (e *ended) Read(p []byte) (int, error) {
+func (e *endless) Read(p []byte) (int, error) {
 	if e.closed.Load() || e.left == 0 {
 		return 0, io.EOF
 	}
@@ -38,21 +38,21 @@ func (e *ended) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (e *ended) Close() error { e.closed.Store(true); return nil }
+func (e *endless) Close() error { e.closed.Store(true); return nil }
 
 // TestALateCloseIsOfItsOwnAttempt: net/http closes an attempt's body when it
 // likes, also while the next one is opened. That one's source is not to be closed.
 func TestALateCloseIsOfItsOwnAttempt(t *testing.T) {
 	req := request(t, "PUT", "http://x/", nil)
-	req.GetBody = func() (io.ReadCloser, error) { return &ended{left: 10}, nil }
+	req.GetBody = func() (io.ReadCloser, error) { return &endless{left: 10}, nil }
 	for range 20_000 {
 		req.Body, _ = req.GetBody()
 		r := newGetBodySource(req)
-		first, err := r.open(new(Lease))
+		first, err := r.open(new(Lease), false)
 		require.NoError(t, err)
 		var closing sync.WaitGroup
 		closing.Go(func() { first.Close() })
-		next, err := r.open(new(Lease))
+		next, err := r.open(new(Lease), false)
 		require.NoError(t, err)
 		closing.Wait()
 		data, err := io.ReadAll(next)
@@ -74,9 +74,9 @@ func TestALateEndIsOfItsOwnAttempt(t *testing.T) {
 	rewinds.GetBody = func() (io.ReadCloser, error) { return put().Body, nil }
 	for _, s := range []stream{newGetBodySource(rewinds), newBufferedSource(put(), 10)} {
 		first, second := new(Lease), new(Lease)
-		_, err := s.open(first)
+		_, err := s.open(first, false)
 		require.NoError(t, err)
-		body, err := s.open(second)
+		body, err := s.open(second, false)
 		require.NoError(t, err)
 		s.revoke(first, errLost)
 		data, err := io.ReadAll(body)
@@ -112,11 +112,11 @@ func TestGetBodyIsNotCalledDuringAClose(t *testing.T) {
 			return body, nil
 		}
 		r := newGetBodySource(req)
-		first, err := r.open(new(Lease))
+		first, err := r.open(new(Lease), false)
 		require.NoError(t, err)
 		go first.Close()
 		synctest.Wait()
-		_, err = r.open(new(Lease))
+		_, err = r.open(new(Lease), false)
 		require.NoError(t, err)
 		r.end()
 	})
@@ -125,17 +125,17 @@ func TestGetBodyIsNotCalledDuringAClose(t *testing.T) {
 // The context may end while the base is having the body opened again. The reader
 // is dead then: what its source answers to Close is not the body's end.
 func TestABodyOpenedWhileTheCallEnds(t *testing.T) {
-	req := request(t, "PUT", "http://x/", &ended{left: 10})
-	req.GetBody = func() (io.ReadCloser, error) { return &ended{left: 10}, nil }
+	req := request(t, "PUT", "http://x/", &endless{left: 10})
+	req.GetBody = func() (io.ReadCloser, error) { return &endless{left: 10}, nil }
 	rewinds, records := newGetBodySource(req), newBufferedSource(req, 10)
 	for _, s := range []stream{rewinds, records} {
 		s.revoke(nil, errLost)
-		body, err := s.open(new(Lease)) // was under way
+		body, err := s.open(new(Lease), false) // was under way
 		require.NoError(t, err)
 		s.end()
 		_, err = body.Read(make([]byte, 1))
 		assert.ErrorIs(t, err, errRevoked)
-		_, err = s.open(new(Lease))
+		_, err = s.open(new(Lease), false)
 		assert.ErrorIs(t, err, errRevoked)
 	}
 }

@@ -2,8 +2,10 @@ package servertest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -55,6 +57,34 @@ var Bodies = map[string]func(req *http.Request, data string){
 			return io.NopCloser(shared), err
 		}
 	},
+	"file": func(r *http.Request, s string) {
+		f := File([]byte("head" + s))
+		f.Seek(4, io.SeekStart)
+		r.Body = f
+	},
+	"section": func(r *http.Request, s string) {
+		r.Body = io.NopCloser(io.NewSectionReader(strings.NewReader("head"+s+"tail"), 4, int64(len(s))))
+	},
+	"seeks": func(r *http.Request, s string) {
+		r.Body = struct {
+			*strings.Reader
+			io.Closer
+		}{strings.NewReader(s), io.NopCloser(nil)}
+	},
+}
+
+// File returns an open file of data that has no name any more, where the system allows
+// that.
+func File(data []byte) *os.File {
+	f, err := os.CreateTemp("", "insist")
+	if err != nil {
+		panic(err)
+	}
+	os.Remove(f.Name())
+	if _, err = f.WriteAt(data, 0); err != nil {
+		panic(err)
+	}
+	return f
 }
 
 // Unknown hides what a reader is, and so its length.
@@ -133,6 +163,38 @@ var Uploads = []Upload{
 		req.Body = c.Watch(&eofAfterClose{Slowly: Slowly{Data: data, Step: 16 << 10}})
 		return c
 	}},
+	{"file", func(req *http.Request, data []byte) *Closes {
+		f := File(data)
+		req.Body = f
+		return &Closes{file: f}
+	}},
+	{"file of known length", func(req *http.Request, data []byte) *Closes {
+		f := File(data)
+		req.Body, req.ContentLength = f, int64(len(data))
+		return &Closes{file: f}
+	}},
+	{"slow seeker", func(req *http.Request, data []byte) *Closes {
+		c, body := new(Closes), &slowSeeker{Slowly{Data: data, Step: 8 << 10}}
+		req.Body = struct {
+			io.ReadCloser
+			io.Seeker
+		}{c.Watch(body), body}
+		return c
+	}},
+}
+
+// slowSeeker is a Slowly that seeks.
+type slowSeeker struct{ Slowly }
+
+func (s *slowSeeker) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += int64(s.Off)
+	case io.SeekEnd:
+		offset += int64(len(s.Data))
+	}
+	s.Off = int(offset)
+	return offset, nil
 }
 
 // Slowly is a reader that gives little at a time and lets others go first. Its
@@ -189,7 +251,10 @@ func (e *eofAfterClose) Close() error {
 }
 
 // Closes counts the bodies given and the calls of their Close.
-type Closes struct{ given, closed, again atomic.Int32 }
+type Closes struct {
+	given, closed, again atomic.Int32
+	file                 *os.File // if that is the body
+}
 
 // Watch returns body, counted.
 func (c *Closes) Watch(body io.ReadCloser) io.ReadCloser {
@@ -220,6 +285,14 @@ func (c *Closes) Check(t *testing.T) {
 	if c == nil {
 		return // in memory, or shared: the base's to close
 	}
-	Eventually(t, func() bool { return c.closed.Load() == c.given.Load() }, "a request body was not closed")
+	Eventually(t, func() bool { return c.closed.Load() == c.given.Load() && c.fileIsClosed() }, "a request body was not closed")
 	assert.Zero(t, c.again.Load(), "a request body was closed twice")
+}
+
+func (c *Closes) fileIsClosed() bool {
+	if c.file == nil {
+		return true
+	}
+	_, err := c.file.Stat()
+	return errors.Is(err, os.ErrClosed)
 }

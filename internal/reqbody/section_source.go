@@ -1,0 +1,246 @@
+package reqbody
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/seed-552c89fc/insist/internal/chunk"
+)
+
+// sectionSource is a file, or a section of one, that is read by ReadAt: every reader has
+// a position of its own, nothing is kept, and the file's own position stays where it is.
+type sectionSource struct {
+	length length
+	at     sizedReaderAt
+	start  int64 // of the body, in at
+	size   int64 // of the body, when the call began
+
+	mu      sync.Mutex
+	src     io.Closer // the request's body
+	current *Lease    // whose readers are not revoked
+	dead    error     // what revoked readers return
+	err     error     // of the caller's own making
+	readers readers
+	used    bool // an attempt has been made
+	phase   phase
+	state   closeState
+}
+
+// sizedReaderAt is an *os.File or an *io.SectionReader.
+type sizedReaderAt interface {
+	io.ReaderAt
+	io.Seeker
+}
+
+// newSectionSource returns nil if at is not longer than where it stands: some regular
+// files tell no size (Linux's /proc).
+func newSectionSource(req *http.Request, at sizedReaderAt) stream {
+	start, err := at.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil
+	}
+	end, err := sizeOf(at)
+	if err != nil || end <= start {
+		return nil
+	}
+	return &sectionSource{length: lengthOf(req), at: at, start: start, size: end - start, src: req.Body}
+}
+
+func sizeOf(at sizedReaderAt) (int64, error) {
+	switch at := at.(type) {
+	case *os.File:
+		info, err := at.Stat()
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	case *io.SectionReader:
+		return at.Size(), nil
+	}
+	return 0, nil
+}
+
+func (r *sectionSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.phase == over, r.current != nil && r.current.Number > l.Number:
+		return nil, errRevoked
+	case r.err != nil:
+		return nil, r.err
+	}
+	if r.current != l {
+		r.current, r.readers, r.dead = l, readers{}, errRevoked
+	}
+	if r.used && !isCopy {
+		end, err := sizeOf(r.at)
+		if err != nil {
+			return nil, err
+		}
+		if end-r.start != r.size {
+			return nil, errResized
+		}
+	}
+	r.used = true
+	return &sectionReader{from: r, reader: reader{of: l, isCopy: isCopy}}, nil
+}
+
+func (r *sectionSource) revoke(l *Lease, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l == nil || l == r.current {
+		r.current, r.readers, r.dead = nil, readers{body: released}, err
+	}
+}
+
+func (r *sectionSource) whole() bool { return r.failure() == nil }
+
+// sent: a file waits for no response.
+func (r *sectionSource) sent() bool { return true }
+
+func (r *sectionSource) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+func (r *sectionSource) keep() (pending bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.phase = last
+	if r.readers.inUse() {
+		return false
+	}
+	if r.readers.body == sentAsCopy {
+		return r.state == opened
+	}
+	r.close()
+	return false
+}
+
+func (r *sectionSource) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.phase, r.current, r.readers = over, nil, readers{body: released}
+	if r.dead == nil {
+		r.dead = errRevoked
+	}
+	r.close()
+}
+
+// close closes src, once, with mu unlocked while it does.
+func (r *sectionSource) close() {
+	if r.state != opened {
+		return
+	}
+	r.state = closed
+	r.mu.Unlock()
+	protect(func() { r.src.Close() }, func(panicked error) {
+		r.mu.Lock()
+		if panicked != nil {
+			r.err = panicked
+		}
+	})
+}
+
+// sectionReader reads a sectionSource from its start.
+type sectionReader struct {
+	from *sectionSource
+	reader
+}
+
+func (b *sectionReader) Read(p []byte) (n int, err error) {
+	r := b.from
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := b.gone(); err != nil {
+		return 0, err
+	}
+	r.readers.move(&b.reader, reading)
+	p = p[:min(int64(len(p)), r.size-b.n)]
+	switch {
+	case r.length.exceeded(r.size), b.n == 0 && r.length.declared > r.size:
+		err = &lengthError{got: r.size, declared: r.length.declared}
+	case b.n == r.size:
+		err = io.EOF
+	case len(p) > 0:
+		n, err = r.readAt(p, b.n)
+	}
+	if gone := b.gone(); gone != nil {
+		return 0, gone
+	}
+	b.n += int64(n)
+	return n, b.take(err)
+}
+
+// readAt reads p at an offset of the body, with mu unlocked while it does.
+func (r *sectionSource) readAt(p []byte, off int64) (n int, err error) {
+	r.mu.Unlock()
+	protect(func() { n, err = r.at.ReadAt(p, r.start+off) }, func(panicked error) {
+		r.mu.Lock()
+		switch {
+		case panicked != nil:
+			n, err, r.err = 0, panicked, panicked
+		case n < 0 || n > len(p):
+			n, err = 0, chunk.ErrBadRead
+		case n > 0: // an error comes again
+			err = nil
+		case err == io.EOF:
+			err = errResized
+		}
+	})
+	return n, err
+}
+
+// take notes what a Read of b comes to, and returns what it returns.
+func (b *sectionReader) take(err error) error {
+	r := b.from
+	if err == nil {
+		return nil
+	}
+	r.readers.move(&b.reader, ended)
+	if err == io.EOF {
+		r.length.fillTrailer(&b.reader, &r.readers)
+	} else {
+		r.err, err = err, &bodyError{err}
+	}
+	b.release()
+	return err
+}
+
+// gone returns the error of a reader that has ended, or was closed or revoked, or nil.
+func (b *sectionReader) gone() error {
+	r := b.from
+	switch {
+	case r.current != b.of:
+		return r.length.late(b.n, r.dead)
+	case b.state == released:
+		return r.length.late(b.n, errRevoked)
+	case r.err != nil:
+		return &bodyError{r.err}
+	case b.state == ended:
+		return io.EOF
+	}
+	return nil
+}
+
+// release closes the file if no reader of the last attempt needs it after b.
+func (b *sectionReader) release() {
+	if r := b.from; r.phase == last && !r.readers.inUse() {
+		r.close()
+	}
+}
+
+func (b *sectionReader) Close() error {
+	r := b.from
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b.of.noteClose(&b.reader)
+	if r.current == b.of {
+		r.readers.move(&b.reader, released)
+		b.release()
+	}
+	return nil
+}
