@@ -2,6 +2,7 @@ package insist
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -120,17 +121,32 @@ const (
 	// MaxRetryAfter, the deadline or MaxElapsed allow.
 	ReasonCooldown Reason = "cooldown"
 
+	// ReasonNotResumable ends a download (see Policy.ResumeDownloads): its body was
+	// truncated, and can't be resumed, or the response to the request for the rest
+	// does not continue it. Attempt.Class says why: "not_idempotent", "status",
+	// "compressed", "trailers", "redirect" (followed by the base), "no_ranges"
+	// (Accept-Ranges says so), "no_validator", "weak_validator", "changed" (another
+	// version), "bad_content_range", or "range_ignored" (and too much would have to be
+	// read again).
+	ReasonNotResumable Reason = "not_resumable"
+
 	// ReasonContext ends a call: its context ended.
 	ReasonContext Reason = "context_ended"
 )
 
-// Class names the kind of the attempt's error in one word, for logs and metrics:
+// Class names the kind of the attempt's error in one word, for logs and metrics: with
+// ReasonNotResumable, one of the words that are listed there; else
 // "timeout", "canceled", "dns", "certificate", "tls", "connection_refused",
 // "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
 // "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
 // 7), else the Go type of the innermost error. It never has a text of the error's
 // own, which may have a URL in it. If there is no error it is empty.
-func (a Attempt) Class() string { return neterr.Class(a.Err) }
+func (a Attempt) Class() string {
+	if e, ok := errors.AsType[*notResumableError](a.Err); ok {
+		return string(e.obstacle)
+	}
+	return neterr.Class(a.Err)
+}
 
 // LogValue returns the attempt as a group, safe to log, for log/slog.
 func (a Attempt) LogValue() slog.Value {

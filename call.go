@@ -6,12 +6,13 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/download"
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/reqbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// call is one RoundTrip of a RetryTransport, or what a resumed body asks for later.
+// call is one RoundTrip of a RetryTransport, or its continuation by a resumed body.
 type call struct {
 	base     http.RoundTripper
 	policy   *Policy
@@ -20,6 +21,7 @@ type call struct {
 	waiter   wait.Waiter
 	given    given
 	body     reqbody.Body
+	part     *download.Part // what a resumed body asks for; else nil
 	reporter reporter
 
 	host       string        // of the last attempt, as its URL has it
@@ -151,6 +153,9 @@ func (c *call) decide() action {
 		}
 	}
 	next := c.policy.bound(c.req.Context(), &c.last, a)
+	if c.part != nil && !next.retry {
+		next = c.takePart(next)
+	}
 	c.reporter.report(&c.last, next)
 	c.policy.feed(&c.last, next)
 	return next
@@ -218,6 +223,9 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 		idempotent: c.idempotent == yes,
 	}
 	if err == nil {
+		if c.part != nil {
+			c.last.status = partStatus(resp.StatusCode)
+		}
 		return
 	}
 	c.last.unsent = c.idempotent != yes && tracker.Unsent(err, errors.Is(err, wait.ErrAttemptTimeout))

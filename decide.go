@@ -31,11 +31,11 @@ type outcome struct {
 	whole      bool      // the request body can be sent again in full
 	idempotent bool
 	unsent     bool          // it is proven that the server can't have acted on it
-	progress   bool          // the response was truncated, and what came of it is kept
+	progress   bool          // the response's body was truncated, and is resumed from there
 	held       time.Duration // by a Cooldown, before it began
 	hold       time.Duration // by a Cooldown, until the next one may begin
 	pause      time.Duration // until the pause ends that holds it
-	short      bool          // the server sent a shorter range than was asked for; err is nil
+	more       bool          // the response's body is a complete part of what it is resumed for
 	status     ruleResult    // of RetryableStatus to resp
 }
 
@@ -69,7 +69,7 @@ type assessment struct {
 // The documentation of the package has both as tables.
 func (p *Policy) assess(o *outcome) assessment {
 	switch {
-	case o.short: // no failure: what is left is asked for at once
+	case o.more: // no failure: what is left is asked for at once
 		return assessment{Decision: Decision{Retry, -1}, reason: ReasonDecision}
 	case o.badBody:
 		return assessment{reason: ReasonBody}

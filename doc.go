@@ -55,6 +55,7 @@
 //	                 before it is          to handle
 //	                 handed over
 //	ResumeDownloads  off                   the same
+//	ResumeValidator  ETag, Last-Modified   -
 //	Prepare          nothing to prepare    -
 //	OnAttempt        nobody is told        -
 //
@@ -147,15 +148,26 @@
 // Not read are longer answers and streams, and, where the head does not say the
 // length, what has not come within MaxPeekTime.
 //
-// With ResumeDownloads the body of a GET goes on where it broke off. What is left
-// is asked for by Range and If-Range, in the body's Read, after the policy's wait.
-// Only a 206 with the same validator and the right Content-Range is taken. What
-// the rules take for a failure is followed by another attempt; anything else ends
-// the body in the error in which it broke off. Not resumed are answers that
-// announce trailers, and those of a base that follows redirects. If the context
-// ends during the wait, Read returns an [Error]. Close may be called at any time, from any
-// goroutine. The first request after a piece that brought something takes nothing
-// from the Budget.
+// With ResumeDownloads the body of a GET is resumed where it was truncated. The rest
+// is requested by Range and If-Range, in the body's Read, after the policy's wait.
+// Taken is a 206 with the same validator and the right Content-Range. Taken is also
+// a 200 with the same validator, from a server that ignores Range: what is known of
+// it is read and thrown away, of each download no more than it is long, so that it
+// costs at most twice its bytes. A 416 that says that all bytes have come, of a
+// download whose length was not known, is its end. After what the rules count as a
+// failure there is another attempt; anything else ends the body in the error in which
+// it was truncated, and is on record with [ReasonNotResumable]. So is a truncated body
+// that can't be resumed: for want of a validator, because it is compressed or
+// announces trailers, because the base follows redirects. If the context ends during
+// the wait, Read returns an [Error]. Close may be called at any time, from any
+// goroutine.
+//
+// Progress begins a new count of attempts, and the request after it is not charged to
+// the Budget: any byte of the first response; then 16 KiB, or a sixteenth of what was
+// left. A part that is shorter than the range that was requested, but complete, is
+// followed by the request for the next one at once if it makes progress; otherwise it
+// counts as truncated. So a download of n bytes takes at most MaxAttempts times
+// n/16 KiB + 200 requests.
 //
 // # Waiting
 //

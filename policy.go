@@ -191,18 +191,24 @@ type Policy struct {
 	// Transport only. Zero or negative means that none is read.
 	MaxWholeBytes int64
 
-	// ResumeDownloads has the body of a response to a GET go on where it broke
-	// off, by Range and If-Range (RFC 9110, section 13.1.5). The response must
-	// have Accept-Ranges: bytes, must not be compressed, nor unpacked by the base,
-	// must announce no trailers, and must have a strong ETag, or else a
-	// Last-Modified at least one second older than its Date. A range that the
-	// caller asked for goes on within that range. The requests are made in the
-	// body's Read, by this policy: MaxAttempts, Backoff and the Budget count from
-	// the last byte that came, MaxElapsed from the call's first attempt. Where the
-	// resource has changed, or no attempt brings the right piece, Read returns the
-	// error that it would have without this. Use it for large downloads. Transport
-	// only.
-	// Zero means that a body that breaks off is the caller's to handle.
+	// ResumeDownloads resumes the body of a response to a GET where it was
+	// truncated, by Range and If-Range (RFC 9110, section 13.1.5). Use it for large
+	// downloads. The response must have a strong ETag, or else a Last-Modified at
+	// least one second older than its Date (see also ResumeValidator). It must not be
+	// compressed, nor unpacked by the base: net/http asks for gzip by itself, unless
+	// the request has an Accept-Encoding. It must announce no trailers, and must not
+	// refuse ranges (Accept-Ranges: none). A range that the caller asked for is resumed
+	// within that range. If a server ignores Range, but sends the same version, the
+	// bytes that are known are read and thrown away, of each download no more than it
+	// is long.
+	//
+	// The requests are made in the body's Read, by this policy. MaxAttempts, Backoff
+	// and the Budget count from the last progress on (16 KiB, or a sixteenth of what
+	// was left, have come since they began to count), MaxElapsed from the call's first
+	// attempt. If no attempt brings the rest of the same version, Read returns the
+	// error that it would have without this, and the record says why: see
+	// ReasonNotResumable. Transport only.
+	// Zero means that a truncated body is the caller's to handle.
 	ResumeDownloads bool
 
 	// Cooldown has calls that share it wait for the end of a pause that the service has
@@ -220,11 +226,23 @@ type Policy struct {
 	// Transport only. If nil, no key is added.
 	IdempotencyKey func(req *http.Request) string
 
+	// ResumeValidator names the version of a representation by the header of a
+	// response, for servers whose ETag is weak, or differs from node to node, but that
+	// send a checksum or a version number of the whole:
+	//
+	//	ResumeValidator: func(h http.Header) string { return h.Get("Docker-Content-Digest") }
+	//
+	// A download is then resumed without If-Range, from responses for which it returns
+	// the same. It must not change h. Transport only.
+	// If nil, or if it returns "", the ETag or Last-Modified counts.
+	ResumeValidator func(h http.Header) string
+
 	// Prepare changes each request from the second attempt on before it is sent: to
 	// sign it anew, to refresh a token after a 401, to answer a nonce, to try another
 	// host. req is a copy of its own, made from the caller's headers and URL; its body
 	// is not to be touched. last is the head of the last attempt's response, whose
-	// body has been discarded; it is nil if none came. err is the last attempt's
+	// body has been discarded; it is nil if none came, or if the caller has it, whose
+	// Read resumes a download. err is the last attempt's
 	// error; it is nil if a complete response came. Where Prepare changes the host,
 	// the record, the Budget and relative redirects follow. An error ends the call
 	// with an *Error; so does the end of MaxElapsed or of the context meanwhile.

@@ -117,6 +117,7 @@ func (c *call) canBuffer() bool {
 //   - the end of a request body that the base may have forgotten;
 //   - the resumption of a truncated download, to which a silent one counts.
 func (c *call) finish() (*http.Response, error) {
+	resumption := c.resumption() // asks the caller's validator, which may panic
 	resp := c.last.resp
 	if resp == nil {
 		c.state = handedOver
@@ -139,8 +140,6 @@ func (c *call) finish() (*http.Response, error) {
 	if end != nil {
 		reqbody.EndWith(resp, end)
 	}
-	if c.policy.ResumeDownloads {
-		c.makeResumable(resp)
-	}
+	resumption.attach(resp)
 	return resp, nil
 }

@@ -1,249 +1,165 @@
 package insist
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"sync"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/download"
 	"github.com/seed-552c89fc/insist/internal/head"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// errOtherAnswer is on record where an answer is not the piece that was asked
-// for. The caller gets the error in which the body broke off.
-var errOtherAnswer = errors.New("insist: the answer does not go on where the body broke off")
+// resumption is what is left of a call once its response has been handed over: enough
+// to go on from its last attempt if the body is truncated, or to report why that is
+// not done.
+type resumption struct {
+	base     http.RoundTripper
+	policy   *Policy
+	values   *contextValue
+	req      *http.Request // the caller's
+	given    *given        // nil if no base can have changed req
+	begun    time.Time
+	reporter reporter
+	number   int            // of the last attempt, from the last progress on
+	host     string         // of the last attempt
+	bucket   bucketKey      // of that host
+	head     *http.Response // of the last attempt; nil if the caller has it
 
-// download is a response's body that goes on, by further requests, where it
-// breaks off. Read alone moves it; Close may come from anywhere.
-type download struct {
-	base      http.RoundTripper
-	policy    Policy
-	values    *contextValue
-	req       *http.Request // the caller's
-	ranged    bool          // it asked for a range
+	first     head.Range // what the response's body is
 	validator head.Validator
-	begun     time.Time
-	reporter  reporter
-
-	head.Span       // from the next byte to the end; the end is negative if not known
-	left      int64 // of this piece; negative for the first, whose end is the server's
-	number    int   // of the attempt that brought this piece, from the last progress on
-	progress  bool  // this piece has given something
-	broken    error // that came with the last bytes
-	err       error // that Read has returned, and will again
-
-	mu     sync.Mutex
-	piece  io.ReadCloser
-	ctx    context.Context // of the further requests; nil until there is one
-	cancel context.CancelFunc
-	closed bool
+	obstacle  head.Obstacle
 }
 
-// makeResumable gives resp a body that is resumed, if it can be.
-func (c *call) makeResumable(resp *http.Response) {
-	if c.idempotent != yes || c.req.Method != http.MethodGet && c.req.Method != "" ||
-		c.req.Body != nil && c.req.Body != http.NoBody || resp.ContentLength == 0 || !head.HasBody(c.req, resp) || !head.IsPlain(resp) ||
-		len(resp.Trailer) > 0 || head.Redirected(c.req, resp) {
-		return
-	}
-	at, ok := head.Span{End: resp.ContentLength, Total: resp.ContentLength}, false
-	ranged := resp.StatusCode == http.StatusPartialContent
-	if ranged {
-		at, ok = head.ContentRange(resp.Header)
-		ok = ok && (resp.ContentLength < 0 || resp.ContentLength == at.End-at.First)
-	} else {
-		ok = resp.StatusCode == http.StatusOK && head.AcceptsRanges(resp.Header)
-	}
-	v := head.ValidatorOf(resp.Header)
-	if !ok || v == (head.Validator{}) {
-		return
-	}
-	d := &download{
-		base: c.base, policy: *c.policy, values: c.values, req: c.req, ranged: ranged, validator: v,
-		begun: c.begun, reporter: c.reporter, Span: at, left: -1, number: c.last.number, piece: resp.Body,
-	}
-	d.policy.RetryableBody, d.policy.MaxWholeBytes, d.policy.ResumeDownloads = nil, 0, false
-	failed := c.policy
-	d.policy.RetryableStatus = func(code int) bool {
-		switch code {
-		case http.StatusPartialContent: // what is asked for
-		case http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable: // it will stay changed
-		default:
-			return failed.retryableStatus(code)
-		}
-		return false
-	}
-	resp.Body = d
-}
-
-func (d *download) Read(p []byte) (int, error) {
-	for d.err == nil {
-		n, err := d.take(p)
-		switch {
-		case err == nil:
-			return n, nil
-		case err == io.EOF && (d.left < 0 || d.First == d.End):
-			return n, d.stop(err)
-		case n > 0:
-			d.broken = err
-			return n, nil
-		}
-		if err = d.resume(err); err != nil {
-			return 0, d.stop(err)
-		}
-	}
-	return 0, d.err
-}
-
-// take reads this piece, and nothing behind it.
-func (d *download) take(p []byte) (n int, err error) {
-	if err, d.broken = d.broken, nil; err != nil {
-		return 0, err
-	}
-	if d.left == 0 {
-		return 0, io.EOF
-	}
-	if d.left > 0 {
-		p = p[:min(int64(len(p)), d.left)]
-	}
-	n, err = d.piece.Read(p)
-	d.First += int64(n)
-	d.progress = d.progress || n > 0
-	if d.left > 0 {
-		d.left -= int64(n)
-	}
-	return n, err
-}
-
-// stop ends the download in err.
-func (d *download) stop(err error) error {
-	d.err = err
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.cancel != nil {
-		d.cancel()
-	}
-	return err
-}
-
-// resume gets the next piece after this one has ended in broken. The error that it
-// returns is Read's.
-func (d *download) resume(broken error) error {
-	short := d.left == 0 // no failure: the server may send less than it is asked for
-	if broken == io.EOF {
-		broken = io.ErrUnexpectedEOF
-	}
-	req, ok := d.request()
-	if !ok {
-		return broken
-	}
-	if d.progress {
-		d.reporter.before += d.number - 1
-		d.number = 1
-	}
-	c := call{
-		base: d.base, policy: &d.policy, values: d.values, req: req, waiter: wait.ForRequest(req),
-		idempotent: yes, begun: d.begun, reporter: d.reporter,
-	}
-	d.err = broken // to stay, should a hook panic: there is no piece to read
-	d.swap(http.NoBody)
-	last := outcome{
-		number: d.number, req: req, err: broken, host: req.URL.Host,
-		bucket: d.policy.hostKey(req.URL), begun: d.begun,
-		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: d.progress, short: short,
-	}
-	resp, err := c.run(last)
-	d.reporter, d.number, d.progress = c.reporter, c.last.number, false
-	d.err = d.splice(&c, resp, err, broken)
-	return d.err
-}
-
-// request returns the request for what is left, if there is anything, and somebody
-// to read it.
-func (d *download) request() (*http.Request, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed || d.End >= 0 && d.First >= d.End || wait.ForRequest(d.req).Canceled() {
-		return nil, false
-	}
-	if d.ctx == nil {
-		d.ctx, d.cancel = context.WithCancel(d.req.Context())
-	}
-	req := d.req.WithContext(d.ctx)
-	req.Header = req.Header.Clone()
-	if d.ranged {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.First, d.End-1))
-	} else {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.First))
-	}
-	req.Header.Set("If-Range", d.validator.IfRange())
-	return req, true
-}
-
-// swap closes d's piece, and has next in its place, unless d has been closed.
-func (d *download) swap(next io.ReadCloser) bool {
-	d.mu.Lock()
-	last := d.piece
-	if d.closed {
-		last = next
-	} else {
-		d.piece = next
-	}
-	closed := d.closed
-	d.mu.Unlock()
-	last.Close()
-	return !closed
-}
-
-// splice puts the piece that the call has brought in its place.
-func (d *download) splice(c *call, resp *http.Response, err, broken error) error {
-	switch {
-	case err == nil && !d.fits(resp):
-		c.lastAttempt().Discard(resp, 0)
-		c.last.err = errOtherAnswer
-		d.reporter.report(&c.last, action{reason: ReasonError})
-		return broken
-	case err == nil && d.swap(resp.Body):
+// resumption returns what resumes the last response's body, or nil where a truncation
+// of that is the caller's matter alone.
+func (c *call) resumption() *resumption {
+	resp := c.last.resp
+	if !c.policy.ResumeDownloads || resp == nil || resp.ContentLength == 0 || !head.HasBody(c.req, resp) {
 		return nil
-	case wait.ForRequest(d.req).Canceled():
-		return err
-	case c.waiter.Canceled():
-		return http.ErrBodyReadAfterClose
 	}
-	return broken
+	first, v, why := head.Resumable(c.req, resp, c.policy.ResumeValidator)
+	if why == "" && c.idempotent != yes {
+		why = head.NotIdempotent
+	}
+	if why == head.Method || why != "" && !c.reporter.isOn() { // no download, or nobody to tell
+		return nil
+	}
+	s := &resumption{
+		base: c.base, policy: c.policy, values: c.values, req: c.req, begun: c.begun,
+		reporter: c.reporter, number: c.last.number, host: c.last.host, bucket: c.last.bucket, first: first, validator: v, obstacle: why,
+	}
+	if c.given.taken {
+		given := c.given
+		s.given = &given
+	}
+	return s
 }
 
-// fits reports whether resp is what comes next of the same representation.
-func (d *download) fits(resp *http.Response) bool {
-	s, ok := head.ContentRange(resp.Header)
+// attach has resp's body resumed by s, which may be nil.
+func (s *resumption) attach(resp *http.Response) {
 	switch {
-	case !ok, resp.StatusCode != http.StatusPartialContent, resp.Body == nil,
-		!head.IsPlain(resp), head.Redirected(d.req, resp), !d.validator.In(resp.Header), s.First != d.First,
-		resp.ContentLength >= 0 && resp.ContentLength != s.End-s.First,
-		d.Total >= 0 && s.Total >= 0 && s.Total != d.Total,
-		d.End >= 0 && s.End > d.End,
-		d.End < 0 && s.Total < 0: // nothing tells where it ends
-		return false
-	case d.End < 0:
-		d.End = s.Total
+	case s == nil:
+	case s.obstacle != "":
+		resp.Body = download.New(s.req, resp, head.Range{End: -1, Total: -1}, head.Validator{}, s.refuse)
+	default:
+		resp.Body = download.New(s.req, resp, s.first, s.validator, s.rest)
 	}
-	d.Total = max(d.Total, s.Total)
-	d.left = s.End - s.First
-	return true
 }
 
-// Close ends the piece, and a request for one that is under way.
-func (d *download) Close() error {
-	d.mu.Lock()
-	d.closed = true
-	piece, cancel := d.piece, d.cancel
-	d.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
-	return piece.Close()
+// refuse reports that the truncated body is not resumed.
+func (s *resumption) refuse(p *download.Part) (*http.Response, error) {
+	s.reporter.report(&outcome{
+		number: s.number, req: s.req, host: s.host, err: &notResumableError{s.obstacle, p.Err},
+	}, action{reason: ReasonNotResumable})
+	return nil, nil
 }
+
+// rest goes on with the call, from the attempt whose body was truncated: the loop
+// decides, waits and makes attempts for p as after any other attempt.
+func (s *resumption) rest(p *download.Part) (*http.Response, error) {
+	if p.Progress {
+		s.reporter.before += s.number - 1
+		s.number = 1
+	}
+	policy := *s.policy
+	policy.RetryableBody, policy.RetryableEvent, policy.MaxWholeBytes, policy.ResumeDownloads = nil, nil, 0, false // no rules for parts
+	req := s.request(p)
+	c := call{
+		base: s.base, policy: &policy, values: s.values, req: req, waiter: wait.ForRequest(req),
+		host: s.host, bucket: s.bucket, idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
+	}
+	resp, err := c.run(outcome{
+		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, bucket: s.bucket, begun: s.begun,
+		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
+	})
+	s.reporter, s.number, s.host, s.bucket = c.reporter, c.last.number, c.last.host, c.last.bucket
+	switch {
+	case p.Taken():
+		head := *resp
+		head.Body = http.NoBody
+		s.head = &head
+		return resp, nil
+	case resp != nil:
+		c.lastAttempt().Discard(resp, 0)
+	case wait.ForRequest(s.req).Canceled():
+		return nil, err
+	}
+	return nil, nil
+}
+
+// request returns the caller's request, for p.
+func (s *resumption) request(p *download.Part) *http.Request {
+	req := s.req.WithContext(p.Context)
+	if s.given == nil || !s.given.restore(req) {
+		req.Header = req.Header.Clone()
+	}
+	if req.Header == nil {
+		req.Header = make(http.Header)
+	}
+	p.SetHeader(req.Header)
+	return req
+}
+
+// takePart takes the last attempt's response, with which the call ends, if it is the
+// part. Otherwise it says so, unless the rules count it as a failure anyway.
+func (c *call) takePart(a action) action {
+	if c.last.resp == nil || c.last.err != nil {
+		return a
+	}
+	why := c.part.Take(c.last.resp)
+	switch a.reason {
+	case ReasonSuccess, ReasonAccepted, ReasonDecision:
+		if why != "" {
+			c.last.err, a.reason = &notResumableError{why, nil}, ReasonNotResumable
+		}
+	}
+	return a
+}
+
+// partStatus is what the policy's rule would say about the status of a response to a
+// request for a part, where the rule is not asked: a 206 is what is asked for, and
+// after a 412 or 416 the representation stays changed.
+func partStatus(code int) ruleResult {
+	switch code {
+	case http.StatusPartialContent, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
+		return no
+	}
+	return notAsked
+}
+
+// notResumableError is on record where a truncated body is not resumed. The caller
+// gets the error in which it was truncated.
+type notResumableError struct {
+	obstacle head.Obstacle
+	err      error // in which the body was truncated; nil if a response does not continue it
+}
+
+func (e *notResumableError) Error() string {
+	if e.err == nil {
+		return "insist: not resumable: " + string(e.obstacle)
+	}
+	return fmt.Sprintf("insist: not resumable: %s: %v", e.obstacle, e.err)
+}
+
+func (e *notResumableError) Unwrap() error { return e.err }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ type cutFile struct {
 	tag     string
 	cuts    []int64 // in order
 	served  int
+	whole   bool // it ignores Range
 }
 
 func (f *cutFile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -34,6 +36,12 @@ func (f *cutFile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.served++
 	w.Header().Set("ETag", f.tag)
 	f.mu.Unlock()
+	if f.whole {
+		r.Header.Del("Range")
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		(&cutter{ResponseWriter: w, file: f, r: r}).Write(content)
+		return
+	}
 	http.ServeContent(&cutter{ResponseWriter: w, file: f, r: r}, r, "", time.Time{}, bytes.NewReader(content))
 }
 
@@ -100,6 +108,25 @@ func TestALargeDownloadIsResumed(t *testing.T) {
 		// What has been written when the line is cut is not always read.
 		assert.GreaterOrEqual(t, len(record.Calls()[0]), cuts+1)
 		assert.Equal(t, file.served, len(record.Calls()[0]))
+		s.Close()
+		s.Base.CloseIdleConnections()
+	})
+}
+
+// A server that ignores Range sends all of the file each time.
+func TestARangeIsIgnored(t *testing.T) {
+	content := servertest.Pattern(4 << 20)
+	servertest.Each(t, func(t *testing.T, p servertest.Proto) {
+		leak.Check(t)
+		file := &cutFile{content: content, tag: `"1"`, cuts: []int64{1_000_000, 2_500_000}, whole: true}
+		s := p.Start(t, file.ServeHTTP)
+		req, record := requestTo(t, s, "GET", "/", nil)
+		resp, err := over(s, resumes).RoundTrip(req)
+		require.NoError(t, err)
+		assert.Equal(t, servertest.Digest(content), servertest.DigestOf(resp.Body))
+		assert.NoError(t, resp.Body.Close())
+		assert.Equal(t, file.served, len(record.Calls()[0]))
+		assert.Equal(t, 3, file.served)
 		s.Close()
 		s.Base.CloseIdleConnections()
 	})

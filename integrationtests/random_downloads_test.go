@@ -20,8 +20,8 @@ import (
 	"github.com/seed-552c89fc/insist/insisttest"
 )
 
-// moodyFile is a server of one file. It breaks off where it likes, sends less than it
-// is asked for, or more than it says, and answers all a continuation may meet.
+// moodyFile is a server of one file. It truncates where it likes, sends less than it
+// is asked for, or more than it says, and whatever else a request for a part may meet.
 type moodyFile struct {
 	*rand.Rand
 	file, other []byte
@@ -46,7 +46,13 @@ func (m *moodyFile) RoundTrip(req *http.Request) (*http.Response, error) {
 	if k, _ := fmt.Sscanf(req.Header.Get("Range"), "bytes=%d-%d", &from, &to); k > 0 {
 		code, to = 206, min(to+k-1, len(m.file))
 	}
-	total, says := strconv.Itoa(len(m.file)), from
+	if goesOn && from == len(m.file) { // all had come of a first response without a length
+		m.ctxs = append(m.ctxs, req.Context())
+		h.Set("Content-Range", fmt.Sprintf("bytes */%d", len(m.file)))
+		m.bodies = append(m.bodies, &insisttest.Body{Reader: bytes.NewReader(m.other)})
+		return &http.Response{StatusCode: 416, Header: h, ContentLength: int64(len(m.other)), Body: m.bodies[len(m.bodies)-1]}, nil
+	}
+	total, says, ignores := strconv.Itoa(len(m.file)), from, false
 	if goesOn {
 		m.ctxs = append(m.ctxs, req.Context())
 		to -= m.IntN(to-from) * m.IntN(2)
@@ -61,6 +67,9 @@ func (m *moodyFile) RoundTrip(req *http.Request) (*http.Response, error) {
 			data, h["Etag"] = m.other, []string{"W/" + tag}
 		case 4:
 			data, code, from = m.other, 200, 0
+			h["Etag"] = []string{`"v2"`}
+		case 7:
+			code, from, to, ignores = 200, 0, len(m.file), true
 		case 5:
 			data, says = m.other, from+1
 		case 6:
@@ -71,15 +80,20 @@ func (m *moodyFile) RoundTrip(req *http.Request) (*http.Response, error) {
 		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%s", says, to-1, total))
 	}
 	resp := &http.Response{StatusCode: code, Header: h, ContentLength: int64(to - from), ProtoMajor: 1 + m.IntN(2)}
-	// Answers that are thrown away are read by a goroutine: each has chances of its own.
+	// A discarded response is read by another goroutine: each body has chances of its own.
 	body := &shaky{Rand: rand.New(rand.NewPCG(m.Uint64(), 0)), ctx: req.Context(), data: data[from:to], err: io.EOF}
 	if m.oneIn(3) {
 		resp.ContentLength = -1
 	}
-	switch n := m.IntN(to - from); {
-	case m.oneIn(3) && goesOn: // more than it says, or all of it
+	n := m.IntN(to - from)
+	if resp.ContentLength < 0 && code == 200 && m.oneIn(4) {
+		n = to - from // all of it, without an end
+	}
+	switch {
+	case ignores && m.oneIn(2): // all of it
+	case m.oneIn(3) && goesOn && !ignores: // more than it says, or all of it
 		body.data = append(bytes.Clone(body.data), m.other[:m.IntN(3)]...)
-	case m.oneIn(2) && goesOn:
+	case m.oneIn(2) && goesOn && !ignores:
 		body.data = body.data[:n]
 	default:
 		body.data, body.err = body.data[:n], io.ErrUnexpectedEOF
@@ -89,7 +103,7 @@ func (m *moodyFile) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// shaky gives its data in pieces of any size, also of none, and its error with the
+// shaky returns its data in runs of any size, also of none, and its error with the
 // last of them or behind it.
 type shaky struct {
 	*rand.Rand

@@ -17,9 +17,10 @@ import (
 
 	"github.com/seed-552c89fc/insist"
 	"github.com/seed-552c89fc/insist/insisttest"
+	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
-func TestPiecesAreOnRecord(t *testing.T) {
+func TestPartsAreOnRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, record := insist.WithRecord(t.Context())
 		var told, numbers, failed []int
@@ -36,7 +37,7 @@ func TestPiecesAreOnRecord(t *testing.T) {
 			}
 			p.Backoff = func(n int) time.Duration { failed = append(failed, n); return time.Minute }
 		})
-		b := script(status(503), piece(5), fails(syscall.ECONNRESET), piece(9), piece(all, code(200)))
+		b := script(status(503), part(5), fails(syscall.ECONNRESET), part(9), part(all, code(200)))
 		resp, err := (&insist.RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
 		require.NoError(t, err)
 		got, err := io.ReadAll(resp.Body)
@@ -49,13 +50,15 @@ func TestPiecesAreOnRecord(t *testing.T) {
 		}
 		want := []insist.Attempt{
 			try(1, 503, nil), try(2, 200, io.ErrUnexpectedEOF), try(3, 0, syscall.ECONNRESET),
-			try(4, 206, io.ErrUnexpectedEOF), try(5, 200, errors.New("insist: the answer does not go on where the body broke off")),
+			try(4, 206, io.ErrUnexpectedEOF), try(5, 200, record.Calls()[0][4].Err),
 		}
 		want[0].Reason = insist.ReasonStatus
-		want[1].Amended, want[3].Amended, want[4].Amended = true, true, true
-		want[4].Retry, want[4].Wait = false, 0
+		want[1].Amended, want[3].Amended = true, true
+		want[4].Retry, want[4].Wait, want[4].Reason = false, 0, insist.ReasonNotResumable
+		assert.EqualError(t, want[4].Err, "insist: not resumable: bad_content_range")
+		assert.Equal(t, "bad_content_range", want[4].Class())
 		assert.Equal(t, [][]insist.Attempt{want}, record.Calls())
-		assert.Equal(t, []int{1, 2, -2, 3, 4, -4, 5, -5}, told)
+		assert.Equal(t, []int{1, 2, -2, 3, 4, -4, 5}, told)
 		assert.Equal(t, []int{2, 3, 4, 5}, numbers)
 		assert.Equal(t, []int{1, 1, 2, 1}, failed, "counted from the last progress on")
 	})
@@ -75,7 +78,7 @@ func TestTheContextEndsWhileADownloadWaits(t *testing.T) {
 	cause := errors.New("the user went home")
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		b, start := script(piece(5), piece(all)), time.Now()
+		b, start := script(part(5), part(all)), time.Now()
 		body := brokenDownload(t, ctx, b)
 		time.AfterFunc(time.Second, func() { cancel(cause) })
 		_, err := body.Read(make([]byte, 1))
@@ -94,7 +97,7 @@ func TestADownloadDoesNotWaitPastTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		b, start := script(piece(5), piece(all)), time.Now()
+		b, start := script(part(5), part(all)), time.Now()
 		body := brokenDownload(t, ctx, b)
 		_, err := body.Read(make([]byte, 1))
 		assert.Equal(t, io.ErrUnexpectedEOF, err)
@@ -103,8 +106,8 @@ func TestADownloadDoesNotWaitPastTheDeadline(t *testing.T) {
 	})
 }
 
-// TestClosingADownload: while it waits, while an attempt is under way, when its
-// answer comes at that moment, and while that is read.
+// TestClosingADownload: while it waits, while an attempt is in flight, and when its
+// response comes at that moment.
 func TestClosingADownload(t *testing.T) {
 	silent := func(req *http.Request) (*http.Response, error) {
 		<-req.Context().Done()
@@ -112,20 +115,29 @@ func TestClosingADownload(t *testing.T) {
 	}
 	stubborn := func(req *http.Request) (*http.Response, error) {
 		<-req.Context().Done()
-		return piece(all)(req.WithContext(context.Background()))
+		return part(all)(req.WithContext(context.Background()))
+	}
+	known := func(req *http.Request) (*http.Response, error) {
+		resp, err := part(all, code(200), declares(26))(req)
+		resp.Body = &insisttest.Body{Reader: servertest.ReaderFunc(func([]byte) (int, error) {
+			<-req.Context().Done()
+			return 0, http.ErrBodyReadAfterClose
+		})}
+		return resp, err
 	}
 	for _, c := range []struct {
 		name  string
 		next  step
 		after time.Duration
 	}{
-		{"waiting", piece(all), 30 * time.Second},
-		{"attempt under way", silent, 2 * time.Minute},
-		{"answer comes all the same", stubborn, 2 * time.Minute},
+		{"waiting", part(all), 30 * time.Second},
+		{"attempt in flight", silent, 2 * time.Minute},
+		{"response comes all the same", stubborn, 2 * time.Minute},
+		{"reading what is known", known, 2 * time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b, start := script(piece(5), c.next), time.Now()
+				b, start := script(part(5), c.next), time.Now()
 				body := brokenDownload(t, t.Context(), b)
 				time.AfterFunc(c.after, func() { assert.NoError(t, body.Close()) })
 				n, err := body.Read(make([]byte, 1))
@@ -143,10 +155,10 @@ func TestClosingADownload(t *testing.T) {
 
 // TestADownloadLeavesNothingBehind: no context that its parent would keep.
 func TestADownloadLeavesNothingBehind(t *testing.T) {
-	for name, last := range map[string]step{"whole": piece(all), "given up": piece(all, code(200)), "unread": piece(all)} {
+	for name, last := range map[string]step{"whole": part(all), "given up": part(all, code(200)), "unread": part(all)} {
 		synctest.Test(t, func(t *testing.T) {
 			var ended atomic.Bool
-			b := script(piece(5), func(req *http.Request) (*http.Response, error) {
+			b := script(part(5), func(req *http.Request) (*http.Response, error) {
 				context.AfterFunc(req.Context(), func() { ended.Store(true) })
 				return last(req)
 			})
@@ -169,7 +181,7 @@ func TestAContinuationIsWithinItsTimeout(t *testing.T) {
 			<-req.Context().Done()
 			return nil, req.Context().Err()
 		}
-		b, start := script(piece(5), silent, piece(all)), time.Now()
+		b, start := script(part(5), silent, part(all)), time.Now()
 		body := brokenDownload(t, t.Context(), b, func(p *insist.Policy) { p.PerAttemptTimeout = 7 * time.Second })
 		got, err := io.ReadAll(body)
 		assert.NoError(t, err)
@@ -179,19 +191,46 @@ func TestAContinuationIsWithinItsTimeout(t *testing.T) {
 	})
 }
 
-// TestTheBudgetAndPieces: a piece after progress is no retry; one after a failure
-// is.
-func TestTheBudgetAndPieces(t *testing.T) {
+// TestASilentDownloadIsResumed: an error that is a timeout, though the caller's context
+// is alive, is a truncation like any other, also one that matches
+// context.DeadlineExceeded.
+func TestASilentDownloadIsResumed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, record := insist.WithRecord(t.Context())
+		silent := func(r *http.Response) {
+			r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, 5), errReader{silence{}}))
+		}
+		b := script(part(all, silent), part(all))
+		resp, err := (&insist.RetryTransport{Base: b, Policy: resuming()}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		got, err := io.ReadAll(resp.Body)
+		assert.NoError(t, err)
+		assert.Equal(t, alphabet, string(got))
+		assert.Equal(t, "200 timeout after 0s (error), wait 1m0s", record.Calls()[0][0].String())
+		resp.Body.Close()
+	})
+}
+
+type silence struct{}
+
+func (silence) Error() string        { return "nothing has come for 30s" }
+func (silence) Timeout() bool        { return true }
+func (silence) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// TestTheBudgetAndParts: a request for a part after progress is no retry; one after a
+// failure is.
+func TestTheBudgetAndParts(t *testing.T) {
 	for _, c := range []struct {
 		steps []step
 		want  string
 	}{
-		{[]step{piece(1)}, alphabet},
-		{[]step{piece(1), fails(errLost), piece(all)}, alphabet[:6]},
-		{[]step{piece(1), piece(0), piece(all)}, alphabet[:6]},
+		{[]step{part(2)}, alphabet},
+		{[]step{part(2), fails(errLost), part(all)}, alphabet[:7]},
+		{[]step{part(2), part(0), part(all)}, alphabet[:7]},
+		{[]step{part(1), part(all)}, alphabet[:6]},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b := script(append([]step{piece(5)}, c.steps...)...)
+			b := script(append([]step{part(5)}, c.steps...)...)
 			body := brokenDownload(t, t.Context(), b, func(p *insist.Policy) { p.Budget = &insist.Budget{Reserve: -1, PerSuccess: -1} })
 			got, err := io.ReadAll(body)
 			assert.Equal(t, c.want, alphabet[:5]+string(got))
@@ -208,11 +247,11 @@ func TestAHookPanicsInTheReadOfADownload(t *testing.T) {
 		next step
 		hook func(*insist.Policy)
 	}{
-		"Prepare":         {piece(all), func(p *insist.Policy) { p.Prepare = func(*http.Request, *http.Response, error) error { panic("") } }},
-		"Backoff":         {piece(all), func(p *insist.Policy) { p.Backoff = func(int) time.Duration { panic("") } }},
-		"RetryableError":  {piece(all), func(p *insist.Policy) { p.RetryableError = func(error) bool { panic("") } }},
-		"RetryableStatus": {piece(all, code(404)), func(p *insist.Policy) { p.RetryableStatus = func(code int) bool { return code == 404 && panics() } }},
-		"Classify": {piece(all), func(p *insist.Policy) {
+		"Prepare":         {part(all), func(p *insist.Policy) { p.Prepare = func(*http.Request, *http.Response, error) error { panic("") } }},
+		"Backoff":         {part(all), func(p *insist.Policy) { p.Backoff = func(int) time.Duration { panic("") } }},
+		"RetryableError":  {part(all), func(p *insist.Policy) { p.RetryableError = func(error) bool { panic("") } }},
+		"RetryableStatus": {part(all, code(404)), func(p *insist.Policy) { p.RetryableStatus = func(code int) bool { return code == 404 && panics() } }},
+		"Classify": {part(all), func(p *insist.Policy) {
 			p.Classify = func(_ *http.Request, resp *http.Response, _ error, _ int) (d insist.Decision) {
 				if resp == nil || resp.StatusCode != 200 {
 					panic("")
@@ -220,19 +259,19 @@ func TestAHookPanicsInTheReadOfADownload(t *testing.T) {
 				return d
 			}
 		}},
-		"OnAttempt, before": {piece(all), func(p *insist.Policy) {
+		"OnAttempt, before": {part(all), func(p *insist.Policy) {
 			p.OnAttempt = func(_ context.Context, a insist.Attempt) { _ = a.Amended && panics() }
 		}},
-		"OnAttempt, after": {piece(all), func(p *insist.Policy) {
+		"OnAttempt, after": {part(all), func(p *insist.Policy) {
 			p.OnAttempt = func(_ context.Context, a insist.Attempt) { _ = a.Number == 2 && panics() }
 		}},
-		"OnAttempt, after a wrong piece": {piece(all, code(200)), func(p *insist.Policy) {
-			p.OnAttempt = func(_ context.Context, a insist.Attempt) { _ = a.Number == 2 && a.Amended && panics() }
+		"OnAttempt, after a wrong part": {part(all, code(200)), func(p *insist.Policy) {
+			p.OnAttempt = func(_ context.Context, a insist.Attempt) { _ = a.Number == 2 && a.Err != nil && panics() }
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := script(piece(5), c.next)
+				b := script(part(5), c.next)
 				body := brokenDownload(t, t.Context(), b, c.hook)
 				assert.Panics(t, func() { body.Read(make([]byte, 1)) })
 				n, err := body.Read(make([]byte, 1))
@@ -254,18 +293,18 @@ func panics() bool { panic("") }
 // lead elsewhere each time.
 func TestRedirectsAndDownloads(t *testing.T) {
 	to := func(place string) step { return status(302, "Location", place) }
-	other := piece(all, holds(strings.ToUpper(alphabet[5:]))) // whose tag is the same by chance
+	other := part(all, holds(strings.ToUpper(alphabet[5:]))) // whose tag is the same by chance
 	for _, c := range []struct {
 		name  string
 		below bool
 		steps []step
 		want  string
 	}{
-		{"above", false, []step{to("/v1"), piece(5), piece(all)}, alphabet},
-		{"above, then a redirect", false, []step{to("/v1"), piece(5), to("/v2"), other}, alphabet[:5]},
-		{"below", true, []step{to("/v1"), piece(5), to("/v2"), other}, alphabet[:5]},
-		{"below, in the continuation", true, []step{piece(5), to("/v2"), other}, alphabet[:5]},
-		{"below, no redirect", true, []step{piece(5), piece(all)}, alphabet},
+		{"above", false, []step{to("/v1"), part(5), part(all)}, alphabet},
+		{"above, then a redirect", false, []step{to("/v1"), part(5), to("/v2"), other}, alphabet[:5]},
+		{"below", true, []step{to("/v1"), part(5), to("/v2"), other}, alphabet[:5]},
+		{"below, in the continuation", true, []step{part(5), to("/v2"), other}, alphabet[:5]},
+		{"below, no redirect", true, []step{part(5), part(all)}, alphabet},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -288,6 +327,55 @@ func TestRedirectsAndDownloads(t *testing.T) {
 				}
 				resp.Body.Close()
 			})
+		})
+	}
+}
+
+// TestTheRequestForAPart starts from what the caller gave, whatever the base did to
+// it, and is prepared as any retry is.
+func TestTheRequestForAPart(t *testing.T) {
+	short := part(all, header("Content-Range", "bytes 5-7/26"), declares(3), holds("fgh"))
+	for _, h := range []http.Header{nil, {"Accept": {"x"}}} {
+		synctest.Test(t, func(t *testing.T) {
+			var prepared []string
+			steps := script(part(5), short, part(9), part(all))
+			base := roundTripper(func(req *http.Request) (*http.Response, error) {
+				if req.Header != nil {
+					req.Header.Add("Authorization", "y")
+				}
+				resp, err := steps.RoundTrip(req)
+				return resp, err
+			})
+			p := resuming(func(p *insist.Policy) {
+				p.Prepare = func(_ *http.Request, last *http.Response, err error) error {
+					if last != nil {
+						prepared = append(prepared, last.Header.Get("Content-Range"))
+						assert.Equal(t, http.NoBody, last.Body)
+					} else {
+						prepared = append(prepared, "")
+					}
+					if err != nil {
+						prepared = append(prepared, err.Error())
+					}
+					return nil
+				}
+			})
+			req := request(t, "GET", "http://x/", nil)
+			req.Header = h.Clone()
+			resp, err := (&insist.RetryTransport{Base: base, Policy: p}).RoundTrip(req)
+			require.NoError(t, err)
+			assert.Equal(t, alphabet, text(t, resp))
+			resp.Body.Close()
+			assert.Equal(t, []string{
+				"", "unexpected EOF", // the caller has the response
+				"bytes 5-7/26",
+				"bytes 8-25/26", "unexpected EOF",
+			}, prepared)
+			for _, a := range steps.Arrivals()[1:] {
+				assert.Equal(t, []string{"y"}, a.Header["Authorization"])
+				assert.Equal(t, h["Accept"], a.Header["Accept"])
+				assert.NotEmpty(t, a.Header["Range"])
+			}
 		})
 	}
 }

@@ -24,11 +24,11 @@ const (
 
 type edit = func(*http.Response)
 
-// piece serves the alphabet, with tag as its ETag, as http.ServeContent does, cut
-// off after n bytes.
-func piece(n int, edits ...edit) step { return pieceOf(alphabet, n, edits...) }
+// part serves the alphabet, with tag as its ETag, as http.ServeContent does, truncated
+// after n bytes.
+func part(n int, edits ...edit) step { return partOf(alphabet, n, edits...) }
 
-func pieceOf(content string, n int, edits ...edit) step {
+func partOf(content string, n int, edits ...edit) step {
 	return func(req *http.Request) (*http.Response, error) {
 		w := httptest.NewRecorder()
 		w.Header().Set("Etag", tag)
@@ -72,9 +72,8 @@ func resuming(edits ...func(*insist.Policy)) insist.Policy {
 	return p
 }
 
-// TestPieces: what the first answer, which breaks off after five bytes, is
-// followed by.
-func TestPieces(t *testing.T) {
+// TestParts: what follows the first response, which is truncated after five bytes.
+func TestParts(t *testing.T) {
 	lost, none := fails(syscall.ECONNRESET), ([]string)(nil)
 	for _, c := range []struct {
 		name   string
@@ -82,49 +81,56 @@ func TestPieces(t *testing.T) {
 		want   string   // "" means that the original error ends it
 		ranges []string // that are asked for, beside the first
 	}{
-		{"the rest", []step{piece(all)}, alphabet, []string{"bytes=5-"}},
-		{"cut again", []step{piece(5), piece(5), piece(all)}, alphabet, []string{"bytes=5-", "bytes=10-", "bytes=15-"}},
-		{"a failure between", []step{lost, piece(all)}, alphabet, []string{"bytes=5-", "bytes=5-"}},
-		{"a status between", []step{status(503), piece(all)}, alphabet, []string{"bytes=5-", "bytes=5-"}},
+		{"the rest", []step{part(all)}, alphabet, []string{"bytes=5-"}},
+		{"cut again", []step{part(5), part(5), part(all)}, alphabet, []string{"bytes=5-", "bytes=10-", "bytes=15-"}},
+		{"a failure between", []step{lost, part(all)}, alphabet, []string{"bytes=5-", "bytes=5-"}},
+		{"a status between", []step{status(503), part(all)}, alphabet, []string{"bytes=5-", "bytes=5-"}},
 		{"failures for ever", []step{lost}, "", []string{"bytes=5-", "bytes=5-"}},
-		{"pieces without a byte", []step{piece(0)}, "", []string{"bytes=5-", "bytes=5-"}},
-		{"another failure after a byte", []step{lost, piece(1), lost, piece(all)}, alphabet,
-			[]string{"bytes=5-", "bytes=5-", "bytes=6-", "bytes=6-"}},
-		{"total not told", []step{piece(all, header("Content-Range", "bytes 5-25/*"))}, alphabet, []string{"bytes=5-"}},
-		{"length not told", []step{piece(all, declares(-1))}, alphabet, []string{"bytes=5-"}},
-		{"identity", []step{piece(all, header("Content-Encoding", "identity"))}, alphabet, []string{"bytes=5-"}},
+		{"parts without a byte", []step{part(0)}, "", []string{"bytes=5-", "bytes=5-"}},
+		{"another failure after progress", []step{lost, part(2), lost, part(all)}, alphabet,
+			[]string{"bytes=5-", "bytes=5-", "bytes=7-", "bytes=7-"}},
+		{"total not told", []step{part(all, header("Content-Range", "bytes 5-25/*"))}, alphabet, []string{"bytes=5-"}},
+		{"length not told", []step{part(all, declares(-1))}, alphabet, []string{"bytes=5-"}},
+		{"identity", []step{part(all, header("Content-Encoding", "identity"))}, alphabet, []string{"bytes=5-"}},
 		{"less than asked for", []step{
-			piece(all, header("Content-Range", "bytes 5-7/26"), declares(3), holds("fgh")), piece(all),
+			part(all, header("Content-Range", "bytes 5-7/26"), declares(3), holds("fgh")), part(all),
 		}, alphabet, []string{"bytes=5-", "bytes=8-"}},
-		{"less than it says, and no error", []step{piece(all, declares(-1), holds("fgh")), piece(all)}, alphabet, []string{"bytes=5-", "bytes=8-"}},
-		{"more than it says", []step{piece(all, declares(-1), holds(alphabet[5:]+"?"))}, alphabet, []string{"bytes=5-"}},
+		{"less than it says, and no error", []step{part(all, declares(-1), holds("fgh")), part(all)}, alphabet, []string{"bytes=5-", "bytes=8-"}},
+		{"more than it says", []step{part(all, declares(-1), holds(alphabet[5:]+"?"))}, alphabet, []string{"bytes=5-"}},
 
-		{"another version", []step{pieceOf("0123456789", all)}, "", []string{"bytes=5-"}},
-		{"another version, range all the same", []step{piece(all, header("Etag", `"v2"`))}, "", []string{"bytes=5-"}},
-		{"weak ETag", []step{piece(all, header("Etag", "W/"+tag))}, "", []string{"bytes=5-"}},
-		{"two ETags", []step{piece(all, header("Etag", tag, tag))}, "", []string{"bytes=5-"}},
-		{"no ETag", []step{piece(all, header("Etag"))}, "", []string{"bytes=5-"}},
-		{"Range ignored", []step{piece(all, code(200))}, "", []string{"bytes=5-"}},
-		{"no Content-Range", []step{piece(all, header("Content-Range"))}, "", []string{"bytes=5-"}},
-		{"two Content-Ranges", []step{piece(all, header("Content-Range", "bytes 5-25/26", "bytes 5-25/26"))}, "", []string{"bytes=5-"}},
-		{"starts before", []step{piece(all, header("Content-Range", "bytes 4-24/26"))}, "", []string{"bytes=5-"}},
-		{"starts behind", []step{piece(all, header("Content-Range", "bytes 6-25/26"))}, "", []string{"bytes=5-"}},
-		{"other total", []step{piece(all, header("Content-Range", "bytes 5-25/27"))}, "", []string{"bytes=5-"}},
-		{"end behind the total", []step{piece(all, header("Content-Range", "bytes 5-26/*"), declares(-1))}, "", []string{"bytes=5-"}},
-		{"other length than range", []step{piece(all, declares(20))}, "", []string{"bytes=5-"}},
-		{"many parts", []step{piece(all, header("Content-Type", "multipart/byteranges; boundary=x"))}, "", []string{"bytes=5-"}},
-		{"compressed", []step{piece(all, header("Content-Encoding", "gzip"))}, "", []string{"bytes=5-"}},
-		{"unpacked", []step{piece(all, func(r *http.Response) { r.Uncompressed = true })}, "", []string{"bytes=5-"}},
-		{"412", []step{status(412), piece(all)}, "", []string{"bytes=5-"}},
-		{"416", []step{status(416, "Content-Range", "bytes */26"), piece(all)}, "", []string{"bytes=5-"}},
-		{"a rule that takes all but a 200 for a failure", []step{piece(all)}, alphabet, []string{"bytes=5-"}},
-		{"204", []step{status(204), piece(all)}, "", []string{"bytes=5-"}},
-		{"an error that is not retried", []step{fails(insist.Permanent(errLost)), piece(all)}, "", []string{"bytes=5-"}},
+		{"another version", []step{partOf("0123456789", all)}, "", []string{"bytes=5-"}},
+		{"another version, range all the same", []step{part(all, header("Etag", `"v2"`))}, "", []string{"bytes=5-"}},
+		{"weak ETag", []step{part(all, header("Etag", "W/"+tag))}, "", []string{"bytes=5-"}},
+		{"two ETags", []step{part(all, header("Etag", tag, tag))}, "", []string{"bytes=5-"}},
+		{"no ETag", []step{part(all, header("Etag"))}, "", []string{"bytes=5-"}},
+		{"Range ignored", []step{part(all, code(200), declares(26), holds(alphabet))}, alphabet, []string{"bytes=5-"}},
+		{"Range ignored, length not told", []step{part(all, code(200), declares(-1), holds(alphabet))}, alphabet, []string{"bytes=5-"}},
+		{"Range ignored, other length", []step{part(all, code(200), declares(21))}, "", []string{"bytes=5-"}},
+		{"Range ignored, another version", []step{part(all, code(200), declares(26), holds(alphabet), header("Etag", `"v2"`))}, "", []string{"bytes=5-"}},
+		{"no Content-Range", []step{part(all, header("Content-Range"))}, "", []string{"bytes=5-"}},
+		{"two Content-Ranges", []step{part(all, header("Content-Range", "bytes 5-25/26", "bytes 5-25/26"))}, "", []string{"bytes=5-"}},
+		{"starts before", []step{part(all, header("Content-Range", "bytes 3-9/26"), declares(7), holds("defghij")), part(all)}, alphabet,
+			[]string{"bytes=5-", "bytes=10-"}},
+		{"starts before, and is truncated there", []step{part(1, header("Content-Range", "bytes 3-9/26"), declares(7), holds("defghij")), part(all)}, alphabet,
+			[]string{"bytes=5-", "bytes=5-"}},
+		{"ends before", []step{part(all, header("Content-Range", "bytes 0-4/26"), declares(5), holds("abcde"))}, "", []string{"bytes=5-"}},
+		{"starts behind", []step{part(all, header("Content-Range", "bytes 6-25/26"))}, "", []string{"bytes=5-"}},
+		{"other total", []step{part(all, header("Content-Range", "bytes 5-25/27"))}, "", []string{"bytes=5-"}},
+		{"end behind the total", []step{part(all, header("Content-Range", "bytes 5-26/*"), declares(-1))}, "", []string{"bytes=5-"}},
+		{"other length than range", []step{part(all, declares(20))}, "", []string{"bytes=5-"}},
+		{"many parts", []step{part(all, header("Content-Type", "multipart/byteranges; boundary=x"))}, "", []string{"bytes=5-"}},
+		{"compressed", []step{part(all, header("Content-Encoding", "gzip"))}, "", []string{"bytes=5-"}},
+		{"unpacked", []step{part(all, func(r *http.Response) { r.Uncompressed = true })}, "", []string{"bytes=5-"}},
+		{"412", []step{status(412), part(all)}, "", []string{"bytes=5-"}},
+		{"416", []step{status(416, "Content-Range", "bytes */26"), part(all)}, "", []string{"bytes=5-"}},
+		{"a rule that takes all but a 200 for a failure", []step{part(all)}, alphabet, []string{"bytes=5-"}},
+		{"204", []step{status(204), part(all)}, "", []string{"bytes=5-"}},
+		{"an error that is not retried", []step{fails(insist.Permanent(errLost)), part(all)}, "", []string{"bytes=5-"}},
 		{"unasked", nil, "", none},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b, p := insisttest.NewScript(append([]step{piece(5)}, c.steps...)...), resuming()
+				b, p := insisttest.NewScript(append([]step{part(5)}, c.steps...)...), resuming()
 				switch c.name {
 				case "unasked":
 					p = insist.Policy{}
@@ -161,7 +167,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// TestWhatIsResumed: the first answer breaks off after five bytes; is there a
+// TestWhatIsResumed: the first response is truncated after five bytes; is there a
 // second request?
 func TestWhatIsResumed(t *testing.T) {
 	at := func(second string) []string { return []string{"Mon, 02 Jan 2006 15:04:" + second + " GMT"} }
@@ -169,6 +175,7 @@ func TestWhatIsResumed(t *testing.T) {
 		return []edit{header("Etag"), header("Last-Modified", at(modified)...), header("Date", at(date)...)}
 	}
 	get := func(*http.Request) {}
+	digest := func(h http.Header) string { return h.Get("Digest") }
 	for _, c := range []struct {
 		name  string
 		req   func(*http.Request)
@@ -192,11 +199,15 @@ func TestWhatIsResumed(t *testing.T) {
 		{"ETag of one quote", get, []edit{header("Etag", `"`)}, nil, false},
 		{"ETag of three quotes", get, []edit{header("Etag", `"a"b"`)}, nil, false},
 		{"no validator", get, []edit{header("Etag")}, nil, false},
+		{"own validator", get, []edit{header("Etag"), header("Digest", "x")}, func(p *insist.Policy) { p.ResumeValidator = digest }, true},
+		{"own validator, beside a weak ETag", get, []edit{header("Etag", "W/"+tag), header("Digest", "x")}, func(p *insist.Policy) { p.ResumeValidator = digest }, true},
+		{"own validator, which is missing", get, []edit{header("Etag", "W/"+tag)}, func(p *insist.Policy) { p.ResumeValidator = digest }, false},
+		{"own validator, which is missing, and an ETag", get, nil, func(p *insist.Policy) { p.ResumeValidator = digest }, true},
 		{"no ranges", get, []edit{header("Accept-Ranges", "none")}, nil, false},
-		{"ranges not named", get, []edit{header("Accept-Ranges")}, nil, false},
+		{"ranges not named", get, []edit{header("Accept-Ranges")}, nil, true},
 		{"compressed", get, []edit{header("Content-Encoding", "gzip")}, nil, false},
 		{"unpacked", get, []edit{func(r *http.Response) { r.Uncompressed = true }}, nil, false},
-		{"trailers, which would be the last piece's", get, []edit{func(r *http.Response) { r.Trailer = http.Header{"X-Sum": nil} }}, nil, false},
+		{"trailers, which would be the last part's", get, []edit{func(r *http.Response) { r.Trailer = http.Header{"X-Sum": nil} }}, nil, false},
 		{"not authoritative", get, []edit{code(203)}, nil, false},
 		{"PUT", func(r *http.Request) { r.Method = "PUT" }, nil, nil, false},
 		{"POST", func(r *http.Request) { r.Method = "POST" }, nil, nil, false},
@@ -218,7 +229,7 @@ func TestWhatIsResumed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b, p := script(piece(5, c.edits...), piece(all, c.edits[:min(len(c.edits), 2)]...)), resuming()
+				b, p := script(part(5, c.edits...), part(all, c.edits[:min(len(c.edits), 2)]...)), resuming()
 				if c.p != nil {
 					c.p(&p)
 				}
@@ -258,7 +269,7 @@ func TestARangeOfTheCallersOwn(t *testing.T) {
 		{"bytes=0-1,3-9", "--", nil, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b := script(piece(5, c.edits...), piece(all))
+			b := script(part(5, c.edits...), part(all))
 			req := request(t, "GET", "http://x/", nil)
 			req.Header.Set("Range", c.asked)
 			resp, err := (&insist.RetryTransport{Base: b, Policy: resuming()}).RoundTrip(req)

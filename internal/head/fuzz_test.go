@@ -10,9 +10,13 @@ import (
 	"testing"
 )
 
-var rangeSyntax = regexp.MustCompile(`\A(?i:bytes) ([0-9]+)-([0-9]+)/([0-9]+|\*)\z`)
+var (
+	rangeSyntax       = regexp.MustCompile(`\A(?i:bytes) ([0-9]+)-([0-9]+)/([0-9]+|\*)\z`)
+	unsatisfiedSyntax = regexp.MustCompile(`\A(?i:bytes) \*/([0-9]+)\z`)
+)
 
-// FuzzContentRange holds the range to RFC 9110's grammar and to exact arithmetic.
+// FuzzContentRange holds both kinds of range to RFC 9110's grammar and to exact
+// arithmetic.
 func FuzzContentRange(f *testing.F) {
 	for _, value := range []string{"bytes 0-9/10", "bytes 3-3/*", "BYTES 3-5/10", "bytes 5-3/10", "bytes 0-10/10",
 		"bytes */10", "bytes 0-9", "bytes -9/10", "bytes 0-9/-1", "bytes +1-9/10", "bytes 0-9/", "bytes  0-9/10",
@@ -21,7 +25,16 @@ func FuzzContentRange(f *testing.F) {
 	}
 	limit := new(big.Int).Lsh(big.NewInt(1), 62)
 	f.Fuzz(func(t *testing.T, value string) {
-		got, ok := ContentRange(http.Header{"Content-Range": {value}})
+		h := http.Header{"Content-Range": {value}}
+		length, isLength := new(big.Int), false
+		if parts := unsatisfiedSyntax.FindStringSubmatch(value); parts != nil {
+			length, _ = length.SetString(parts[1], 10)
+			isLength = length.Cmp(limit) < 0
+		}
+		if total, ok := UnsatisfiedRange(h); ok != isLength || ok && total != length.Int64() {
+			t.Fatalf("%q: got %d %v, want %v %v", value, total, ok, length, isLength)
+		}
+		got, ok := ContentRange(h)
 		parts := rangeSyntax.FindStringSubmatch(value)
 		if parts == nil {
 			if ok {
@@ -39,7 +52,7 @@ func FuzzContentRange(f *testing.F) {
 		if !ok {
 			return
 		}
-		want := Span{first.Int64(), last.Int64() + 1, -1}
+		want := Range{first.Int64(), last.Int64() + 1, -1}
 		if known {
 			want.Total = total.Int64()
 		}
