@@ -277,6 +277,41 @@ func ExampleRetryTransport_policyFor() {
 	// /payments/7 500
 }
 
+// A file is rewound for each attempt, and nothing of it is kept in memory.
+func Example_uploadFile() {
+	api := insisttest.NewScript(insisttest.Lost(), insisttest.Status(200))
+	server := httptest.NewServer(api)
+	defer server.Close()
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: insist.Standard()}}
+
+	upload := func(url, name string) (*http.Response, error) {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		info, err := file.Stat()
+		if err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+		req, err := http.NewRequest("PUT", url, file) // client.Do closes it
+		if err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+		req.ContentLength = info.Size() // otherwise it is sent in chunks
+		return client.Do(req)
+	}
+
+	resp, err := upload(server.URL+"/licence", "LICENSE")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	got := api.Arrivals()
+	fmt.Println(resp.Status, "after", len(got), "attempts, the body the same:", string(got[0].Body) == string(got[1].Body))
+	// Output: 200 OK after 2 attempts, the body the same: true
+}
+
 // progress counts what is read of an upload.
 type progress struct {
 	io.ReadCloser
@@ -428,7 +463,6 @@ func (conflict) SQLState() string { return "40001" }
 func Example_databaseSQL() {
 	db := sql.OpenDB(&stockDriver{conflicts: 2})
 	defer db.Close()
-	ctx := context.Background()
 
 	policy := insist.Policy{
 		MaxAttempts: 5,
@@ -441,9 +475,8 @@ func Example_databaseSQL() {
 			return ok && (e.SQLState() == "40001" || e.SQLState() == "40P01") // serialization failure, deadlock
 		},
 	}
-	attempts := 0
+	ctx, record := insist.WithRecord(context.Background())
 	err := insist.Run(ctx, policy, func(ctx context.Context) error {
-		attempts = insist.AttemptNumber(ctx)
 		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
 			return err
@@ -454,7 +487,7 @@ func Example_databaseSQL() {
 		}
 		return tx.Commit()
 	})
-	fmt.Println(err, "after", attempts, "attempts")
+	fmt.Println(err, "after", len(record.Calls()[0]), "attempts")
 	// Output: <nil> after 3 attempts
 }
 

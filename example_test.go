@@ -51,6 +51,32 @@ func ExampleRetryTransport() {
 	// Output: 200 OK
 }
 
+// getItems is what the README begins with.
+func getItems(url string) error {
+	client := &http.Client{
+		Transport: &insist.RetryTransport{Policy: insist.Standard()},
+	}
+
+	resp, err := client.Get(url)
+	if err != nil {
+		return err // the last attempt's error, as net/http made it
+	}
+	defer resp.Body.Close() // the last attempt's response, whatever its status
+	return json.NewDecoder(resp.Body).Decode(new([]string))
+}
+
+// The same in a function, against a server that is busy at first.
+func ExampleRetryTransport_function() {
+	server := httptest.NewServer(insisttest.NewScript(
+		insisttest.Status(503, "Retry-After", "0"),
+		insisttest.JSON(200, `["apple"]`),
+	))
+	defer server.Close()
+
+	fmt.Println(getItems(server.URL))
+	// Output: <nil>
+}
+
 // When the attempts are used up, the last answer is handed over as it came: it
 // is not turned into an error.
 func ExampleRetryTransport_lastAnswer() {
@@ -360,6 +386,8 @@ func ExamplePolicy_resumeDownloads() {
 	policy := insist.Standard()
 	policy.ResumeDownloads = true
 	policy.BodyIdleTimeout = 30 * time.Second // a body that is silent for so long is broken, too
+	// Where the ETag is weak, or differs from node to node:
+	policy.ResumeValidator = func(h http.Header) string { return h.Get("Docker-Content-Digest") }
 	policy.OnAttempt = func(_ context.Context, a insist.Attempt) {
 		fmt.Println(a.Number, a.Status, a.Reason)
 	}
@@ -488,4 +516,56 @@ func ExampleCooldown() {
 	// 429 Too Many Requests
 	// cooldown for 1h0m0s
 	// 1 request
+}
+
+// How often, after which waits, and for how long.
+func ExamplePolicy_limits() {
+	server := exampleServer(503, 502, 200)
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.MaxAttempts = 5
+	policy.Backoff = insist.Exponential(100*time.Millisecond, 5*time.Second)
+	policy.MaxRetryAfter = time.Minute          // a longer wait ends the call, with that response
+	policy.PerAttemptTimeout = 10 * time.Second // for one attempt, until its response is accepted
+	policy.MaxElapsed = time.Minute             // after this no attempt begins
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// A service is down, and ten calls in a row fail. The first two of them are retried;
+// then the budget is used up, and each call is one attempt.
+func ExampleBudget() {
+	api := insisttest.NewScript(insisttest.Status(503))
+	server := httptest.NewServer(api)
+	defer server.Close()
+
+	budget := new(insist.Budget) // for all that calls the same services
+	policy := insist.Standard()
+	policy.Budget = budget
+	work := insist.Policy{Name: "publish", Budget: budget}
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	for range 10 {
+		resp, err := client.Get(server.URL)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp.Body.Close()
+	}
+	fmt.Println("10 calls:", len(api.Arrivals()), "requests")
+	err := insist.Run(context.Background(), work, func(context.Context) error { return nil })
+	fmt.Println(work.Name, err)
+	// Output:
+	// 10 calls: 14 requests
+	// publish <nil>
 }

@@ -53,17 +53,17 @@ func (p *printer) attempt(_ context.Context, a insist.Attempt) {
 func (p *printer) next(a insist.Attempt) string {
 	asked := ""
 	if p.asked != "" {
-		asked = ": the server says Retry-After: " + p.asked
+		asked = " (Retry-After: " + p.asked + ")"
 	}
 	switch {
 	case a.Retry && a.Reason == insist.ReasonCondition:
-		return fmt.Sprintf(", retried after %s: the body reports a failure", seconds(a.Wait))
+		return fmt.Sprintf(", retried after %s (the body reports a failure)", seconds(a.Wait))
 	case a.Retry:
 		return fmt.Sprintf(", retried after %s%s", seconds(a.Wait), asked)
 	case !a.GaveUp():
 		return ""
 	case a.Reason == insist.ReasonWait:
-		return ", not retried" + asked + ", longer than Policy.MaxRetryAfter"
+		return ", not retried: the wait is longer than Policy.MaxRetryAfter" + asked
 	case a.Reason == insist.ReasonMaybeDone:
 		return ", not retried: the server may have acted on it"
 	}

@@ -90,6 +90,18 @@ func withRestyAndInsist(base http.RoundTripper) error {
 	return err
 }
 
+// TestAnyClient has the two names of examples/sdk/README.md.
+func TestAnyClient(t *testing.T) {
+	rt := &insist.RetryTransport{Policy: insist.Standard()}
+	hc := &http.Client{Transport: rt}
+
+	api := insisttest.NewScript(insisttest.Lost(), insisttest.Status(200))
+	rt.Base = api
+	if _, err := resty.NewWithClient(hc).R().Get(url); err != nil || len(api.Arrivals()) != 2 {
+		t.Errorf("%v after %d requests, want none after 2", err, len(api.Arrivals()))
+	}
+}
+
 func TestHTTPClients(t *testing.T) {
 	for name, get := range map[string]func(http.RoundTripper) error{
 		"go-retryablehttp": withRetryablehttp, "insist": instead,
