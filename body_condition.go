@@ -1,7 +1,6 @@
 package insist
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,16 +32,18 @@ type BodyCondition func(req *http.Request, resp *http.Response, attempt int, bod
 // so of duplicate keys the first one counts.
 //
 // A body that is no JSON, has no such value, or has null there, is the caller's,
-// and so is one whose value is not a T. Numbers go by their value: 0.0 is the
-// int 0, and so is "0", since APIs send both; 0.5 is not an int. For T any,
-// json.RawMessage, structs, slices and maps the value is decoded by encoding/json.
-// The Content-Type doesn't matter. A malformed pointer panics.
+// and so is one whose value is not a T: of another type, out of T's range, or
+// longer than 1 MiB. The value is decoded into T as encoding/json does it, with
+// T's own UnmarshalJSON or UnmarshalText if it has one. But numbers go by their
+// value: 0.0 is the int 0, and so is "0", since APIs send both; 0.5 is not an int.
+// That goes for T a number or a pointer to one, not for numbers inside a struct,
+// slice or map. The Content-Type doesn't matter. A malformed pointer panics.
 func JSONField[T any](pointer string, retry func(T) bool) BodyCondition {
 	p, err := jsonscan.Parse(pointer)
 	if err != nil {
 		panic(fmt.Sprintf("insist: JSONField(%q): %v", pointer, err))
 	}
-	decode, options := decoderFor[T]()
+	decode, options := jsonscan.DecoderFor[T]()
 	failed := func(raw []byte) bool {
 		v, ok := decode(raw)
 		return ok && retry(v)
@@ -51,9 +52,10 @@ func JSONField[T any](pointer string, retry func(T) bool) BodyCondition {
 		options = jsonscan.Options{} // that it is there is enough
 	}
 	return func(_ *http.Request, _ *http.Response, _ int, body io.Reader) (d Decision) {
-		l := lookupPool.Get().(*lookup)
-		defer lookupPool.Put(l)
-		switch raw, status := l.find(body, p, options); {
+		l := lookups.Get().(*jsonscan.Lookup)
+		defer lookups.Put(l)
+		raw, status := l.Find(body, p, options)
+		switch {
 		case status == jsonscan.TooLong && retry == nil,
 			status == jsonscan.Found && string(raw) != "null" && (retry == nil || failed(raw)):
 			d.Verdict = Retry
@@ -63,8 +65,12 @@ func JSONField[T any](pointer string, retry func(T) bool) BodyCondition {
 }
 
 // JSONFieldNot is shorthand for JSONField with a retry that reports whether the
-// value is not ok: JSONFieldNot("/ret_code", 0).
+// value is not ok: JSONFieldNot("/ret_code", 0). An ok that cannot be compared,
+// such as a map in an any, panics.
 func JSONFieldNot[T comparable](pointer string, ok T) BodyCondition {
+	if !reflect.ValueOf(&ok).Elem().Comparable() {
+		panic(fmt.Sprintf("insist: JSONFieldNot(%q): a value of type %T cannot be compared", pointer, ok))
+	}
 	return JSONField(pointer, func(v T) bool { return v != ok })
 }
 
@@ -128,110 +134,4 @@ func (r *rereader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// decoderFor returns how raw JSON becomes a T.
-func decoderFor[T any]() (func(raw []byte) (T, bool), jsonscan.Options) {
-	var into func(reflect.Value, []byte) bool
-	switch t := reflect.TypeFor[T](); {
-	case reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()):
-	case t == reflect.TypeFor[json.Number]():
-		into = intoNumber
-	case t.Kind() == reflect.Bool:
-		into = intoBool
-	case t.Kind() == reflect.String:
-		into = intoString
-	case reflect.Int <= t.Kind() && t.Kind() <= reflect.Int64:
-		into = intoInt
-	case reflect.Uint <= t.Kind() && t.Kind() <= reflect.Uint64:
-		into = intoUint
-	case t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64:
-		into = intoFloat
-	}
-	if into == nil {
-		return func(raw []byte) (v T, ok bool) {
-			ok = json.Unmarshal(raw, &v) == nil
-			return v, ok
-		}, jsonscan.Options{Containers: true, MaxValue: maxJSONValue}
-	}
-	return func(raw []byte) (v T, ok bool) {
-		ok = into(reflect.ValueOf(&v).Elem(), raw)
-		return v, ok
-	}, jsonscan.Options{}
-}
-
-// maxJSONValue bounds what is kept, beside the body itself, of a value that is
-// decoded by encoding/json.
-const maxJSONValue = 1 << 20
-
-func intoInt(v reflect.Value, raw []byte) bool {
-	n, ok := jsonscan.Int(raw)
-	if ok = ok && !v.OverflowInt(n); ok {
-		v.SetInt(n)
-	}
-	return ok
-}
-
-func intoUint(v reflect.Value, raw []byte) bool {
-	n, ok := jsonscan.Int(raw)
-	if ok = ok && n >= 0 && !v.OverflowUint(uint64(n)); ok {
-		v.SetUint(uint64(n))
-	}
-	return ok
-}
-
-func intoFloat(v reflect.Value, raw []byte) bool {
-	f, ok := jsonscan.Float(raw)
-	if ok = ok && !v.OverflowFloat(f); ok {
-		v.SetFloat(f)
-	}
-	return ok
-}
-
-func intoBool(v reflect.Value, raw []byte) bool {
-	b, ok := jsonscan.Bool(raw)
-	v.SetBool(b)
-	return ok
-}
-
-func intoString(v reflect.Value, raw []byte) bool {
-	s, ok := jsonscan.String(raw)
-	v.SetString(s)
-	return ok
-}
-
-func intoNumber(v reflect.Value, raw []byte) bool {
-	s, ok := jsonscan.Number(raw)
-	v.SetString(s)
-	return ok
-}
-
-// lookup is what looking into a body takes.
-type lookup struct {
-	scanner jsonscan.Scanner
-	buf     [4 << 10]byte
-}
-
-var lookupPool = sync.Pool{New: func() any { return new(lookup) }}
-
-// find looks for the raw value at p, as far as the body can be read.
-func (l *lookup) find(body io.Reader, p jsonscan.Pointer, options jsonscan.Options) ([]byte, jsonscan.Status) {
-	l.scanner.Reset(p, options)
-	inPlace, _ := body.(jsonscan.Source)
-	for most := 512; ; most = len(l.buf) { // the first bytes mostly suffice
-		var piece []byte
-		var err error
-		if inPlace != nil {
-			piece, err = inPlace.Next()
-		} else {
-			var n int
-			n, err = body.Read(l.buf[:most])
-			piece = l.buf[:n]
-		}
-		status := l.scanner.Scan(piece)
-		if err == io.EOF && status == jsonscan.More {
-			status = l.scanner.End()
-		}
-		if status != jsonscan.More || err != nil {
-			return l.scanner.Value(), status
-		}
-	}
-}
+var lookups = sync.Pool{New: func() any { return new(jsonscan.Lookup) }}

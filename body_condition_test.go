@@ -28,6 +28,10 @@ type picky int
 
 func (p *picky) UnmarshalJSON(b []byte) error { *p = picky(len(b)); return nil }
 
+type shout string
+
+func (s *shout) UnmarshalText(b []byte) error { *s = shout(strings.ToUpper(string(b))); return nil }
+
 func TestJSONField(t *testing.T) {
 	not0 := JSONFieldNot("/ret_code", 0)
 	present := JSONField[any]("/error", nil)
@@ -68,11 +72,17 @@ func TestJSONField(t *testing.T) {
 		{"uint", JSONFieldNot("/c", uint16(0)), `{"c": 65535}`, Retry},
 		{"uint overflows", JSONFieldNot("/c", uint16(0)), `{"c": 65536}`, unknown},
 		{"uint is not negative", JSONFieldNot("/c", uint(0)), `{"c": -1}`, unknown},
+		{"uint64 above MaxInt64", JSONFieldNot("/c", uint64(0)), `{"c": 18446744073709551615}`, Retry},
+		{"uint64 overflows", JSONFieldNot("/c", uint64(0)), `{"c": 18446744073709551616}`, unknown},
+		{"uintptr in another spelling", JSONFieldNot("/c", uintptr(0)), `{"c": 5e3}`, Retry},
 		{"float64", JSONFieldNot("/c", 0.0), `{"c": 0.5}`, Retry},
 		{"float64, an integer", JSONFieldNot("/c", 2.0), `{"c": 2}`, unknown},
 		{"float32 overflows", JSONFieldNot("/c", float32(0)), `{"c": 1e300}`, unknown},
+		{"float32 is rounded once", JSONFieldNot("/c", float32(1)), `{"c": 1.00000005960464477539062501}`, Retry},
+		{"float32, the largest", JSONFieldNot("/c", float32(0)), `{"c": 3.4028235677973366e38}`, Retry},
 		{"string", JSONFieldNot("/c", "OK"), `{"c": "Throttling"}`, Retry},
 		{"string, ok", JSONFieldNot("/c", "OK"), `{"c": "\u004fK"}`, unknown},
+		{"string, long", JSONFieldNot("/c", "OK"), `{"c": "` + strings.Repeat("x", 5000) + `"}`, Retry},
 		{"string is no number", JSONFieldNot("/c", "OK"), `{"c": 1}`, unknown},
 		{"bool", JSONFieldNot("/ok", true), `{"ok": false}`, Retry},
 		{"bool, ok", JSONFieldNot("/ok", true), `{"ok": true}`, unknown},
@@ -80,11 +90,14 @@ func TestJSONField(t *testing.T) {
 		{"json.Number", JSONFieldNot("/c", json.Number("1.50")), `{"c": 1.5}`, Retry},
 		{"json.Number, the same text", JSONFieldNot("/c", json.Number("1.50")), `{"c": 1.50}`, unknown},
 		{"its own decoder", JSONFieldNot("/c", picky(4)), `{"c": "12"}`, unknown},
+		{"its own text", JSONFieldNot("/c", shout("OK")), `{"c": "ok"}`, unknown},
+		{"its own text, no string", JSONFieldNot("/c", shout("OK")), `{"c": 5}`, unknown},
 		{"any", JSONField("/c", func(v any) bool { return v == true }), `{"c": true}`, Retry},
 		{"a slice", JSONField("/c", func(v []int) bool { return len(v) == 2 }), `{"c": [1, 2]}`, Retry},
 		{"a struct", JSONField("/c", func(v struct{ A int }) bool { return v.A == 7 }), `{"c": {"a": 7}}`, Retry},
 		{"raw", JSONField("/c", func(v json.RawMessage) bool { return string(v) == `[ 1 ]` }), `{"c": [ 1 ]}`, Retry},
 		{"a pointer", JSONField("/c", func(v *int) bool { return v != nil && *v == 1 }), `{"c": 1}`, Retry},
+		{"a pointer, as a string", JSONField("/c", func(v *int) bool { return *v == 1 }), `{"c": "1"}`, Retry},
 
 		{"present: an object", present, `{"error": {"code": 1}}`, Retry},
 		{"present: decided at the bracket", present, `{"error": {`, Retry},
@@ -104,6 +117,15 @@ func TestAMalformedPointerPanicsAtSetUp(t *testing.T) {
 	for _, pointer := range []string{"ret_code", "/a~2", "/~", "#/a"} {
 		assert.Panics(t, func() { JSONFieldNot(pointer, 0) }, pointer)
 	}
+}
+
+// It would panic later, in the middle of a call.
+func TestAValueThatCannotBeComparedPanicsAtSetUp(t *testing.T) {
+	assert.Panics(t, func() { JSONFieldNot[any]("/c", []any{1.0}) })
+	assert.Panics(t, func() { JSONFieldNot("/c", struct{ A any }{map[string]any{}}) })
+	assert.NotPanics(t, func() { JSONFieldNot[any]("/c", nil) })
+	assert.Equal(t, Retry, ask(t, JSONFieldNot[any]("/c", 1.0), `{"c": [1]}`))
+	assert.Equal(t, Retry, ask(t, JSONFieldNot("/c", struct{ A any }{1.0}), `{"c": {"a": {}}}`))
 }
 
 func TestAConditionReadsNoFurtherThanItMust(t *testing.T) {

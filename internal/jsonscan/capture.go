@@ -2,9 +2,9 @@ package jsonscan
 
 import "strings"
 
-// The functions in this file take down the value that was looked for.
+// The methods in this file copy the value that was looked up into the buffer.
 
-// capture begins the value at b[i].
+// capture begins with the value whose first byte is b[i].
 func (s *Scanner) capture(b []byte, i int) int {
 	s.buf = s.buf[:0]
 	switch c := b[i]; {
@@ -21,7 +21,8 @@ func (s *Scanner) capture(b []byte, i int) int {
 	case c == 'n':
 		s.state, s.literal = capturingLiteral, "null"
 	case c == '{' || c == '[':
-		if s.keep(b[i : i+1]); !s.options.Containers {
+		s.keep(b[i : i+1])
+		if !s.options.Containers {
 			s.status = Found
 		}
 		s.state, s.depth = capturingContainer, 1
@@ -32,26 +33,27 @@ func (s *Scanner) capture(b []byte, i int) int {
 	return i
 }
 
-// captureString takes down a string to its end and sees whether it is one:
-// for what is handed over, unlike what is skipped, the scanner answers.
+// captureString captures a string up to its closing quote, and validates it.
 func (s *Scanner) captureString(b []byte, i int) int {
-	end := s.passString(b, i)
-	if s.keep(b[i:end]); s.status == More && !s.inString {
+	end := s.skipString(b, i)
+	s.keep(b[i:end])
+	if s.status == More && !s.inString {
 		s.status = Invalid
-		if _, ok := inside(s.buf); ok {
+		if _, ok := stringContent(s.buf); ok {
 			s.status = Found
 		}
 	}
 	return end
 }
 
-// captureNumber takes down a number. Only the byte after it tells its end.
+// captureNumber captures a number. Only the byte after it shows where it ends.
 func (s *Scanner) captureNumber(b []byte, i int) int {
 	end := i
-	for end < len(b) && inNumberSet(b[end]) {
+	for end < len(b) && isNumberByte(b[end]) {
 		end++
 	}
-	if s.keep(b[i:end]); s.status == More && end < len(b) {
+	s.keep(b[i:end])
+	if s.status == More && end < len(b) {
 		s.finishNumber()
 		if strings.IndexByte(" \n\r\t,]}", b[end]) < 0 {
 			s.status = Invalid
@@ -60,7 +62,7 @@ func (s *Scanner) captureNumber(b []byte, i int) int {
 	return end
 }
 
-// finishNumber judges the number that was taken down.
+// finishNumber validates the number that was captured.
 func (s *Scanner) finishNumber() {
 	s.status = Invalid
 	if isNumber(s.buf) {
@@ -68,7 +70,7 @@ func (s *Scanner) finishNumber() {
 	}
 }
 
-// captureLiteral takes down true, false or null.
+// captureLiteral captures true, false or null.
 func (s *Scanner) captureLiteral(b []byte, i int) int {
 	n := min(len(s.literal), len(b)-i)
 	if string(b[i:i+n]) != s.literal[:n] {
@@ -76,22 +78,25 @@ func (s *Scanner) captureLiteral(b []byte, i int) int {
 		return i
 	}
 	s.literal = s.literal[n:]
-	if s.keep(b[i : i+n]); s.status == More && s.literal == "" {
+	s.keep(b[i : i+n])
+	if s.status == More && s.literal == "" {
 		s.status = Found
 	}
 	return i + n
 }
 
-// captureContainer takes down an object or array to its closing bracket.
+// captureContainer captures an object or array up to its closing bracket.
 func (s *Scanner) captureContainer(b []byte, i int) int {
-	end := s.passInside(b, i)
-	if s.keep(b[i:end]); s.status == More && s.depth == 0 {
+	end := s.skipInside(b, i)
+	s.keep(b[i:end])
+	if s.status == More && s.depth == 0 {
 		s.status = Found
 	}
 	return end
 }
 
-// keep adds part to the value, unless that makes it longer than is allowed.
+// keep appends part to the value. If that makes it too long, the status is
+// TooLong.
 func (s *Scanner) keep(part []byte) {
 	limit := s.options.MaxValue
 	if limit <= 0 {

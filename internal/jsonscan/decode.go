@@ -1,57 +1,80 @@
 package jsonscan
 
 import (
+	"encoding/json"
 	"strconv"
 	"unicode/utf8"
 )
 
-// The functions in this file turn a raw value, as [Scanner.Value] returns it,
-// into one of Go's. Each reports whether raw is of its kind; what is not valid
-// JSON is of none.
+// The functions in this file decode a raw value, as [Scanner.Value] returns it.
+// They return false if raw is of another type, or not valid JSON.
 
-// Int returns the integer that raw stands for. It goes by the value, not by
-// the spelling: 0.0 and 1e3 are integers. So is a string that holds just such
-// a number, since APIs send both. What is not integral or does not fit is not.
-func Int(raw []byte) (int64, bool) {
-	d, ok := split(numberText(raw))
-	if !ok {
+// Int decodes an integer. It goes by the value, not by how it is written: 0.0
+// and 1e3 are integers. So are "0" and "1e3" as strings, since APIs send both.
+// If the number is not an integer, or out of T's range, Int returns false.
+func Int[T int | int8 | int16 | int32 | int64](raw []byte) (v T, ok bool) {
+	n, negative, ok := integer(numberText(raw))
+	if negative {
+		n = -n
+	}
+	v = T(n)
+	// Converting to T and back changes n if it does not fit into T. If T is
+	// int64, it changes the sign.
+	if !ok || uint64(v) != n || n != 0 && (v < 0) != negative {
 		return 0, false
 	}
-	return d.int64()
+	return v, true
 }
 
-// Float returns the float that is nearest to the number that raw is, or that
-// it holds as a string. A number beyond the range of float64 is not ok.
-func Float(raw []byte) (float64, bool) {
+// Uint is [Int] for unsigned integers. -0 is 0.
+func Uint[T uint | uint8 | uint16 | uint32 | uint64 | uintptr](raw []byte) (v T, ok bool) {
+	n, negative, ok := integer(numberText(raw))
+	v = T(n)
+	if !ok || uint64(v) != n || n != 0 && negative {
+		return 0, false
+	}
+	return v, true
+}
+
+// Float decodes a number, or a string that contains one, to the nearest T. It
+// returns false if the number is out of T's range.
+func Float[T float32 | float64](raw []byte) (v T, ok bool) {
 	text := numberText(raw)
 	if !isNumber(text) {
 		return 0, false
 	}
-	f, err := strconv.ParseFloat(string(text), 64)
-	return f, err == nil
+	bits := 64
+	if _, ok := any(v).(float32); ok {
+		bits = 32
+	}
+	f, err := strconv.ParseFloat(string(text), bits)
+	if err != nil {
+		return 0, false
+	}
+	return T(f), true
 }
 
-// Number returns, as it is spelt, the number that raw is, or that it holds as
-// a string: what an [encoding/json.Number] holds.
-func Number(raw []byte) (string, bool) {
+// Number returns a number, or what a string contains if that is a number, as it
+// is written.
+func Number(raw []byte) (json.Number, bool) {
 	text := numberText(raw)
 	if !isNumber(text) {
 		return "", false
 	}
-	return string(text), true
+	return json.Number(text), true
 }
 
-// String returns the string that raw is, decoded as encoding/json does: lone
-// surrogates and bytes that are not UTF-8 become U+FFFD.
+// String decodes a string. As in encoding/json, lone surrogates and bytes that
+// are not UTF-8 become U+FFFD.
 func String(raw []byte) (string, bool) {
-	text, ok := inside(raw)
+	text, ok := stringContent(raw)
 	if !ok {
 		return "", false
 	}
-	return string(decoded(text)), true
+	return string(decodeText(text)), true
 }
 
-// Bool returns the boolean that raw is.
+// Bool decodes a boolean.
 func Bool(raw []byte) (value, ok bool) {
 	switch string(raw) {
 	case "true":
@@ -62,17 +85,17 @@ func Bool(raw []byte) (value, ok bool) {
 	return false, false
 }
 
-// numberText returns what is a number if raw is one or holds one as a string.
+// numberText returns the content of raw if that is a string, else raw.
 func numberText(raw []byte) []byte {
-	if text, ok := inside(raw); ok {
-		return decoded(text)
+	if text, ok := stringContent(raw); ok {
+		return decodeText(text)
 	}
 	return raw
 }
 
-// decoded returns what text, the inside of a JSON string, means. Where it
-// means itself, it is returned as it is.
-func decoded(text []byte) []byte {
+// decodeText decodes the content of a JSON string. If there is nothing to decode
+// in it, it returns text itself.
+func decodeText(text []byte) []byte {
 	var out []byte
 	for i := 0; i < len(text); {
 		r, size := nextRune(text[i:])

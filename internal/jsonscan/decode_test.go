@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// none is what a value of another kind decodes to.
+// none means that a value is not decoded.
 const none = "-"
 
-// values are also the seeds of FuzzDecode. Each column but the first two is
-// what the function of that name makes of the raw value.
+// values are raw values, with the result of the function that each of the other
+// columns is named after. They are also the seeds of FuzzDecode.
 var values = []struct {
 	name, raw                            string
 	Int, Float, Number, String, BoolText string
@@ -94,9 +94,9 @@ func TestDecode(t *testing.T) {
 					t.Errorf("%s(%q): got %q, want %q", name, raw, text, want)
 				}
 			}
-			n, ok := Int(raw)
+			n, ok := Int[int64](raw)
 			check("Int", v.Int, n, ok)
-			f, ok := Float(raw)
+			f, ok := Float[float64](raw)
 			check("Float", v.Float, f, ok)
 			number, ok := Number(raw)
 			check("Number", v.Number, number, ok)
@@ -111,18 +111,18 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// An exponent costs nothing by being large, nor digits by being many.
+// Large exponents and many digits take neither time nor memory.
 func TestIntOfLongNumbers(t *testing.T) {
 	zeros := strings.Repeat("0", 1<<20)
 	for _, raw := range []string{"1" + zeros + "e-1048576", "0." + zeros + "1e1048577", "1." + zeros} {
-		if n, ok := Int([]byte(raw)); n != 1 || !ok {
+		if n, ok := Int[int64]([]byte(raw)); n != 1 || !ok {
 			t.Errorf("%.5s…: got %d %v, want 1", raw, n, ok)
 		}
 	}
-	if n, ok := Int([]byte("1" + zeros)); ok {
+	if n, ok := Int[int64]([]byte("1" + zeros)); ok {
 		t.Errorf("got %d, want none", n)
 	}
-	if f, ok := Float([]byte("-0")); !ok || !math.Signbit(f) {
+	if f, ok := Float[float64]([]byte("-0")); !ok || !math.Signbit(f) {
 		t.Errorf("got %v, want -0", f)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// feed gives a scanner head, the piece n times, and tail.
+// feed scans head, n times the piece, and tail.
 func feed(s *Scanner, head string, piece []byte, n int, tail string) Status {
 	s.Scan([]byte(head))
 	for range n {
@@ -16,7 +16,7 @@ func feed(s *Scanner, head string, piece []byte, n int, tail string) Status {
 	return s.End()
 }
 
-// Whatever a document holds, the scanner keeps no more of it than it was told.
+// No document makes the scanner buffer more than MaxValue.
 func TestScannerKeepsLittle(t *testing.T) {
 	const mebibyte = 1 << 20
 	xs := bytes.Repeat([]byte("x"), mebibyte)
@@ -87,7 +87,7 @@ func TestScannerAllocatesNothingInTheLongRun(t *testing.T) {
 		for _, piece := range pieces {
 			s.Scan(piece)
 		}
-		if n, ok := Int(s.Value()); n != 5000 || !ok {
+		if n, ok := Int[int64](s.Value()); n != 5000 || !ok {
 			t.Fatalf("got %q", s.Value())
 		}
 	})

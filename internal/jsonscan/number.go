@@ -5,40 +5,41 @@ import (
 	"math"
 )
 
-// isNumber reports whether raw is a number by JSON's grammar.
+// isNumber reports whether raw is a valid JSON number.
 func isNumber(raw []byte) bool {
-	_, ok := split(raw)
+	_, ok := parseDecimal(raw)
 	return ok
 }
 
-// inNumberSet reports whether c may stand in a number.
-func inNumberSet(c byte) bool {
+// isNumberByte reports whether a number can contain c.
+func isNumberByte(c byte) bool {
 	return '0' <= c && c <= '9' || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E'
 }
 
-// decimal is a number in its parts: whole and fraction are digits only, and
-// the value is whole.fraction times ten to the power of exponent.
+// decimal is a number: whole.fraction times ten to the power of exponent. whole
+// and fraction are digits.
 type decimal struct {
 	negative        bool
 	whole, fraction []byte
 	exponent        int64
 }
 
-// maxExponent is where a written exponent is cut off: far beyond what any
-// length of fraction could make up for, and far from overflow.
+// maxExponent limits the absolute value of an exponent. No document is long
+// enough for digits that make up for that many zeros.
 const maxExponent = 1 << 56
 
-// split takes a number apart and reports whether it is one.
-func split(raw []byte) (d decimal, ok bool) {
+// parseDecimal parses a JSON number. It returns false if raw is not one.
+func parseDecimal(raw []byte) (d decimal, ok bool) {
 	if len(raw) > 0 && raw[0] == '-' {
 		d.negative, raw = true, raw[1:]
 	}
-	d.whole, raw = digits(raw)
+	d.whole, raw = cutDigits(raw)
 	if len(d.whole) == 0 || len(d.whole) > 1 && d.whole[0] == '0' {
 		return d, false
 	}
 	if len(raw) > 0 && raw[0] == '.' {
-		if d.fraction, raw = digits(raw[1:]); len(d.fraction) == 0 {
+		d.fraction, raw = cutDigits(raw[1:])
+		if len(d.fraction) == 0 {
 			return d, false
 		}
 	}
@@ -53,7 +54,7 @@ func split(raw []byte) (d decimal, ok bool) {
 	if minus || len(raw) > 0 && raw[0] == '+' {
 		raw = raw[1:]
 	}
-	power, rest := digits(raw)
+	power, rest := cutDigits(raw)
 	for _, c := range power {
 		d.exponent = min(d.exponent*10+int64(c-'0'), maxExponent)
 	}
@@ -63,8 +64,8 @@ func split(raw []byte) (d decimal, ok bool) {
 	return d, len(power) > 0 && len(rest) == 0
 }
 
-// digits cuts the digits at the beginning of raw off.
-func digits(raw []byte) (run, rest []byte) {
+// cutDigits splits raw after the digits at its beginning.
+func cutDigits(raw []byte) (digits, rest []byte) {
 	n := 0
 	for n < len(raw) && '0' <= raw[n] && raw[n] <= '9' {
 		n++
@@ -72,10 +73,40 @@ func digits(raw []byte) (run, rest []byte) {
 	return raw[:n], raw[n:]
 }
 
-// int64 returns the number if it is integral and fits.
-func (d decimal) int64() (int64, bool) {
-	// Without the zeros at its end the number is an integer times a power of
-	// ten, and integral itself only if that power is not negative.
+// integer decodes a number to its absolute value and its sign. It returns false
+// if the number is not an integer, or its absolute value overflows a uint64.
+func integer(raw []byte) (n uint64, negative, ok bool) {
+	if n, ok := fewDigits(raw); ok {
+		return n, false, true
+	}
+	d, ok := parseDecimal(raw)
+	if !ok {
+		return 0, false, false
+	}
+	n, ok = d.integer()
+	return n, d.negative, ok
+}
+
+// fewDigits is a fast path of integer for most numbers: at most 18 digits, which
+// cannot overflow, and nothing else. It returns false for any other number.
+func fewDigits(raw []byte) (n uint64, ok bool) {
+	if len(raw) == 0 || len(raw) > 18 || raw[0] == '0' && len(raw) > 1 {
+		return 0, false
+	}
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n, true
+}
+
+// integer returns the absolute value of d. It returns false if d is not an
+// integer, or its absolute value overflows a uint64.
+func (d decimal) integer() (uint64, bool) {
+	// The digits without trailing zeros, times a power of ten, are the number.
+	// It is an integer if that power is not negative.
 	whole, fraction := d.whole, bytes.TrimRight(d.fraction, "0")
 	power := d.exponent - int64(len(fraction))
 	if len(fraction) == 0 {
@@ -85,10 +116,11 @@ func (d decimal) int64() (int64, bool) {
 	var n uint64
 	for _, part := range [...][]byte{whole, fraction} {
 		for _, c := range part {
-			if n > math.MaxInt64/10 {
+			digit := uint64(c - '0')
+			if n > (math.MaxUint64-digit)/10 {
 				return 0, false
 			}
-			n = n*10 + uint64(c-'0')
+			n = n*10 + digit
 		}
 	}
 	if n == 0 {
@@ -98,18 +130,10 @@ func (d decimal) int64() (int64, bool) {
 		return 0, false
 	}
 	for ; power > 0; power-- {
-		if n > math.MaxInt64/10 {
+		if n > math.MaxUint64/10 {
 			return 0, false
 		}
 		n *= 10
 	}
-	switch {
-	case n <= math.MaxInt64 && d.negative:
-		return -int64(n), true
-	case n <= math.MaxInt64:
-		return int64(n), true
-	case n == -math.MinInt64 && d.negative:
-		return math.MinInt64, true
-	}
-	return 0, false
+	return n, true
 }

@@ -1,17 +1,18 @@
 package jsonscan
 
-// The functions in this file follow the pointer through the document. Each
-// takes a piece and the place in it from which to go on, and returns the place
-// at which the next state begins.
+// The methods in this file follow the pointer through the document. Each takes
+// a piece and the offset of the next byte in it, and returns the offset from
+// which the scanner goes on, in the state that it has set.
 
-// value begins a value on the way, or the value that is looked for.
+// value enters an object or array on the way, or begins to capture the value.
 func (s *Scanner) value(b []byte, i int) int {
-	if i = space(b, i); i == len(b) {
+	i = skipSpace(b, i)
+	if i == len(b) {
 		return i
 	}
 	c := b[i]
 	if c == ']' {
-		s.status = Absent // the array is empty, or this is no JSON
+		s.status = Absent // the array is empty, or this is not JSON
 		return i
 	}
 	if s.level == len(s.steps) {
@@ -30,7 +31,7 @@ func (s *Scanner) value(b []byte, i int) int {
 	return i + 1
 }
 
-// enterArray goes on to the element with this index.
+// enterArray goes to the element with this index.
 func (s *Scanner) enterArray(index int) {
 	s.inArray, s.index = true, index
 	switch index {
@@ -40,16 +41,16 @@ func (s *Scanner) enterArray(index int) {
 		s.level++
 		s.state = beforeValue
 	default:
-		s.state = passing
+		s.state = skipping
 	}
 }
 
-// key compares a key of the object that was entered last. What follows a key
-// that is not the one is passed over; what follows the one decides, so that
-// the way never leads back and nothing has to be remembered of the levels
-// above.
+// key compares a key of the object that was entered last with the step. If they
+// differ, the member is skipped. If they are equal, the member decides: the
+// scanner never returns to a level above, and remembers nothing of it.
 func (s *Scanner) key(b []byte, i int) int {
-	if i = space(b, i); i == len(b) {
+	i = skipSpace(b, i)
+	if i == len(b) {
 		return i
 	}
 	if b[i] != '"' {
@@ -59,12 +60,13 @@ func (s *Scanner) key(b []byte, i int) int {
 		}
 		return i
 	}
+	i++
 	s.inString = true
-	if i++; i < len(b) && s.steps[s.level].beginsOtherwise(b[i]) {
-		s.state = passing
+	if i < len(b) && s.steps[s.level].cannotBegin(b[i]) {
+		s.state = skipping
 		return i
 	}
-	end := s.passString(b, i)
+	end := s.skipString(b, i)
 	if s.inString {
 		s.buf, s.state = s.buf[:0], inKey
 		s.keepKey(b[i:end])
@@ -74,37 +76,42 @@ func (s *Scanner) key(b []byte, i int) int {
 	return end
 }
 
-// restOfKey goes on with a key that began in an earlier piece.
+// restOfKey continues a key that began in an earlier piece.
 func (s *Scanner) restOfKey(b []byte, i int) int {
-	end := s.passString(b, i)
+	end := s.skipString(b, i)
 	if s.inString {
 		s.keepKey(b[i:end])
-	} else if s.keepKey(b[i : end-1]); s.state == inKey {
+		return end
+	}
+	s.keepKey(b[i : end-1])
+	if s.state == inKey {
 		s.compare(s.buf)
 	}
 	return end
 }
 
-// keepKey stores part of a key, unless it is too long to be the one.
+// keepKey buffers part of a key. If the key is longer than any that can equal
+// the step, its member is skipped instead.
 func (s *Scanner) keepKey(part []byte) {
-	if len(s.buf)+len(part) > s.steps[s.level].longestKey() {
-		s.state = passing
+	if len(s.buf)+len(part) > s.steps[s.level].maxKeyLength() {
+		s.state = skipping
 		return
 	}
 	s.buf = append(s.buf, part...)
 }
 
-// compare decides what becomes of the value after a key.
-func (s *Scanner) compare(raw []byte) {
-	s.state = passing
-	if s.steps[s.level].matches(raw) {
+// compare decides whether the member with this key is skipped.
+func (s *Scanner) compare(key []byte) {
+	s.state = skipping
+	if s.steps[s.level].equals(key) {
 		s.state = beforeColon
 	}
 }
 
-// colon passes the colon between the key that was looked for and its value.
+// colon goes past the colon between the key that was looked up and its value.
 func (s *Scanner) colon(b []byte, i int) int {
-	if i = space(b, i); i == len(b) {
+	i = skipSpace(b, i)
+	if i == len(b) {
 		return i
 	}
 	if b[i] != ':' {
@@ -116,13 +123,15 @@ func (s *Scanner) colon(b []byte, i int) int {
 	return i + 1
 }
 
-// pass goes over a value of no interest, and everything else up to the comma
-// after it. It sees strings, brackets and commas and nothing more, which makes
-// one state of the key, the colon, the value and what is around them.
-func (s *Scanner) pass(b []byte, i int) int {
-	for i < len(b) && s.state == passing {
+// skipMembers skips members or elements up to the next key that may equal the
+// step, to the element with the right index, or to the end of the container.
+// It distinguishes only strings, brackets and commas, so that the rest of a
+// key, the colon, the value and the space around them need no states of their
+// own.
+func (s *Scanner) skipMembers(b []byte, i int) int {
+	for i < len(b) && s.state == skipping {
 		if s.depth > 0 {
-			i = s.passInside(b, i)
+			i = s.skipInside(b, i)
 			continue
 		}
 		if !s.inString {
@@ -142,35 +151,38 @@ func (s *Scanner) pass(b []byte, i int) int {
 				s.inString = true
 			}
 		}
-		if i = s.passShort(b, i); s.inString {
-			i = s.passString(b, i)
+		i = s.skipShort(b, i)
+		if s.inString {
+			i = s.skipString(b, i)
 		}
 	}
 	return i
 }
 
-// next goes on after a comma: to the next key, or the next element.
+// next goes to the key or element after a comma.
 func (s *Scanner) next(b []byte, i int) int {
 	if !s.inArray {
 		s.state = beforeKey
 		return s.key(b, i)
 	}
-	if s.index--; s.index == 0 {
+	s.index--
+	if s.index == 0 {
 		s.level++
 		s.state = beforeValue
 	}
 	return i
 }
 
-// space returns the place of the first byte that is not white space.
-func space(b []byte, i int) int {
+// skipSpace returns the offset of the first byte that is not white space.
+func skipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
 	}
 	return i
 }
 
-// startsScalar reports whether a string, number or literal begins with c.
+// startsScalar reports whether c is the first byte of a string, number or
+// literal.
 func startsScalar(c byte) bool {
 	return c == '"' || c == '-' || '0' <= c && c <= '9' || c == 't' || c == 'f' || c == 'n'
 }

@@ -7,30 +7,28 @@ import (
 	"unicode/utf8"
 )
 
-// Pointer is a parsed JSON Pointer (RFC 6901). It is never changed after
-// [Parse], so any number of goroutines and scanners may share one. The zero
-// value points to the whole document, as Parse("") does.
+// Pointer is a parsed JSON Pointer (RFC 6901). It is immutable and may be shared
+// by goroutines. The zero value points to the whole document, as Parse("") does.
 type Pointer struct {
 	steps []step
 }
 
-// step is one reference token of a pointer. It names a member of an object
-// and, where it is written as an index, an element of an array: only the
-// document says which of the two is meant.
+// step is one reference token of a pointer. It names a member if the value at
+// that place is an object, or an element if it is an array.
 type step struct {
 	name  string
-	index int // notAnIndex where name is none
+	index int // of the element that name stands for, or notAnIndex
 }
 
-// notAnIndex marks a step that no element of an array answers to: a name, a
-// number with a leading zero, "-" (the element after the last one), a number
-// that no array reaches.
+// notAnIndex is the index of a step that no element has: a name, a number with a
+// leading zero, a number that overflows an int, or "-", which RFC 6901 has for
+// the element after the last.
 const notAnIndex = -1
 
-// Parse reads a pointer in its string form: empty for the whole document, or
-// steps that each begin with a slash, with ~1 for a slash and ~0 for a tilde
-// inside a step. Anything else is an error, and so is a pointer that is not
-// UTF-8, since no key can match it. Parse once, at set-up, and share.
+// Parse parses a pointer: empty for the whole document, or steps that each begin
+// with a slash, with ~1 for a slash and ~0 for a tilde in a step. It returns an
+// error for anything else, and for a pointer that is not UTF-8, since no key
+// can equal one of its steps.
 func Parse(pointer string) (Pointer, error) {
 	if pointer == "" {
 		return Pointer{}, nil
@@ -52,7 +50,7 @@ func Parse(pointer string) (Pointer, error) {
 	return p, nil
 }
 
-// unescape decodes ~0 and ~1 and reports whether there is no other tilde.
+// unescape decodes ~0 and ~1. It returns false if there is another tilde.
 func unescape(text string) (string, bool) {
 	for rest := text; ; {
 		_, after, found := strings.Cut(rest, "~")
@@ -64,11 +62,12 @@ func unescape(text string) (string, bool) {
 		}
 		rest = after
 	}
-	// ~1 first, as RFC 6901 demands: ~01 means ~1, not a slash.
+	// ~1 comes first, as RFC 6901 demands: ~01 is ~1, not a slash.
 	return strings.ReplaceAll(strings.ReplaceAll(text, "~1", "/"), "~0", "~"), true
 }
 
-// arrayIndex returns the element that name stands for inside an array.
+// arrayIndex returns the index of the element that name stands for, or
+// notAnIndex.
 func arrayIndex(name string) int {
 	if name == "" || name[0] < '0' || name[0] > '9' || name[0] == '0' && len(name) > 1 {
 		return notAnIndex
@@ -80,16 +79,18 @@ func arrayIndex(name string) int {
 	return n
 }
 
-// matches reports whether raw, a key as it stands between its quotes, means
-// the step's name. It decodes as it compares, so it allocates nothing and
-// leaves a key that differs at the first character that does.
-func (t *step) matches(raw []byte) bool {
+// equals reports whether raw, the content of a key, decodes to the step's name.
+// It decodes while it compares, and so allocates nothing.
+func (t *step) equals(raw []byte) bool {
 	name := t.name
+	// What is plain is compared byte by byte. Unless the next byte is plain as
+	// well, the rest may be equal though it is written in another way.
 	n := 0
-	for n < len(raw) && n < len(name) && raw[n] == name[n] && meansItself(raw[n]) {
+	for n < len(raw) && n < len(name) && raw[n] == name[n] && isPlain(raw[n]) {
 		n++
 	}
-	if raw, name = raw[n:], name[n:]; len(raw) == 0 || meansItself(raw[0]) {
+	raw, name = raw[n:], name[n:]
+	if len(raw) == 0 || isPlain(raw[0]) {
 		return len(raw) == 0 && name == ""
 	}
 	for len(raw) > 0 && name != "" {
@@ -103,19 +104,19 @@ func (t *step) matches(raw []byte) bool {
 	return len(raw) == 0 && name == ""
 }
 
-// beginsOtherwise reports whether no key that begins with c means the step's
-// name; c may be the quote after an empty one.
-func (t *step) beginsOtherwise(c byte) bool {
+// cannotBegin reports whether no key whose first byte is c equals the step. If
+// the key is empty, c is its closing quote.
+func (t *step) cannotBegin(c byte) bool {
 	if t.name == "" {
 		return c != '"'
 	}
-	return c != t.name[0] && meansItself(c)
+	return c != t.name[0] && isPlain(c)
 }
 
-// meansItself reports whether c is a character of its own in a JSON string, in
-// whatever company it stands.
-func meansItself(c byte) bool { return c < utf8.RuneSelf && c != '\\' }
+// isPlain reports whether c stands for itself in a JSON string: ASCII without the
+// backslash.
+func isPlain(c byte) bool { return c < utf8.RuneSelf && c != '\\' }
 
-// longestKey is the most raw bytes in which a key can still mean the step's
-// name: six, as in \u0041, for each byte of it. A longer one need not be kept.
-func (t *step) longestKey() int { return 6 * len(t.name) }
+// maxKeyLength returns the length of the longest key that can equal the step:
+// six bytes, as in \u0041, for each byte of its name.
+func (t *step) maxKeyLength() int { return 6 * len(t.name) }

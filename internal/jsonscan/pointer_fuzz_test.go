@@ -2,6 +2,7 @@ package jsonscan
 
 import (
 	"encoding/json"
+	"math"
 	"math/big"
 	"regexp"
 	"strings"
@@ -11,8 +12,8 @@ import (
 
 var indexSyntax = regexp.MustCompile(`\A(0|[1-9][0-9]*)\z`)
 
-// FuzzPointer holds the steps of a pointer to RFC 6901's grammar, and the keys
-// that they match to what encoding/json decodes.
+// FuzzPointer compares the steps of a pointer with RFC 6901's grammar, and the
+// keys that equal them with what encoding/json decodes.
 func FuzzPointer(f *testing.F) {
 	for _, pointer := range []string{"", "/", "//a/", "/0", "/120", "/01", "/-", "/-1", "/9223372036854775807",
 		"/9223372036854775808", "/a~1b", "/~01", "/~10", "/~0~0", "a", "/a~", "/~2", "/\xff", "/ä"} {
@@ -42,7 +43,7 @@ func FuzzPointer(f *testing.F) {
 
 func checkStep(t *testing.T, s *step, name string, key []byte) {
 	index := notAnIndex
-	if n, ok := new(big.Int).SetString(name, 10); ok && indexSyntax.MatchString(name) && n.IsInt64() {
+	if n, ok := new(big.Int).SetString(name, 10); ok && indexSyntax.MatchString(name) && n.IsInt64() && n.Int64() <= math.MaxInt {
 		index = int(n.Int64())
 	}
 	if s.name != name || s.index != index {
@@ -57,19 +58,19 @@ func checkStep(t *testing.T, s *step, name string, key []byte) {
 	for _, raw := range [][]byte{key, plain[1 : len(plain)-1], []byte(escaped.String())} {
 		var decoded string
 		if json.Unmarshal([]byte(`"`+string(raw)+`"`), &decoded) != nil {
-			continue // the scanner takes no such key for one
+			continue // such a document is invalid
 		}
-		if got := s.matches(raw); got != (decoded == name) {
+		if got := s.equals(raw); got != (decoded == name) {
 			t.Fatalf("key %q: got %v, and it means %q; the name is %q", raw, got, decoded, name)
 		}
 		first := append(raw, '"')[0]
-		if decoded == name && (len(raw) > s.longestKey() || s.beginsOtherwise(first)) {
-			t.Fatalf("key %q of %q: longer than %d, or begins otherwise", raw, name, s.longestKey())
+		if decoded == name && (len(raw) > s.maxKeyLength() || s.cannotBegin(first)) {
+			t.Fatalf("key %q of %q: longer than %d, or begins otherwise", raw, name, s.maxKeyLength())
 		}
 	}
 }
 
-// escape writes a character by one or two \u.
+// escape writes a character as \u and four digits, or two of these.
 func escape(c rune) string {
 	const digits = "0123456789abcdef"
 	unit := func(u rune) string {

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// topDepth is how deep a random document goes.
+// topDepth is the maximum depth of a random document.
 const topDepth = 5
 
-// generator writes random documents, in which everything is short, so that it
-// comes to lie in every way across words and pieces.
+// generator writes random documents. Strings and values are short, so that they
+// begin and end at every place in a word, block or piece.
 type generator struct {
 	*rand.Rand
 	out strings.Builder
@@ -24,14 +24,14 @@ func (g *generator) pick(texts ...string) string {
 	return text
 }
 
-// space writes white space, mostly none.
+// space writes white space, in most cases none.
 func (g *generator) space() {
 	for g.IntN(4) == 0 {
 		g.pick(" ", "\n", "\t\t", "\r\n      ")
 	}
 }
 
-// text writes the inside of a string.
+// text writes the content of a string.
 func (g *generator) text() {
 	for range g.IntN(1 + g.IntN(30)) {
 		g.pick("a", "b", "ab", "0", "{", "}", "[", "]", ",", ":", "y", "_", "ä", "😀", "\xff", "\xe2\x82",
@@ -125,6 +125,32 @@ func TestScannerOnRandomDocuments(t *testing.T) {
 		}
 		if err := checkLookup([]byte(g.out.String()), pointer, sizes, g.IntN(100)); err != nil {
 			t.Fatalf("seed %d, %q in %q in pieces of %d: %v", seed, pointer, g.out.String(), sizes, err)
+		}
+	}
+}
+
+// The result never depends on how a document is cut into pieces, not even if it is
+// invalid.
+func TestScannerOnRandomBytes(t *testing.T) {
+	n := 20_000
+	if testing.Short() {
+		n /= 10
+	}
+	for seed := range n {
+		r := rand.New(rand.NewPCG(uint64(seed), 1))
+		alphabet := `{}[]:,"\\""ab01 Yy_` + "\x7f\xa2\xdb"
+		alphabet = alphabet[:1+r.IntN(len(alphabet))]
+		doc := []byte(`{"b":[`)
+		for range r.IntN(300) {
+			doc = append(doc, alphabet[r.IntN(len(alphabet))])
+		}
+		doc = append(doc, `],"a":1}`...)
+		sizes := make([]byte, r.IntN(10))
+		for i := range sizes {
+			sizes[i] = byte(r.IntN(1 + r.IntN(200)))
+		}
+		if err := checkLookup(doc, "/a", sizes, r.IntN(100)); err != nil {
+			t.Fatalf("seed %d, %q in pieces of %d: %v", seed, doc, sizes, err)
 		}
 	}
 }

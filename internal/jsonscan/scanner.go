@@ -1,28 +1,31 @@
-// Package jsonscan finds one value in a JSON document while the document is
-// still arriving: it is handed the pieces as they come, keeps nothing of them
-// but the value that is looked for, and says so at the byte from which the
-// answer is certain.
+// Package jsonscan looks up one value in a JSON document that arrives in
+// pieces, and decodes it.
 //
-// On every valid document its verdict is that of a walk over
-// [encoding/json.Decoder.Token] in which the first of duplicate keys decides,
-// at every level. Validity itself is looked at only on the way: what is
-// skipped is passed over by its quotes and brackets alone, so on an invalid
-// document any verdict may come, but for a scalar that is no JSON value.
+// A [Scanner] reports its result at the first byte that makes it certain, and
+// keeps nothing of the document but the value. For every valid document the
+// result is that of a walk over [encoding/json.Decoder.Token] in which the first
+// of several equal keys decides. It does not depend on how the document is cut
+// into pieces.
+//
+// The document is not validated: the scanner skips what it does not look for by
+// quotes and brackets alone. An invalid document may therefore have any result.
+// But a string, number or literal that is found is always valid JSON.
 package jsonscan
 
-// Status says what a [Scanner] knows so far. All but More are final.
+// Status is what a [Scanner] knows so far. Every status but More is final.
 type Status uint8
 
 const (
-	// More means that nothing is certain yet: scan on, or call [Scanner.End].
+	// More means that the result is not certain yet. Call [Scanner.Scan] with
+	// the next piece or, if there is none, [Scanner.End].
 	More Status = iota
-	// Found means that the value is there, whole, in [Scanner.Value].
+	// Found means that the whole value is in [Scanner.Value].
 	Found
-	// Absent means that the document cannot have the value any more.
+	// Absent means that the document has no such value.
 	Absent
-	// Invalid means that the document is not JSON, or that it ended too early.
+	// Invalid means that the document is not JSON or is truncated.
 	Invalid
-	// TooLong means that the value is there, but longer than [Options].MaxValue.
+	// TooLong means that the value exceeds [Options].MaxValue.
 	TooLong
 )
 
@@ -35,83 +38,73 @@ func (s Status) String() string {
 	return names[s]
 }
 
-// Source is a reader that can also hand over its bytes without a copy.
-type Source interface {
-	// Next returns the bytes that follow, which are valid until the source is
-	// closed or used again. An error comes without bytes.
-	Next() ([]byte, error)
-}
-
-// DefaultMaxValue is the length to which a value is kept if the [Options]
-// don't say.
+// DefaultMaxValue is the maximum length of a value, in bytes, if
+// [Options].MaxValue is zero or negative.
 const DefaultMaxValue = 4 << 10
 
-// Options say what a [Scanner] hands over. The zero value suits a look-up of
-// a string, number or literal.
+// Options say which part of a value a [Scanner] keeps. The zero value suits
+// strings, numbers and literals.
 type Options struct {
-	// MaxValue is how many raw bytes of the value are kept at most, quotes
-	// included; a longer one ends in TooLong. Zero or negative means
-	// DefaultMaxValue.
+	// MaxValue is the maximum length of the value in bytes, quotes included. A
+	// longer one results in TooLong. Zero or negative means DefaultMaxValue.
 	MaxValue int
-	// Containers has an object or array kept whole, up to its closing bracket,
-	// of which only the nesting is checked. If false, it is Found at its
-	// opening bracket, and that bracket is the Value.
+	// Containers makes the scanner keep an object or array up to its closing
+	// bracket. Its content is not validated. If false, an object or array is
+	// Found at its opening bracket, and the value is that bracket.
 	Containers bool
 }
 
-// Scanner looks for one value in one document. [Scanner.Reset] makes it ready;
-// the zero value looks for the whole document. A Scanner that is used again
-// keeps its buffer, so that in the long run it allocates nothing. It must not
-// be used by two goroutines at once, nor be copied once it has been used.
+// Scanner looks up one value in one document. The zero value looks up the whole
+// document; [Scanner.Reset] prepares for another. Reset keeps the buffer, so a
+// scanner that is reused allocates nothing in the long run. A Scanner must not
+// be copied after first use, nor used by two goroutines at once.
 type Scanner struct {
 	steps   []step
 	options Options
 	status  Status
 	state   state
 
-	level   int // steps taken: containers entered on the way to the value
+	level   int // how many steps are taken, each into an object or array
 	inArray bool
-	index   int // elements to pass in the array that was entered last
+	index   int // elements to skip in the array that was entered last
 
-	depth    int    // containers entered of the value that is passed or captured
+	depth    int    // containers that are open within the value skipped or captured
 	inString bool   // inside a key or string
-	escaped  bool   // there, and after a backslash that escapes the next byte
-	plain    int    // place in the piece before which there is no backslash
-	literal  string // what has yet to come of true, false or null
+	escaped  bool   // the next byte follows a backslash that escapes it
+	literal  string // the rest of true, false or null that must follow
 
-	buf []byte // the value, or a key that came in more than one piece
+	buf []byte // the value, or the key if it is not in one piece
 }
 
-// state says what the next byte belongs to.
+// state is what the next byte belongs to.
 type state uint8
 
 const (
-	beforeValue     state = iota // the value of the last step taken
-	beforeKey                    // a key of the object entered, or its end
+	beforeValue     state = iota // the value after the last step
+	beforeKey                    // a key of the object that was entered last, or its end
 	inKey                        // a key that began in an earlier piece
-	beforeColon                  // after the key that was looked for
-	passing                      // a value of no interest, up to the comma after it
-	capturingString              // the value looked for, from here on
+	beforeColon                  // the colon after the key that was looked up
+	skipping                     // anything up to the next comma on this level
+	capturingString              // the value that was looked up, from here on
 	capturingNumber
 	capturingLiteral
 	capturingContainer
 )
 
-// Reset makes the scanner ready for a new document, in which it looks for what
-// p points to. It keeps the buffer, so an earlier [Scanner.Value] is lost.
+// Reset prepares the scanner to look up p in a new document. The last value is
+// no longer valid.
 func (s *Scanner) Reset(p Pointer, o Options) {
 	*s = Scanner{steps: p.steps, options: o, buf: s.buf[:0]}
 }
 
-// Scan looks at the next piece of the document, of any length, and returns
-// what is known after it. It keeps no reference to the piece. Once the status
-// is final, further pieces are not looked at.
+// Scan takes the next piece of the document, of any length, and returns the
+// status. It does not retain the piece. If the status is final already, the
+// piece is ignored.
 func (s *Scanner) Scan(piece []byte) Status {
-	s.plain = 0
 	for i := 0; i < len(piece) && s.status == More; {
 		switch s.state {
-		case passing:
-			i = s.pass(piece, i)
+		case skipping:
+			i = s.skipMembers(piece, i)
 		case beforeKey:
 			i = s.key(piece, i)
 		case inKey:
@@ -133,9 +126,9 @@ func (s *Scanner) Scan(piece []byte) Status {
 	return s.status
 }
 
-// End says that the document has ended, and returns the final status. Only a
-// number that is the whole document is complete just then; with any other
-// document that leaves the question open, it is Invalid.
+// End reports the end of the document and returns the final status. If the
+// document is a single number, this is what completes it. Otherwise a document
+// that ends while the status is More is Invalid.
 func (s *Scanner) End() Status {
 	switch {
 	case s.status != More:
@@ -147,8 +140,8 @@ func (s *Scanner) End() Status {
 	return s.status
 }
 
-// Value returns the value as it stands in the document once the status is
-// Found, and nil before. It is valid until the next [Scanner.Reset].
+// Value returns the value as it is written in the document if the status is
+// Found, else nil. It is valid until the next [Scanner.Reset].
 func (s *Scanner) Value() []byte {
 	if s.status != Found {
 		return nil

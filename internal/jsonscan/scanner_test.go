@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// document is a document of the tables below, and what is looked for in it.
+// document is a document, a pointer, and the result of looking it up.
 type document struct {
 	name, pointer, json string
 	status              Status
@@ -138,7 +138,7 @@ func TestScanner(t *testing.T) {
 	}
 }
 
-// Each document is given up to the byte that makes the answer certain.
+// Each document ends with the byte that makes the result certain.
 func TestScannerDecidesEarly(t *testing.T) {
 	for _, d := range []document{
 		{"string", "/a", `{"a":"x"`, Found, `"x"`},
@@ -221,7 +221,7 @@ func TestScannerZeroValue(t *testing.T) {
 	}
 }
 
-// mustParse parses a pointer that is right.
+// mustParse parses a valid pointer.
 func mustParse(t testing.TB, pointer string) Pointer {
 	t.Helper()
 	p, err := Parse(pointer)
@@ -231,7 +231,7 @@ func mustParse(t testing.TB, pointer string) Pointer {
 	return p
 }
 
-// lookup scans a document in pieces of the given size.
+// lookup scans doc in pieces of size bytes.
 func lookup(p Pointer, o Options, doc string, size int) (Status, string) {
 	var s Scanner
 	s.Reset(p, o)

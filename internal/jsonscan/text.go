@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// nextRune decodes the first character of s, the inside of a JSON string, as
-// encoding/json does: a lone surrogate and each byte that is not UTF-8 become
-// U+FFFD. It returns the number of bytes read, 0 where s begins with something
-// that may not stand in a JSON string. s must not be empty.
+// nextRune decodes the first character of s, which is part of the content of a
+// JSON string and not empty. As in encoding/json, a lone surrogate or a byte that
+// is not UTF-8 becomes U+FFFD. nextRune returns the character's length in s, or
+// zero if s begins with what is not allowed in a string.
 func nextRune(s []byte) (rune, int) {
 	switch c := s[0]; {
 	case c == '\\':
@@ -21,7 +21,7 @@ func nextRune(s []byte) (rune, int) {
 	return utf8.DecodeRune(s)
 }
 
-// nextEscape is nextRune for an s that begins with a backslash.
+// nextEscape is nextRune if s begins with a backslash.
 func nextEscape(s []byte) (rune, int) {
 	if len(s) < 2 {
 		return 0, 0
@@ -47,8 +47,7 @@ func nextEscape(s []byte) (rune, int) {
 	case !utf16.IsSurrogate(r):
 		return r, 6
 	}
-	// A surrogate without its other half is replaced alone: what follows it,
-	// though it may be an escape too, is the next character.
+	// If what follows is not the other half, it is a character of its own.
 	if low, ok := hexEscape(s[6:]); ok {
 		if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
 			return pair, 12
@@ -57,7 +56,8 @@ func nextEscape(s []byte) (rune, int) {
 	return utf8.RuneError, 6
 }
 
-// hexEscape decodes the \uXXXX at the beginning of s.
+// hexEscape decodes \uXXXX at the beginning of s. It returns false if there is
+// none.
 func hexEscape(s []byte) (rune, bool) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return 0, false
@@ -79,9 +79,9 @@ func hexEscape(s []byte) (rune, bool) {
 	return r, true
 }
 
-// inside returns what stands between the quotes of raw, and whether raw is a
-// JSON string at all.
-func inside(raw []byte) ([]byte, bool) {
+// stringContent returns what is between the quotes of raw. It returns false if
+// raw is not a valid JSON string.
+func stringContent(raw []byte) ([]byte, bool) {
 	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
 		return nil, false
 	}
