@@ -237,8 +237,8 @@ func Example_pollJob() {
 	defer cancel()
 
 	req, _ := http.NewRequestWithContext(ctx, "GET", server.URL+"/jobs/7", nil)
-	printAnswer(client.Do(req))
-	// Output: answer 3: {"state": "done"}
+	printResponse(client.Do(req))
+	// Output: response 3: {"state": "done"}
 }
 
 // Another policy for some paths, also inside an SDK. The policies are made once.

@@ -21,8 +21,8 @@ import (
 	"github.com/seed-552c89fc/insist/insisttest"
 )
 
-// exampleServer answers with these statuses, one after the other, and goes on
-// with the last one. Status 0 is no answer: it closes the connection.
+// exampleServer responds with these statuses, one after the other, and goes on with
+// the last one. Status 0 is no response: it closes the connection.
 func exampleServer(statuses ...int) *httptest.Server {
 	var requests atomic.Int32
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -36,7 +36,7 @@ func exampleServer(statuses ...int) *httptest.Server {
 
 // A RetryTransport goes into any http.Client, also into that of an SDK.
 func ExampleRetryTransport() {
-	server := exampleServer(503, 0, 200) // 0: no answer
+	server := exampleServer(503, 0, 200) // 0: no response
 	defer server.Close()
 
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: insist.Standard()}}
@@ -77,9 +77,9 @@ func ExampleRetryTransport_function() {
 	// Output: <nil>
 }
 
-// When the attempts are used up, the last answer is handed over as it came: it
-// is not turned into an error.
-func ExampleRetryTransport_lastAnswer() {
+// When the attempts are used up, the last response is handed over as it came: it is
+// not turned into an error.
+func ExampleRetryTransport_lastResponse() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "still down", http.StatusBadGateway)
 	}))
@@ -128,8 +128,8 @@ func ExamplePolicy() {
 	// 4 200 success
 }
 
-// Standard takes a 404 for an answer. The zero Policy takes it for a failure, as
-// any status above 400, and asks again.
+// To Standard a 404 is an ordinary response. To the zero Policy it is a failure, as any
+// status above 400, and requested again.
 func ExampleStandard() {
 	server := exampleServer(404)
 	defer server.Close()
@@ -172,7 +172,7 @@ func ExampleEditPolicy() {
 	// Output: 503 after 1 attempt
 }
 
-// A record tells what a call took, also one that succeeded.
+// A record has the attempts of a call, also of one that succeeded.
 func ExampleWithRecord() {
 	server := exampleServer(503, 429, 200)
 	defer server.Close()
@@ -198,7 +198,7 @@ func ExampleWithRecord() {
 }
 
 // A Twirp service says 408 where the caller's deadline has passed or the call was
-// canceled. To Standard a 408 is a failure that may pass; here it is an answer.
+// canceled. To Standard a 408 is a failure that may pass; here it is a result.
 // (For rate limits, as GitHub's by 403, there is the package ratelimit.)
 func ExamplePolicy_classify() {
 	server := exampleServer(408, 200)
@@ -226,7 +226,7 @@ func ExamplePolicy_classify() {
 // A search by POST changes nothing, so that it may be retried also where its response
 // was lost. For all other requests the default rule counts.
 func ExamplePolicy_idempotent() {
-	server := exampleServer(0, 200) // 0: no answer
+	server := exampleServer(0, 200) // 0: no response
 	defer server.Close()
 
 	policy := insist.Standard()
@@ -349,8 +349,7 @@ func ExampleExponential() {
 	// 1s true
 }
 
-// A small answer breaks off in the middle. With MaxWholeBytes the caller never
-// sees that.
+// A small response is truncated. With MaxWholeBytes the caller never sees that.
 func ExamplePolicy_maxWholeBytes() {
 	server := httptest.NewServer(insisttest.NewScript(
 		insisttest.CutAfter(10, insisttest.JSON(200, `{"stock": {"apple": 5}}`)),
@@ -374,7 +373,7 @@ func ExamplePolicy_maxWholeBytes() {
 }
 
 // The line breaks after each 400 KB of a file of 1 MB. With ResumeDownloads the
-// body goes on by itself; here OnAttempt tells of it.
+// body is resumed by itself; here OnAttempt shows it.
 func ExamplePolicy_resumeDownloads() {
 	file := bytes.Repeat([]byte("0123456789"), 100_000)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -410,7 +409,7 @@ func ExamplePolicy_resumeDownloads() {
 	// true <nil>
 }
 
-// brittle is the writer of an answer whose connection breaks after left bytes.
+// brittle is the writer of a response whose connection breaks after left bytes.
 type brittle struct {
 	http.ResponseWriter
 	left int
