@@ -64,13 +64,13 @@ func ExampleJSONField_qingCloud() {
 	defer server.Close()
 
 	policy := insist.Standard()
-	policy.Backoff = insist.Constant(time.Millisecond)
-	policy.Idempotent = func(req *http.Request) bool {
-		return strings.HasPrefix(req.URL.Query().Get("action"), "Describe")
-	}
 	policy.RetryableBody = insist.JSONField("/ret_code", func(code int) bool {
 		return code == 5000 || code == 5100
 	})
+	policy.Idempotent = func(req *http.Request) bool {
+		return strings.HasPrefix(req.URL.Query().Get("action"), "Describe")
+	}
+	policy.Backoff = insist.Constant(time.Millisecond)
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
 	printResponse(client.Get(server.URL + "/iaas/?action=DescribeInstances"))

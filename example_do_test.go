@@ -34,12 +34,13 @@ func (i *inventory) Move(_ context.Context, item, from, to string) error {
 	return err
 }
 
-// Without a condition every error is tried again.
+// Without a condition every error is retried.
 func ExampleDo() {
 	shop := &inventory{failures: 2}
 	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+	ctx := context.Background()
 
-	n, err := insist.Do(context.Background(), policy, func(ctx context.Context) (int, error) {
+	n, err := insist.Do(ctx, policy, func(ctx context.Context) (int, error) {
 		return shop.Count(ctx, "apple")
 	})
 	fmt.Println(n, err, "after", shop.calls, "calls")
@@ -94,8 +95,9 @@ func ExamplePolicy_name() {
 func ExampleDo_permanent() {
 	shop := &inventory{failures: 9}
 	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+	ctx := context.Background()
 
-	_, err := insist.Do(context.Background(), policy, func(ctx context.Context) (int, error) {
+	_, err := insist.Do(ctx, policy, func(ctx context.Context) (int, error) {
 		n, err := shop.Count(ctx, "apple")
 		return n, insist.Permanent(err)
 	})
@@ -185,7 +187,7 @@ func ExampleDo_transport() {
 	// transport alone: 3
 }
 
-// Errors of several types are tried again, and no others.
+// Errors of several types are retried, and no others.
 func ExampleErrorAs_severalTypes() {
 	policy := insist.Policy{
 		Backoff: insist.Constant(time.Millisecond),
@@ -249,7 +251,7 @@ func ExampleFunc_otherShapes() {
 }
 
 // With a condition on the value and one on the error either is enough. With that
-// on the value alone no error would be tried again.
+// on the value alone no error would be retried.
 func ExampleFunc_condition() {
 	stock := []int{0, 0, 12}
 	calls := 0
@@ -275,8 +277,9 @@ func ExampleFunc_condition() {
 func ExampleAttempts() {
 	shop := &inventory{failures: 2}
 	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+	ctx := context.Background()
 
-	tries, failed := insist.Attempts(context.Background(), policy)
+	tries, failed := insist.Attempts(ctx, policy)
 	for try := range tries {
 		n, err := shop.Count(try.Context(), "apple")
 		if err != nil {

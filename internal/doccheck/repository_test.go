@@ -79,6 +79,20 @@ func isTested(name string) bool {
 	return strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "examples/")
 }
 
+// tested has the lines of the files that are tested.
+var tested = sync.OnceValue(func() (files [][]string) {
+	for name, text := range repo().code {
+		if isTested(name) {
+			files = append(files, strings.Split(text, "\n"))
+		}
+	}
+	return files
+})
+
+func isInTests(block []string) bool {
+	return slices.ContainsFunc(tested(), func(file []string) bool { return InCode(block, file) })
+}
+
 // isGuide reports whether a page is one of those that a user of the library reads
 // first, or a contributor.
 func isGuide(name string) bool {
@@ -99,17 +113,26 @@ func blocks(t *testing.T, langs ...string) func(yield func(*Page, Block) bool) {
 
 // TestGoBlocks: all Go code that pages show stands in a test or in a program.
 func TestGoBlocks(t *testing.T) {
-	var tested [][]string
-	for name, text := range repo().code {
-		if isTested(name) {
-			tested = append(tested, strings.Split(text, "\n"))
-		}
-	}
 	for p, b := range blocks(t, "go") {
-		if !slices.ContainsFunc(tested, func(file []string) bool { return InCode(b.Lines, file) }) {
+		if !isInTests(b.Lines) {
 			t.Errorf("%s:%d: no test or example has this code; copy it from there, or there (a line %q leaves lines out):\n%s",
 				p.Path, b.Line, elided, strings.Join(b.Lines, "\n"))
 		}
+	}
+}
+
+// TestReferenceCode: nor does the package comment of the core show other code.
+func TestReferenceCode(t *testing.T) {
+	var block []string
+	for _, line := range append(strings.Split(repo().code["doc.go"], "\n"), "") {
+		if code, ok := strings.CutPrefix(line, "//\t"); ok {
+			block = append(block, code)
+			continue
+		}
+		if text := strings.Join(block, "\n"); strings.Contains(text, "insist.") && !isInTests(block) {
+			t.Errorf("doc.go: no test or example has this code:\n%s", text)
+		}
+		block = nil
 	}
 }
 
