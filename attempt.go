@@ -56,6 +56,14 @@ type Attempt struct {
 	// Reason says why another attempt follows, or why none does.
 	Reason Reason
 
+	// ConnRetired reports that the attempt timed out, and that its HTTP/2 connection
+	// was taken out of use because of that: no later request is sent on it, requests
+	// in flight on it go on. Of the attempts that time out on one connection only the
+	// first report it. False means that the connection had been retired or closed
+	// before, that none is known, or HTTP/1, where net/http closes the connection of
+	// each request that times out.
+	ConnRetired bool
+
 	// Amended reports that this replaces an earlier report of the same attempt: its
 	// wait was cut short, or its body was truncated and is to be resumed. Zero means
 	// that this is the first report.
@@ -168,6 +176,9 @@ func (a Attempt) LogValue() slog.Value {
 	if a.Held != 0 {
 		attrs = append(attrs, slog.Duration("held", a.Held))
 	}
+	if a.ConnRetired {
+		attrs = append(attrs, slog.Bool("conn_retired", true))
+	}
 	if a.Wait != 0 {
 		attrs = append(attrs, slog.Duration("wait", a.Wait))
 	}
@@ -189,8 +200,9 @@ func (a Attempt) MarshalJSON() ([]byte, error) {
 		Wait     time.Duration `json:"wait,omitempty"`
 		Retry    bool          `json:"retry"`
 		Reason   Reason        `json:"reason"`
+		Retired  bool          `json:"conn_retired,omitempty"`
 		Amended  bool          `json:"amended,omitempty"`
-	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.Amended})
+	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.ConnRetired, a.Amended})
 }
 
 // GoString is String: %#v would print the text of the error.
@@ -205,6 +217,9 @@ func (a Attempt) String() string {
 		fmt.Fprintf(&b, "held back for %v, ", rounded(a.Held))
 	}
 	fmt.Fprintf(&b, "%s after %v (%s)", a.result(), rounded(a.Duration), a.Reason)
+	if a.ConnRetired {
+		b.WriteString(", connection retired")
+	}
 	switch {
 	case a.Retry:
 		fmt.Fprintf(&b, ", wait %v", rounded(a.Wait))

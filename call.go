@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/conn"
 	"github.com/seed-552c89fc/insist/internal/download"
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/reqbody"
@@ -28,6 +29,7 @@ type call struct {
 	bucket     bucketKey     // of that host
 	begun      time.Time     // if MaxElapsed asks for it
 	limit      wait.Limit    // of the last attempt, if attempts are cancelable
+	conns      *conn.Guard   // nil where no connection is watched over
 	idempotent ruleResult    // of Policy.Idempotent
 	traced     bool          // non-idempotent attempts: was anything sent?
 	copied     bool          // the first attempt is a copy, too
@@ -152,6 +154,7 @@ func (c *call) decide() action {
 			c.last.hold, c.last.pause = c.hold.until(c.req, "")
 		}
 	}
+	c.guardConns()
 	next := c.policy.bound(c.req.Context(), &c.last, a)
 	if c.part != nil && !next.retry {
 		next = c.takePart(next)
@@ -181,6 +184,12 @@ func (c *call) attempt(n int) error {
 	}
 	c.host, c.bucket = hostOf(&out.Request), c.policy.hostKey(out.Request.URL)
 	resp, err := c.send(out)
+	for tries := 1; err != nil && tries < maxRefused && c.sendAnew(); tries++ {
+		if out, err = c.outgoing(n); err != nil {
+			return err
+		}
+		resp, err = c.send(out)
+	}
 	c.note(n, &out.tracker, resp, err)
 	return nil
 }

@@ -35,6 +35,7 @@ type outcome struct {
 	held       time.Duration // by a Cooldown, before it began
 	hold       time.Duration // by a Cooldown, until the next one may begin
 	pause      time.Duration // until the pause ends that holds it
+	retired    bool          // it timed out, and its connection was taken out of use
 	more       bool          // the response's body is a complete part of what it is resumed for
 	status     ruleResult    // of RetryableStatus to resp
 }

@@ -312,6 +312,29 @@
 // on HTTP/2 one that the server did not process. To insist that is one attempt. What
 // must not be repeated is sent in a form that net/http does not repeat.
 //
+// # Connections that went silent
+//
+// This is for the connections that die unnoticed: a NAT table forgets one, a laptop
+// sleeps, a node is drained. Nothing arrives any more, and TCP notices after many
+// minutes. An attempt without a time limit hangs for as long; so set PerAttemptTimeout,
+// or, for the response's head alone, ResponseHeaderTimeout of an *http.Transport of your
+// own. Where the base is net/http's transport, the attempt that timed out is then the
+// last on its connection:
+//
+//   - HTTP/2: no later request, of this call or of others, is sent on the connection.
+//     Requests in flight on it go on, and it is closed after the last; see
+//     Attempt.ConnRetired. So one dead connection costs one attempt. It costs two
+//     where the base has the time limit, or where the transport is not found below
+//     the base, since a wrapper has no method WrappedRoundTripper. A server that is
+//     slow rather than dead costs its clients a new connection for an attempt that
+//     times out, as on HTTP/1.
+//   - HTTP/1: net/http closes the connection. Others to that host that were kept idle
+//     since before the attempt may have died with it; later attempts of the call
+//     close those instead of being sent on them, and dial. The same holds after a
+//     kept connection broke.
+//
+// Connections to other hosts are left alone.
+//
 // # What is not done
 //
 // These are the limits, on HTTP/1 and HTTP/2 alike. A response is judged by its head,

@@ -65,10 +65,16 @@ func (c *call) copy(n int) *outgoing {
 		c.limit = wait.NewLimit(ctx, c.policy.PerAttemptTimeout)
 		ctx = c.limit.Context()
 	}
+	watch := c.watch()
 	if c.traced {
-		ctx = httptrace.WithClientTrace(ctx, out.tracker.Trace(timed))
+		out.tracker.Track(timed)
+	}
+	if c.traced || watch != nil {
+		watch.Hook(out.tracker.Trace())
+		ctx = httptrace.WithClientTrace(ctx, out.tracker.Trace())
 	}
 	out.Request = *c.req.WithContext(ctx)
+	out.Request.Close = out.Request.Close || c.conns.Marks()
 	if n > 1 {
 		out.own = c.given.restore(&out.Request)
 	}

@@ -73,9 +73,10 @@ type Policy struct {
 	// than MaxPeekTime; the caller's reading of that response is not cut. An
 	// attempt that takes longer fails with an error whose Timeout method reports
 	// true and that matches context.DeadlineExceeded; it is judged as any error
-	// is. A function gets a context that ends after this time or when the
-	// function returns; but if it returns an *http.Response in time, that can be
-	// read to its end. Transport and functions.
+	// is. On HTTP/2 no later request is sent on its connection, on which requests in
+	// flight go on; see Attempt.ConnRetired. A function gets a context that ends after
+	// this time or when the function returns; but if it returns an *http.Response in
+	// time, that can be read to its end. Transport and functions.
 	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
 

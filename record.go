@@ -156,6 +156,7 @@ func (r *reporter) report(o *outcome, a action) {
 	r.last = Attempt{
 		Number: r.before + o.number, Name: before.Name, Err: o.err, Duration: time.Since(r.start), Held: o.held,
 		Wait: a.wait, Retry: a.retry, Reason: a.reason,
+		ConnRetired: o.retired,
 	}
 	if before.Number == r.last.Number {
 		r.last.Status, r.last.Amended = before.Status, true

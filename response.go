@@ -133,7 +133,9 @@ func (c *call) finish() (*http.Response, error) {
 	case head.IsEmpty(resp) || resp.StatusCode == http.StatusSwitchingProtocols:
 		c.limit.End() // after a 101 the connection no longer depends on the context
 	case c.policy.BodyIdleTimeout > 0 && head.HasBody(c.req, resp):
-		resp.Body = c.lastAttempt().BoundIdle(resp.Body)
+		last := c.lastAttempt()
+		last.Cancel = c.guardBody()
+		resp.Body = last.BoundIdle(resp.Body)
 	case c.last.body == nil: // an opened body ends the context itself
 		resp.Body = c.limit.Body(resp.Body)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/conn"
 	"github.com/seed-552c89fc/insist/internal/download"
 	"github.com/seed-552c89fc/insist/internal/head"
 	"github.com/seed-552c89fc/insist/internal/wait"
@@ -24,6 +25,7 @@ type resumption struct {
 	number   int            // of the last attempt, from the last progress on
 	host     string         // of the last attempt
 	bucket   bucketKey      // of that host
+	conns    *conn.Guard    // of that attempt and those before
 	head     *http.Response // of the last attempt; nil if the caller has it
 
 	first     head.Range // what the response's body is
@@ -48,6 +50,7 @@ func (c *call) resumption() *resumption {
 	s := &resumption{
 		base: c.base, policy: c.policy, values: c.values, req: c.req, begun: c.begun,
 		reporter: c.reporter, number: c.last.number, host: c.last.host, bucket: c.last.bucket, first: first, validator: v, obstacle: why,
+		conns: c.conns,
 	}
 	if c.given.taken {
 		given := c.given
@@ -88,12 +91,13 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 	c := call{
 		base: s.base, policy: &policy, values: s.values, req: req, waiter: wait.ForRequest(req),
 		host: s.host, bucket: s.bucket, idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
+		conns: s.conns,
 	}
 	resp, err := c.run(outcome{
 		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, bucket: s.bucket, begun: s.begun,
 		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
 	})
-	s.reporter, s.number, s.host, s.bucket = c.reporter, c.last.number, c.last.host, c.last.bucket
+	s.reporter, s.conns, s.number, s.host, s.bucket = c.reporter, c.conns, c.last.number, c.last.host, c.last.bucket
 	switch {
 	case p.Taken():
 		head := *resp

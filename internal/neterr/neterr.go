@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -115,7 +116,29 @@ func IsUnprocessed(err error) bool {
 		// net/http counts a PROTOCOL_ERROR among these; it proves nothing.
 		return !strings.Contains(text, "PROTOCOL_ERROR")
 	}
+	// Said of a body without GetBody. net/http would have repeated the request only
+	// because it was given a connection of HTTP/2 that took none any more.
+	if strings.HasPrefix(text, "net/http: cannot rewind body after connection loss") {
+		return true
+	}
 	// Both are said only of a stream above the last one that the GOAWAY names.
 	return strings.HasPrefix(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
 		strings.HasPrefix(text, "http2: Transport received GOAWAY from server")
 }
+
+// IsBroken reports whether err says that a connection, once made, broke.
+func IsBroken(err error) bool {
+	for _, target := range []error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED,
+	} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	text := err.Error()
+	return strings.Contains(text, "http: server closed idle connection") ||
+		strings.Contains(text, "transport connection broken")
+}
+
+// IsHTTP2 reports whether err is of HTTP/2, as its text says.
+func IsHTTP2(err error) bool { return strings.HasPrefix(err.Error(), "http2: ") }

@@ -27,6 +27,7 @@ func TestUnprocessedByItsText(t *testing.T) {
 		"http2: Transport: cannot retry err [... PROTOCOL_ERROR] after":             false,
 		"http2: Transport received Server's graceful shutdown GOAWAY":               true,
 		"http2: server sent GOAWAY and closed the connection; LastStreamID=1":       false,
+		"net/http: cannot rewind body after connection loss":                        true,
 		"the server said: stream error: stream ID 1; REFUSED_STREAM; and then more": false,
 	} {
 		assert.Equal(t, want, IsUnprocessed(errors.New(text)), text)
@@ -74,5 +75,26 @@ func TestClass(t *testing.T) {
 		{"*errors.errorString", io.ErrShortWrite},
 	} {
 		assert.Equal(t, c.want, Class(c.err), "%v", c.err)
+	}
+}
+
+func TestIsBroken(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{io.EOF, true},
+		{io.ErrUnexpectedEOF, true},
+		{fmt.Errorf("read: %w", net.ErrClosed), true},
+		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
+		{&net.OpError{Op: "write", Err: syscall.EPIPE}, true},
+		{errors.New("http: server closed idle connection"), true},
+		{errors.New("net/http: HTTP/1.x transport connection broken: malformed HTTP response"), true},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
+		{&net.DNSError{}, false},
+		{timeoutError{}, false},
+		{errors.New("the server said: EOF"), false},
+	} {
+		assert.Equal(t, c.want, IsBroken(c.err), "%v", c.err)
 	}
 }
