@@ -1,7 +1,7 @@
-// Package insist retries HTTP requests safely: it repeats only what may be repeated,
-// sends each request body in full, waits as the server asks, and ends its retries
-// while a service is down. [RetryTransport] is an [http.RoundTripper] for any
-// [http.Client], also for the one inside an SDK:
+// Package insist retries HTTP requests safely: only requests that may be repeated, each
+// with its whole body, after the wait that the server asks for, and not while the
+// service is down. [RetryTransport] is an [http.RoundTripper] for any [http.Client],
+// also for the one inside an SDK:
 //
 //	client := &http.Client{
 //		Transport: &insist.RetryTransport{Policy: insist.Standard()},
