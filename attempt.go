@@ -36,7 +36,7 @@ type Attempt struct {
 	Status int
 
 	// Err is the attempt's error. With a Status it is the one in which the body
-	// broke off. If nil, the attempt ended in a response or a value.
+	// was truncated. If nil, the attempt ended in a response or a value.
 	Err error
 
 	// Duration is how long the attempt took, until its outcome was judged.
@@ -68,9 +68,9 @@ type Attempt struct {
 	// each request that times out.
 	ConnRetired bool
 
-	// Amended reports that this takes the place of what was told of the same
-	// attempt before: its wait was cut short, or its body broke off and is to be
-	// resumed. Zero means that this is the first that is told of it.
+	// Amended reports that this replaces an earlier report of the same attempt: its
+	// wait was cut short, or its body was truncated and is to be resumed. Zero means
+	// that this is the first report.
 	Amended bool
 }
 
@@ -248,7 +248,7 @@ func (a Attempt) String() string {
 }
 
 // result says what came of the attempt: a status, the class of its error, or
-// both where a body broke off.
+// both where a body was truncated.
 func (a Attempt) result() string {
 	switch {
 	case a.Status != 0 && a.Err != nil:
