@@ -20,13 +20,19 @@ type Tracker struct {
 
 // Trace returns the hooks to put into the attempt's context. They may be called
 // after the attempt has ended. timed means that the attempt has a time limit of our
-// own.
-func (t *Tracker) Trace(timed bool) *httptrace.ClientTrace {
+// own. A guard, if there is one, keeps net/http from repeating the request.
+func (t *Tracker) Trace(timed bool, guard *Guard) *httptrace.ClientTrace {
 	if timed {
 		t.trace.GotConn = t.gotConn
 	}
 	t.trace.GetConn = t.getConn
 	t.trace.WroteHeaders = t.wroteHeaders
+	if guard != nil {
+		guard.tracker = t
+		t.trace.GotConn = guard.gotConn
+		t.trace.WroteHeaders = guard.wroteHeaders
+		t.trace.GotFirstResponseByte = guard.gotFirstResponseByte
+	}
 	return &t.trace
 }
 
