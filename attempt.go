@@ -42,6 +42,10 @@ type Attempt struct {
 	// Duration is how long the attempt took, until its outcome was judged.
 	Duration time.Duration
 
+	// Beside is how long the attempt before this one had been in flight when this one was
+	// begun beside it; see Hedge. Zero means that it began after that one's end.
+	Beside time.Duration
+
 	// Held is how long a Cooldown held the attempt back before it began, beside the
 	// wait that the attempt before it asked for. Zero means that it did not.
 	Held time.Duration
@@ -105,6 +109,10 @@ const (
 	// ReasonDecision means that Classify decided, or the server by its
 	// x-should-retry header, or the body of a loop by leaving it.
 	ReasonDecision Reason = "decision"
+
+	// ReasonOvertaken ends an attempt, not the call: another one that was in flight at the
+	// same time brought the result; see Hedge. Retry is set.
+	ReasonOvertaken Reason = "overtaken"
 
 	// ReasonMaybeDone ends a call: the request is not idempotent, and the server
 	// may have acted on it.
@@ -173,6 +181,9 @@ func (a Attempt) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("error", a.Class()))
 	}
 	attrs = append(attrs, slog.Duration("duration", a.Duration))
+	if a.Beside != 0 {
+		attrs = append(attrs, slog.Duration("beside", a.Beside))
+	}
 	if a.Held != 0 {
 		attrs = append(attrs, slog.Duration("held", a.Held))
 	}
@@ -196,13 +207,14 @@ func (a Attempt) MarshalJSON() ([]byte, error) {
 		Status   int           `json:"status,omitempty"`
 		Error    string        `json:"error,omitempty"`
 		Duration time.Duration `json:"duration"`
+		Beside   time.Duration `json:"beside,omitempty"`
 		Held     time.Duration `json:"held,omitempty"`
 		Wait     time.Duration `json:"wait,omitempty"`
 		Retry    bool          `json:"retry"`
 		Reason   Reason        `json:"reason"`
 		Retired  bool          `json:"conn_retired,omitempty"`
 		Amended  bool          `json:"amended,omitempty"`
-	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.ConnRetired, a.Amended})
+	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Beside, a.Held, a.Wait, a.Retry, a.Reason, a.ConnRetired, a.Amended})
 }
 
 // GoString is String: %#v would print the text of the error.
@@ -213,6 +225,9 @@ func (a Attempt) GoString() string { return a.String() }
 //	503 after 12ms (status), wait 1s
 func (a Attempt) String() string {
 	var b strings.Builder
+	if a.Beside > 0 {
+		fmt.Fprintf(&b, "begun %v beside, ", rounded(a.Beside))
+	}
 	if a.Held > 0 {
 		fmt.Fprintf(&b, "held back for %v, ", rounded(a.Held))
 	}
@@ -221,6 +236,7 @@ func (a Attempt) String() string {
 		b.WriteString(", connection retired")
 	}
 	switch {
+	case a.Reason == ReasonOvertaken:
 	case a.Retry:
 		fmt.Fprintf(&b, ", wait %v", rounded(a.Wait))
 	case a.Wait > 0 && a.Amended:
@@ -241,6 +257,8 @@ func (a Attempt) result() string {
 		return fmt.Sprint(a.Status)
 	case a.Err != nil:
 		return a.Class()
+	case a.Reason == ReasonOvertaken:
+		return "no response"
 	}
 	return "value"
 }

@@ -119,6 +119,7 @@
 //	                                      as a service is down, which may keep
 //	                                      it down
 //	Cooldown          none                each call learns of a limit by itself
+//	Hedge             none                a response that is slow is waited for
 //	MaxReplayBytes    16 MiB              up to that much memory for a call in
 //	                                      flight whose body can be read only
 //	                                      once
@@ -239,6 +240,9 @@
 // a bucket for each host and for each function, which is known by its Policy.Name or
 // else by its code.
 //
+// A [Hedge] begins another attempt beside one whose response is slow, and takes the
+// first response that no rule counts as a failure.
+//
 // A Cooldown has all calls to a service wait for the end of a pause that one of them was
 // asked for, by a 429 or 503 with a wait, or by the Wait of a Decision.
 //
@@ -334,6 +338,9 @@
 //     kept connection broke.
 //
 // Connections to other hosts are left alone.
+//
+// Without a time limit a nil Base finds a dead HTTP/2 connection after half a minute,
+// by pings; see [DefaultBase].
 //
 // # What is not done
 //

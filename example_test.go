@@ -568,3 +568,53 @@ func ExampleBudget() {
 	// 10 calls: 14 requests
 	// publish <nil>
 }
+
+// A base of one's own with the settings of the default one, and a limit of one's own.
+func ExampleDefaultBase() {
+	server := exampleServer(503, 200)
+	defer server.Close()
+
+	base := insist.DefaultBase()
+	base.MaxConnsPerHost = 50
+	client := &http.Client{Transport: &insist.RetryTransport{Base: base, Policy: insist.Standard()}}
+	defer client.CloseIdleConnections()
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.StatusCode)
+	// Output: 200
+}
+
+// The first request hangs. Another one begins beside it after a while, and brings the
+// response.
+func ExampleHedge() {
+	var n atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		if n.Add(1) == 1 {
+			<-req.Context().Done() // until the client gives up
+		}
+	}))
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.Hedge = new(insist.Hedge)
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+	policy.Hedge.Delay = 20 * time.Millisecond // by default it follows the server
+
+	ctx, record := insist.WithRecord(context.Background())
+	req, _ := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
+	resp, err := client.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+
+	line := strings.Replace(record.String(), req.URL.Host, "api.example.com", 1)
+	fmt.Println(regexp.MustCompile(`[0-9.]+[mµn]?s\b`).ReplaceAllString(line, "2ms")) // the times vary
+	// Output: GET api.example.com: 2 attempts in 2ms: no response after 2ms (overtaken); begun 2ms beside, 200 after 2ms (success)
+}

@@ -216,6 +216,10 @@ type Policy struct {
 	// If nil, each call knows only what it was told itself.
 	Cooldown *Cooldown
 
+	// Hedge begins another attempt beside one whose response is slow; see Hedge.
+	// Transport only. If nil, there is one attempt at a time.
+	Hedge *Hedge
+
 	// IdempotencyKey returns a value for the Idempotency-Key header (IETF draft
 	// "The Idempotency-Key HTTP Header Field"; Stripe, Adyen, OpenAI and others) of a
 	// request that is not idempotent and has none. It is called once for each call, so

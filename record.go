@@ -89,13 +89,9 @@ func (r *Record) GoString() string { return r.String() }
 func (r *Record) String() string {
 	var calls []string
 	for _, attempts := range r.Calls() {
-		var took time.Duration
+		took := spanOf(attempts)
 		var each []string
 		for _, a := range attempts {
-			took += a.Held + a.Duration
-			if a.Retry {
-				took += a.Wait
-			}
 			each = append(each, a.String())
 		}
 		plural := "s"
@@ -122,6 +118,26 @@ func (a Attempt) call() string {
 		return ""
 	}
 	return strings.Join(parts, " ") + ": "
+}
+
+// spanOf returns the time from the beginning of a call's first attempt to the end of its
+// last, waits included. Attempts of a race overlap, and are reported as they end.
+func spanOf(attempts []Attempt) (span time.Duration) {
+	var begun, ended time.Duration // of the attempt before
+	byNumber := func(a, b Attempt) int { return cmp.Compare(a.Number, b.Number) }
+	for _, a := range slices.SortedStableFunc(slices.Values(attempts), byNumber) {
+		if a.Beside > 0 {
+			begun += a.Beside
+		} else {
+			begun = ended + a.Held
+		}
+		ended = begun + a.Duration
+		if a.Retry {
+			ended += a.Wait
+		}
+		span = max(span, ended)
+	}
+	return span
 }
 
 // reporter reports the attempts of one call to the hook and the record. Without both it
@@ -154,7 +170,7 @@ func (r *reporter) report(o *outcome, a action) {
 	}
 	before := r.last
 	r.last = Attempt{
-		Number: r.before + o.number, Name: before.Name, Err: o.err, Duration: time.Since(r.start), Held: o.held,
+		Number: r.before + o.number, Name: before.Name, Err: o.err, Duration: time.Since(r.start), Beside: o.beside, Held: o.held,
 		Wait: a.wait, Retry: a.retry, Reason: a.reason,
 		ConnRetired: o.retired,
 	}

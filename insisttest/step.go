@@ -9,8 +9,9 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // Step is what one attempt meets: a response, or an error in place of one. Any
@@ -73,7 +74,7 @@ func Reset() Step {
 func Lost() Step { return After(0, Reset()) }
 
 // As net/http returns it, but for the addresses, which a base doesn't have.
-var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", errno.Reset.Err())}
 
 // After reads the whole request, lets d pass, and plays step. If the request's
 // context ends before, that is the attempt's error; so After(time.Hour, …) is a

@@ -64,15 +64,14 @@ func (r rules) policy(retries *int) insist.Policy {
 	p.MaxAttempts = attempts
 	p.Backoff = func(int) time.Duration { *retries++; return 0 }
 	if r != untimed {
-		p.PerAttemptTimeout, p.BodyIdleTimeout = attemptTimeout, attemptTimeout
+		p.PerAttemptTimeout, p.BodyIdleTimeout = attemptTimeout, attemptTimeout/2
 	}
 	if r == condition || r == allRules {
 		p.RetryableBody = insist.JSONFieldNot("/ret_code", 0)
 	}
 	if r == whole || r == allRules {
-		// A response of unknown length is held up for MaxPeekTime at most. It is longer
-		// than the other limits here, so that they find a silent one.
-		p.MaxWholeBytes, p.MaxPeekTime = 1<<20, 2*attemptTimeout
+		p.MaxWholeBytes = 1 << 20
+		p.MaxPeekTime = attemptTimeout // else one without a length is handed over before it is known to be silent
 	}
 	if r == never {
 		p.Idempotent = func(*http.Request) bool { return false }
@@ -148,6 +147,9 @@ func scenarios(p servertest.Proto, conn connKind) (all []scenario) {
 		}
 	}
 	add(scenario{method: "PUT", body: onceUnknown, key: true, rules: whole})
+	add(scenario{method: "PUT", body: section, shape: servertest.InChunks})
+	add(scenario{method: "PUT", body: osFile})
+	add(scenario{method: "POST", body: osFile, key: true, rules: condition})
 	add(scenario{method: "PUT", body: onceUnknown, rules: untimed})
 	add(scenario{method: "POST", body: onceKnown, rules: untimed})
 	add(scenario{method: "POST", body: sharedReader, key: true, rules: untimed})

@@ -218,8 +218,8 @@ func (t *trial) roundTrip(ctx context.Context) (*http.Response, error) {
 	if t.openBodies != nil {
 		transport.Base = t.openBodies
 	}
-	if t.body == seekable && seekersNeedNoMemory {
-		transport.Policy.MaxReplayBytes = -1
+	if t.body >= seekable {
+		transport.Policy.MaxReplayBytes = -1 // it needs no memory
 	}
 	return transport.RoundTrip(req)
 }

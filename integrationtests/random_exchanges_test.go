@@ -69,8 +69,8 @@ func (x *exchange) run() {
 	}
 	x.base = server.Transport(x.below(2) * 5000)
 	x.base.ExpectContinueTimeout = time.Second
-	x.base.DisableCompression = x.oneIn(2)
 	policy := x.policy()
+	x.base.DisableCompression = policy.PerAttemptTimeout == 0 && policy.BodyIdleTimeout == 0 || x.oneIn(2)
 	var callers sync.WaitGroup
 	for i := range 1 + x.below(4) {
 		callers.Go(func() {
@@ -118,6 +118,9 @@ func (x *exchange) policy() insist.Policy {
 		p.PerAttemptTimeout = time.Minute
 	}
 	if x.oneIn(3) {
+		p.BodyIdleTimeout = time.Millisecond + x.time(5*time.Second)
+	}
+	if x.oneIn(3) {
 		p.MaxWholeBytes = int64(x.size())
 	}
 	if x.oneIn(3) {
@@ -157,7 +160,11 @@ func (x *exchange) call(policy insist.Policy, name string) {
 	if x.oneIn(5) {
 		req.Header.Set("Expect", "100-continue")
 	}
-	resp, err := (&insist.RetryTransport{Base: x.base, Policy: policy}).RoundTrip(req)
+	begun := time.Now()
+	resp, err := (&insist.RetryTransport{Base: x, Policy: policy}).RoundTrip(req)
+	if took := time.Since(begun); took > patience {
+		x.Errorf("%s took %v", name, took)
+	}
 	if (resp == nil) == (err == nil) {
 		x.Errorf("%s: %v, %v", name, resp, err)
 	}
@@ -171,6 +178,34 @@ func (x *exchange) call(policy insist.Policy, name string) {
 	}
 }
 
+// RoundTrip is the base: net/http's transport, or a signer above it, which reads a
+// copy of the body first.
+func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.GetBody == nil || x.oneIn(2) {
+		return x.base.RoundTrip(req)
+	}
+	data, err := x.readCopy(req)
+	if err != nil {
+		req.Body.Close()
+		return nil, err
+	}
+	if got := sum(data); got != req.Header.Get("Sum") {
+		x.Errorf("%s: a mangled copy of %d bytes", req.Header.Get("Name"), len(data))
+	}
+	return x.base.RoundTrip(req)
+}
+
+func (x *exchange) readCopy(req *http.Request) ([]byte, error) {
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(body)
+}
+
+func (x *exchange) WrappedRoundTripper() http.RoundTripper { return x.base }
+
 // once reports whether req must be carried out once at most.
 func once(req *http.Request) bool {
 	return req.Method == http.MethodPost && req.Header.Get("Idempotency-Key") == ""
@@ -181,7 +216,7 @@ func (x *exchange) upload(req *http.Request, name string) {
 	b := &bodies{step: 1 + x.size(), last: x.oneIn(2), seeks: x.oneIn(2)}
 	kind := noBody
 	if req.Method != "GET" || x.oneIn(4) {
-		kind = bodyKind(x.below(int(seekable) + 1))
+		kind = bodyKind(x.below(int(bodyKinds)))
 	}
 	if kind != noBody {
 		b.data = append([]byte(name+" "), servertest.Pattern(x.size())...)
