@@ -231,20 +231,20 @@
 // one. A wait that would not end before the context's deadline is not begun: the last
 // response or error is returned at once.
 //
-// # A service that is down, or says "not now"
+// # A service that is down, slow, or says "not now"
 //
-// [Budget] and [Cooldown] are shared by the calls to a service. Retries of many clients
-// keep a service down that has just enough capacity for their first attempts. A Budget
-// is fed by calls that end well, so that its retries end where nothing does; first
-// attempts are always made, and the first call that fails gets all its attempts. It has
-// a bucket for each host and for each function, which is known by its Policy.Name or
-// else by its code.
-//
-// A [Hedge] begins another attempt beside one whose response is slow, and takes the
-// first response that no rule counts as a failure.
+// [Budget], [Cooldown] and [Hedge] are shared by the calls to a service. Retries of many
+// clients keep a service down that has just enough capacity for their first attempts. A
+// Budget is fed by calls that end well, so that its retries end where nothing does;
+// first attempts are always made, and the first call that fails gets all its attempts.
+// It has a bucket for each host and for each function, which is known by its
+// Policy.Name or else by its code.
 //
 // A Cooldown has all calls to a service wait for the end of a pause that one of them was
 // asked for, by a 429 or 503 with a wait, or by the Wait of a Decision.
+//
+// A Hedge begins another attempt beside one whose response is slow, and takes the first
+// response that no rule counts as a failure.
 //
 // # Request bodies
 //
