@@ -35,8 +35,8 @@ type Attempt struct {
 	// that the attempt was a function's.
 	Status int
 
-	// Err is the attempt's error. With a Status it is the one in which the body
-	// broke off. If nil, the attempt ended in a response or a value.
+	// Err is the attempt's error. With a Status it is the one in which the body was
+	// truncated, or says why the response does not continue a download. If nil, the attempt ended in a response or a value.
 	Err error
 
 	// Duration is how long the attempt took, until its outcome was judged.
@@ -69,8 +69,8 @@ type Attempt struct {
 	ConnRetired bool
 
 	// Amended reports that this takes the place of what was told of the same
-	// attempt before: its wait was cut short, or its body broke off and is to be
-	// resumed. Zero means that this is the first that is told of it.
+	// attempt before: its wait was cut short, or its body was truncated (see
+	// Policy.ResumeDownloads). Zero means that this is the first that is told of it.
 	Amended bool
 }
 
@@ -248,7 +248,7 @@ func (a Attempt) String() string {
 }
 
 // result says what came of the attempt: a status, the class of its error, or
-// both where a body broke off.
+// both if a body was truncated.
 func (a Attempt) result() string {
 	switch {
 	case a.Status != 0 && a.Err != nil:

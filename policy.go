@@ -256,8 +256,8 @@ type Policy struct {
 
 	// OnAttempt is told of each attempt, after it was judged and before the
 	// wait. It is called on the caller's goroutine. An attempt whose wait is cut
-	// short, or whose body breaks off and is resumed, is told of once more, with
-	// Amended set. Transport and functions.
+	// short, or whose body is truncated (with ResumeDownloads), is told of once more,
+	// with Amended set. Transport and functions.
 	// If nil, nobody is told.
 	OnAttempt func(ctx context.Context, a Attempt)
 }
