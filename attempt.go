@@ -36,7 +36,8 @@ type Attempt struct {
 	Status int
 
 	// Err is the attempt's error. With a Status it is the one in which the body was
-	// truncated, or says why the response does not continue a download. If nil, the attempt ended in a response or a value.
+	// truncated, or says why the response does not continue a download. If nil, the
+	// attempt ended in a response or a value.
 	Err error
 
 	// Duration is how long the attempt took, until its outcome was judged.
@@ -68,9 +69,9 @@ type Attempt struct {
 	// each request that times out.
 	ConnRetired bool
 
-	// Amended reports that this takes the place of what was told of the same
-	// attempt before: its wait was cut short, or its body was truncated (see
-	// Policy.ResumeDownloads). Zero means that this is the first that is told of it.
+	// Amended reports that this replaces an earlier report of the same attempt: its
+	// wait was cut short, or its body was truncated (see Policy.ResumeDownloads). Zero
+	// means that this is the first report.
 	Amended bool
 }
 
@@ -248,7 +249,7 @@ func (a Attempt) String() string {
 }
 
 // result says what came of the attempt: a status, the class of its error, or
-// both if a body was truncated.
+// both where a body was truncated.
 func (a Attempt) result() string {
 	switch {
 	case a.Status != 0 && a.Err != nil:

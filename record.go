@@ -49,7 +49,7 @@ func (r *Record) Calls() [][]Attempt {
 }
 
 // add puts a on the list of call, which is nil before the first attempt. An
-// attempt that is told of again takes its former place.
+// attempt that is reported again takes its former place.
 func (r *Record) add(call *callRecord, a Attempt) *callRecord {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -140,14 +140,14 @@ func spanOf(attempts []Attempt) (span time.Duration) {
 	return span
 }
 
-// reporter tells whoever asked about the attempts of one call. Where nobody did it
+// reporter reports the attempts of one call to the hook and the record. Without both it
 // costs nothing, not even the time of day.
 type reporter struct {
 	ctx    context.Context
 	hook   func(context.Context, Attempt)
 	record *Record
 	call   *callRecord
-	before int // attempts that were told of before this call's first
+	before int // attempts that were reported before this call's first
 	last   Attempt
 	start  time.Time
 }

@@ -20,10 +20,10 @@ import (
 // whole, or the last error as the base returned it. Only where there is neither,
 // RoundTrip returns an *Error.
 //
-// Of two RetryTransports that a request passes, only the outer one retries. The outer finds the inner through WrappedRoundTripper,
-// and then marks its first attempt, which costs a copy of the request (one
-// allocation); attempts that it copies anyway are always marked. Behind a
-// wrapper without that method up to M+N-1 attempts are made.
+// Of two RetryTransports that a request passes, only the outer one retries. The outer
+// finds the inner through WrappedRoundTripper, and then marks its first attempt, which
+// costs a copy of the request (one allocation); attempts that it copies anyway are
+// always marked. Behind a wrapper without that method up to M+N-1 attempts are made.
 type RetryTransport struct {
 	// Base makes the attempts.
 	// If nil, one with the settings of DefaultBase that all such RetryTransports share.

@@ -147,6 +147,9 @@ func scenarios(p servertest.Proto, conn connKind) (all []scenario) {
 		}
 	}
 	add(scenario{method: "PUT", body: onceUnknown, key: true, rules: whole})
+	add(scenario{method: "PUT", body: section, shape: servertest.InChunks})
+	add(scenario{method: "PUT", body: osFile})
+	add(scenario{method: "POST", body: osFile, key: true, rules: condition})
 	add(scenario{method: "PUT", body: onceUnknown, rules: untimed})
 	add(scenario{method: "POST", body: onceKnown, rules: untimed})
 	add(scenario{method: "POST", body: sharedReader, key: true, rules: untimed})

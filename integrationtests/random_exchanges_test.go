@@ -216,7 +216,7 @@ func (x *exchange) upload(req *http.Request, name string) {
 	b := &bodies{step: 1 + x.size(), last: x.oneIn(2), seeks: x.oneIn(2)}
 	kind := noBody
 	if req.Method != "GET" || x.oneIn(4) {
-		kind = bodyKind(x.below(int(seekable) + 1))
+		kind = bodyKind(x.below(int(bodyKinds)))
 	}
 	if kind != noBody {
 		b.data = append([]byte(name+" "), servertest.Pattern(x.size())...)

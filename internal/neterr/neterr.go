@@ -14,7 +14,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 func as[E error](err error) bool {
@@ -84,7 +85,7 @@ func isUnsent(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Op == "dial" || op.Op == "proxyconnect"
 	}
-	return errors.Is(err, syscall.ECONNREFUSED) || as[*net.DNSError](err)
+	return errno.Refused.Is(err) || as[*net.DNSError](err)
 }
 
 // streamError has the fields of net/http's own HTTP/2 stream error, which
@@ -128,12 +129,9 @@ func IsUnprocessed(err error) bool {
 
 // IsBroken reports whether err says that a connection, once made, broke.
 func IsBroken(err error) bool {
-	for _, target := range []error{
-		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED,
-	} {
-		if errors.Is(err, target) {
-			return true
-		}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errno.Reset.Is(err) || errno.BrokenPipe.Is(err) {
+		return true
 	}
 	text := err.Error()
 	return strings.Contains(text, "http: server closed idle connection") ||

@@ -9,10 +9,14 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
+	"runtime"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // Texts of errors that have no type to be known by; the real ones are in
@@ -96,5 +100,22 @@ func TestIsBroken(t *testing.T) {
 		{errors.New("the server said: EOF"), false},
 	} {
 		assert.Equal(t, c.want, IsBroken(c.err), "%v", c.err)
+	}
+}
+
+// The words are the same on each system, whatever its numbers are.
+func TestClassOfTheSystemsErrors(t *testing.T) {
+	for want, kind := range map[string]errno.Kind{
+		"connection_refused": errno.Refused, "connection_reset": errno.Reset, "broken_pipe": errno.BrokenPipe,
+		"unreachable": errno.Unreachable, "timeout": errno.TimedOut,
+	} {
+		if runtime.GOOS == "plan9" && want == "broken_pipe" {
+			want = "connection_reset" // it makes no difference
+		}
+		for _, e := range kind {
+			err := &net.OpError{Op: "read", Err: os.NewSyscallError("read", e)}
+			assert.Equal(t, want, Class(err), "%v", e)
+			assert.False(t, IsPermanent(err), "%v", e)
+		}
 	}
 }
