@@ -35,8 +35,9 @@ type Attempt struct {
 	// that the attempt was a function's.
 	Status int
 
-	// Err is the attempt's error. With a Status it is the one in which the body
-	// was truncated. If nil, the attempt ended in a response or a value.
+	// Err is the attempt's error. With a Status it is the one in which the body was
+	// truncated, or says why the response does not continue a download. If nil, the
+	// attempt ended in a response or a value.
 	Err error
 
 	// Duration is how long the attempt took, until its outcome was judged.
@@ -69,8 +70,8 @@ type Attempt struct {
 	ConnRetired bool
 
 	// Amended reports that this replaces an earlier report of the same attempt: its
-	// wait was cut short, or its body was truncated and is to be resumed. Zero means
-	// that this is the first report.
+	// wait was cut short, or its body was truncated (see Policy.ResumeDownloads). Zero
+	// means that this is the first report.
 	Amended bool
 }
 

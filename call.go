@@ -161,7 +161,7 @@ func (c *call) decide() action {
 	c.last.made = c.made
 	next := c.policy.bound(c.req.Context(), &c.last, a)
 	if c.part != nil && !next.retry {
-		next = c.takePart(next)
+		next = c.acceptPart(next)
 	}
 	c.reporter.report(&c.last, next)
 	c.policy.feed(&c.last, next)

@@ -203,8 +203,8 @@
 // the Budget: any byte of the first response; then 16 KiB, or a sixteenth of what was
 // left. A part that is shorter than the range that was requested, but complete, is
 // followed by the request for the next one at once if it makes progress; otherwise it
-// counts as truncated. So a download of n bytes takes at most MaxAttempts times
-// n/16 KiB + 200 requests.
+// counts as truncated. So a download of n bytes takes at most
+// MaxAttempts × (n/16 KiB + 200) requests.
 //
 // BodyIdleTimeout ends a Read that has brought nothing for so long, as on a dead
 // connection, and no sooner.

@@ -255,7 +255,7 @@ type Policy struct {
 
 	// OnAttempt is given each attempt, after it was judged and before the wait. It is
 	// called on the caller's goroutine. An attempt whose wait is cut short, or whose
-	// body is truncated and resumed, is reported once more, with Amended set.
+	// body is truncated (with ResumeDownloads), is reported once more, with Amended set.
 	// Transport and functions.
 	// If nil, nothing is reported.
 	OnAttempt func(ctx context.Context, a Attempt)
