@@ -260,8 +260,10 @@ func (x *exchange) read(resp *http.Response, name string) {
 		io.CopyN(io.Discard, resp.Body, int64(x.size()))
 		return
 	case 1:
-		if resp.Uncompressed {
-			break // Close waits for a Read, by a mutex, for which virtual time does not go on
+		// On HTTP/1, and for gzip, net/http waits for a mutex then; virtual time stands
+		// still for that.
+		if resp.ProtoMajor < 2 || resp.Uncompressed {
+			break
 		}
 		stop := time.AfterFunc(x.time(time.Second), func() { resp.Body.Close() })
 		defer stop.Stop()
