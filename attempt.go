@@ -36,11 +36,15 @@ type Attempt struct {
 	Status int
 
 	// Err is the attempt's error. With a Status it is the one in which the body
-	// broke off. If nil, the attempt ended in a response or a value.
+	// was truncated. If nil, the attempt ended in a response or a value.
 	Err error
 
 	// Duration is how long the attempt took, until its outcome was judged.
 	Duration time.Duration
+
+	// Beside is how long the attempt before this one had been in flight when this one was
+	// begun beside it; see Hedge. Zero means that it began after that one's end.
+	Beside time.Duration
 
 	// Held is how long a Cooldown held the attempt back before it began, beside the
 	// wait that the attempt before it asked for. Zero means that it did not.
@@ -56,9 +60,17 @@ type Attempt struct {
 	// Reason says why another attempt follows, or why none does.
 	Reason Reason
 
-	// Amended reports that this takes the place of what was told of the same
-	// attempt before: its wait was cut short, or its body broke off and is to be
-	// resumed. Zero means that this is the first that is told of it.
+	// ConnRetired reports that the attempt timed out, and that its HTTP/2 connection
+	// was taken out of use because of that: no later request is sent on it, requests
+	// in flight on it go on. Of the attempts that time out on one connection only the
+	// first report it. False means that the connection had been retired or closed
+	// before, that none is known, or HTTP/1, where net/http closes the connection of
+	// each request that times out.
+	ConnRetired bool
+
+	// Amended reports that this replaces an earlier report of the same attempt: its
+	// wait was cut short, or its body was truncated and is to be resumed. Zero means
+	// that this is the first report.
 	Amended bool
 }
 
@@ -97,6 +109,10 @@ const (
 	// ReasonDecision means that Classify decided, or the server by its
 	// x-should-retry header, or the body of a loop by leaving it.
 	ReasonDecision Reason = "decision"
+
+	// ReasonOvertaken ends an attempt, not the call: another one that was in flight at the
+	// same time brought the result; see Hedge. Retry is set.
+	ReasonOvertaken Reason = "overtaken"
 
 	// ReasonMaybeDone ends a call: the request is not idempotent, and the server
 	// may have acted on it.
@@ -165,8 +181,14 @@ func (a Attempt) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("error", a.Class()))
 	}
 	attrs = append(attrs, slog.Duration("duration", a.Duration))
+	if a.Beside != 0 {
+		attrs = append(attrs, slog.Duration("beside", a.Beside))
+	}
 	if a.Held != 0 {
 		attrs = append(attrs, slog.Duration("held", a.Held))
+	}
+	if a.ConnRetired {
+		attrs = append(attrs, slog.Bool("conn_retired", true))
 	}
 	if a.Wait != 0 {
 		attrs = append(attrs, slog.Duration("wait", a.Wait))
@@ -185,12 +207,14 @@ func (a Attempt) MarshalJSON() ([]byte, error) {
 		Status   int           `json:"status,omitempty"`
 		Error    string        `json:"error,omitempty"`
 		Duration time.Duration `json:"duration"`
+		Beside   time.Duration `json:"beside,omitempty"`
 		Held     time.Duration `json:"held,omitempty"`
 		Wait     time.Duration `json:"wait,omitempty"`
 		Retry    bool          `json:"retry"`
 		Reason   Reason        `json:"reason"`
+		Retired  bool          `json:"conn_retired,omitempty"`
 		Amended  bool          `json:"amended,omitempty"`
-	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.Amended})
+	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Beside, a.Held, a.Wait, a.Retry, a.Reason, a.ConnRetired, a.Amended})
 }
 
 // GoString is String: %#v would print the text of the error.
@@ -201,11 +225,18 @@ func (a Attempt) GoString() string { return a.String() }
 //	503 after 12ms (status), wait 1s
 func (a Attempt) String() string {
 	var b strings.Builder
+	if a.Beside > 0 {
+		fmt.Fprintf(&b, "begun %v beside, ", rounded(a.Beside))
+	}
 	if a.Held > 0 {
 		fmt.Fprintf(&b, "held back for %v, ", rounded(a.Held))
 	}
 	fmt.Fprintf(&b, "%s after %v (%s)", a.result(), rounded(a.Duration), a.Reason)
+	if a.ConnRetired {
+		b.WriteString(", connection retired")
+	}
 	switch {
+	case a.Reason == ReasonOvertaken:
 	case a.Retry:
 		fmt.Fprintf(&b, ", wait %v", rounded(a.Wait))
 	case a.Wait > 0 && a.Amended:
@@ -217,7 +248,7 @@ func (a Attempt) String() string {
 }
 
 // result says what came of the attempt: a status, the class of its error, or
-// both where a body broke off.
+// both where a body was truncated.
 func (a Attempt) result() string {
 	switch {
 	case a.Status != 0 && a.Err != nil:
@@ -226,6 +257,8 @@ func (a Attempt) result() string {
 		return fmt.Sprint(a.Status)
 	case a.Err != nil:
 		return a.Class()
+	case a.Reason == ReasonOvertaken:
+		return "no response"
 	}
 	return "value"
 }

@@ -34,10 +34,10 @@ import (
 // saved for a busy host is measured in time, so that it lasts for a failure of about
 // a second, however many calls are made in it.
 //
-// The first call that fails gets all its attempts, also while other calls fail at
-// the same time: a bucket's reserve is never below the MaxAttempts of the calls that
-// it sees, and one call at a time is sure of its retries, the first one that fails
-// once the reserve is full.
+// The first call that fails gets all its attempts, up to 1000 retries. So a bucket's
+// reserve is never less than a call that uses it may need, MaxAttempts - 1. Calls
+// that fail at the same time share the reserve, and one of them, the first one since
+// the reserve was full, is not refused any retry.
 //
 // The defaults are found by simulation (directory simulation, with its limits).
 // With them, at least 99 % of calls end well in 3 attempts where 15 % of all
@@ -57,9 +57,9 @@ type Budget struct {
 
 	// Reserve is how many retries a bucket has at first, and can save up however
 	// seldom it is used. If a call may make more (MaxAttempts - 1), that is the
-	// bucket's reserve from then on, up to 1000; a call without a bound on its
-	// attempts does not raise it. Zero means 4; negative means none, so that only
-	// good calls pay for retries and the first call that fails gets none.
+	// bucket's reserve from then on, up to 1000; a call whose MaxAttempts is negative
+	// does not raise it. Zero means 4; negative means none, whatever calls may need:
+	// only good calls pay for retries, and the first call that fails may get none.
 	Reserve int
 
 	// Burst says, in time, how many retries a busy host saves up: about as many

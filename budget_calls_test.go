@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -303,7 +305,7 @@ func TestOneHostHasOneBucket(t *testing.T) {
 // Where Prepare goes on to another host, its bucket pays for the next retry, and is
 // paid by the success.
 func TestAnotherHostHasItsBucket(t *testing.T) {
-	p := Policy{Backoff: Constant(0), Budget: &Budget{PerSuccess: 1}}
+	p := Policy{Backoff: Constant(0), Budget: &Budget{PerSuccess: 2}}
 	p.Prepare = func(req *http.Request, _ *http.Response, _ error) error {
 		req.URL.Host = "B.test:80"
 		return nil
@@ -311,8 +313,27 @@ func TestAnotherHostHasItsBucket(t *testing.T) {
 	rt := &RetryTransport{Base: script(status(503), status(503), status(200)), Policy: p}
 	assert.Equal(t, ReasonSuccess, send(t, rt, "http://a.test/"))
 	assert.Equal(t, 3, spend(p.Budget, "a.test", time.Now()))
-	assert.Equal(t, 4, spend(p.Budget, "b.test", time.Now()), "4 - 1 + 1")
+	assert.Equal(t, 5, spend(p.Budget, "b.test", time.Now()), "4 - 1 + 2")
 	assert.Len(t, p.Budget.table.Load().buckets, 2)
+}
+
+// So it is where a body is resumed that broke off before its first byte.
+func TestAResumedBodyDrawsOnItsHost(t *testing.T) {
+	broken := answer(200, "Etag", `"1"`, "Accept-Ranges", "bytes")
+	broken.ContentLength, broken.Body = 4, io.NopCloser(iotest.ErrReader(errLost))
+	p := Policy{Backoff: Constant(0), Budget: new(Budget), ResumeDownloads: true}
+	rt := &RetryTransport{Policy: p, Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.Header.Get("Range") == "" {
+			return broken, nil
+		}
+		return nil, errLost
+	})}
+	resp, err := rt.RoundTrip(request(t, "GET", "http://API.test:80/", nil))
+	require.NoError(t, err)
+	_, err = io.ReadAll(resp.Body)
+	assert.Equal(t, errLost, err)
+	assert.Equal(t, 2, spend(p.Budget, "api.test", time.Now()), "4.4 - 2")
+	assert.Len(t, p.Budget.table.Load().buckets, 1)
 }
 
 // No value of a field panics or overflows, at whatever time.

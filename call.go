@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/conn"
 	"github.com/seed-552c89fc/insist/internal/download"
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/reqbody"
@@ -28,11 +29,15 @@ type call struct {
 	bucket     bucketKey     // of that host
 	begun      time.Time     // if MaxElapsed asks for it
 	limit      wait.Limit    // of the last attempt, if attempts are cancelable
+	conns      *conn.Guard   // nil where no connection is watched over
 	idempotent ruleResult    // of Policy.Idempotent
 	traced     bool          // non-idempotent attempts: was anything sent?
 	copied     bool          // the first attempt is a copy, too
 	cancelable bool          // each attempt has a context of its own
 	unexpected bool          // the server refuses an Expect header
+	racing     bool          // the attempt is one of a race, see Hedge
+	made       int           // attempts, those in flight included; only races count here
+	assessed   *assessment   // of the last attempt, if a race has asked the rules
 	key        string        // that IdempotencyKey gave
 	hold       hold          // by the Cooldown
 	held       time.Duration // of the attempt, by it
@@ -87,7 +92,7 @@ func (c *call) run(o outcome) (*http.Response, error) {
 		if !c.wait(next.wait) {
 			return nil, c.fail(ReasonContext, nil)
 		}
-		if err := c.attempt(c.last.number + 1); err != nil {
+		if err := c.attempt(max(c.made, c.last.number) + 1); err != nil {
 			return nil, err
 		}
 	}
@@ -145,13 +150,15 @@ func (c *call) guarded() bool {
 
 // decide says what follows from the last attempt, and reports it.
 func (c *call) decide() action {
-	a := c.assess()
+	a := c.assessOnce()
 	if c.hold.cooldown != nil {
 		c.hold.begin(&c.last, "", c.policy.pauseAsked(&c.last, a))
 		if a.Verdict == Retry {
 			c.last.hold, c.last.pause = c.hold.until(c.req, "")
 		}
 	}
+	c.guardConns()
+	c.last.made = c.made
 	next := c.policy.bound(c.req.Context(), &c.last, a)
 	if c.part != nil && !next.retry {
 		next = c.takePart(next)
@@ -169,26 +176,50 @@ func (c *call) attempt(n int) error {
 			return err
 		}
 	}
+	if c.policy.Hedge != nil {
+		if delay, ok := c.hedgeDelay(n); ok {
+			return c.race(n, delay)
+		}
+		defer c.noteLatency(n, time.Now())
+	}
 	c.reporter.begin()
 	if n == 1 && !c.copied {
 		resp, err := c.base.RoundTrip(c.req)
 		c.note(n, nil, resp, err)
 		return nil
 	}
-	out, err := c.outgoing(n)
-	if err != nil {
-		return err
+	out, o := c.outgoing(n)
+	if o != nil {
+		return c.fail(o.why, o.cause)
 	}
 	c.host, c.bucket = hostOf(&out.Request), c.policy.hostKey(out.Request.URL)
 	resp, err := c.send(out)
+	for tries := 1; err != nil && tries < maxRefused && c.sendAnew(); tries++ {
+		if out, o = c.outgoing(n); o != nil {
+			return c.fail(o.why, o.cause)
+		}
+		resp, err = c.send(out)
+	}
 	c.note(n, &out.tracker, resp, err)
 	return nil
+}
+
+// noteLatency notes how long the head of the response to attempt n took.
+func (c *call) noteLatency(n int, begun time.Time) {
+	if c.last.number == n && c.last.resp != nil {
+		c.policy.Hedge.note(c.hedgeHost(), begun)
+	}
 }
 
 // send lets the base make an attempt that is sent as a copy.
 func (c *call) send(out *outgoing) (*http.Response, error) {
 	defer out.ended.Store(true)
 	resp, err := out.Send(c.base, c.req.Context())
+	return c.received(out, resp, err)
+}
+
+// received returns what the base has returned, as the caller is to see it.
+func (c *call) received(out *outgoing, resp *http.Response, err error) (*http.Response, error) {
 	if err != nil && c.limit.Stop() && !c.waiter.Canceled() {
 		err = c.limit.Err() // HTTP/2 would say that the context was canceled
 	}

@@ -172,6 +172,14 @@ func wraps(rt http.RoundTripper) bool {
 	return false
 }
 
+// innermost returns what is below all wrappers of rt, as far as they tell.
+func innermost(rt http.RoundTripper) http.RoundTripper {
+	for below := range unwrap(rt) {
+		rt = below
+	}
+	return rt
+}
+
 // unwrap yields rt and what it wraps (WrappedRoundTripper is Kubernetes'
 // convention).
 func unwrap(rt http.RoundTripper) iter.Seq[http.RoundTripper] {

@@ -43,7 +43,7 @@ func (l *limiter) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 // TestCooldownAgainstALimit: fifty callers, one after the other, and a limit of ten
-// requests a minute. The figures are in docs/waits.md.
+// requests a minute. The figures are in docs/cooldown.md.
 func TestCooldownAgainstALimit(t *testing.T) {
 	for name, c := range map[string]struct {
 		cooldown *Cooldown

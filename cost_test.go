@@ -244,13 +244,13 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
-// A bound on a body's silence costs a copy of the request, a context and a timer, and
-// nothing for a Read.
+// A bound on a body's silence costs a copy of the request, a context, a timer, and what
+// tells the connection, which is to be given up then; and nothing for a Read.
 func TestBodyIdleCost(t *testing.T) {
 	for _, size := range []int{100, 1 << 20} {
 		allocs, bytes := cost(jsonAnswer(t, true, Policy{BodyIdleTimeout: time.Hour}, strings.Repeat("x", size)))
-		assert.LessOrEqual(t, allocs, int64(7))
-		assert.LessOrEqual(t, bytes, int64(1<<10))
+		assert.LessOrEqual(t, allocs, int64(10))
+		assert.LessOrEqual(t, bytes, int64(1200))
 		t.Logf("%7d bytes: %d allocs %d bytes", size, allocs, bytes)
 	}
 }

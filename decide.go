@@ -33,8 +33,11 @@ type outcome struct {
 	unsent     bool          // it is proven that the server can't have acted on it
 	progress   bool          // the response's body was truncated, and is resumed from there
 	held       time.Duration // by a Cooldown, before it began
+	beside     time.Duration // see Attempt.Beside
+	made       int           // attempts, those of a race included; zero means number
 	hold       time.Duration // by a Cooldown, until the next one may begin
 	pause      time.Duration // until the pause ends that holds it
+	retired    bool          // it timed out, and its connection was taken out of use
 	more       bool          // the response's body is a complete part of what it is resumed for
 	status     ruleResult    // of RetryableStatus to resp
 }
@@ -165,7 +168,7 @@ func (p *Policy) bound(ctx context.Context, o *outcome, a assessment) action {
 // plan holds an attempt that the rules want against the bounds on attempts and
 // time, and finds the wait before it.
 func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
-	if o.number >= p.maxAttempts() {
+	if max(o.made, o.number) >= p.maxAttempts() {
 		return action{reason: ReasonAttempts}
 	}
 	now := time.Now()
@@ -211,11 +214,14 @@ func (p *Policy) jittered(wait time.Duration) time.Duration {
 // feed puts into the budget what an attempt that went well is worth: one whose
 // response is kept, and not for want of a better one.
 func (p *Policy) feed(o *outcome, r action) {
-	if p.Budget == nil || o.resp == nil || o.err != nil {
+	if p.Budget == nil && p.Hedge == nil || o.resp == nil || o.err != nil {
 		return
 	}
 	if r.reason == ReasonSuccess || r.reason == ReasonAccepted || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
 		p.Budget.deposit(o.bucket, time.Now())
+		if p.Budget == nil && p.Hedge != nil {
+			p.Hedge.deposit()
+		}
 	}
 }
 

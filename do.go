@@ -18,7 +18,7 @@ import (
 // caller's.
 //
 // A call has failed when it returns an error, or a value for which one of the
-// retryIf functions reports true. Which failures are tried again:
+// retryIf functions reports true. These failures are retried:
 //
 //   - without retryIf, every error, or those that p.RetryableError accepts;
 //   - with retryIf, the values it reports, and of the errors only those that
@@ -124,7 +124,7 @@ func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
 }
 
 // Func returns fn as a function of the same type that is called by Do. Use it to
-// decide once, where fn is defined, how all its calls are tried again; a method
+// decide once, where fn is defined, how all its calls are retried; a method
 // value will do, too:
 //
 //	get := insist.Func(policy, store.Get)

@@ -28,24 +28,30 @@ type outgoing struct {
 	own     bool        // its headers and URL are not the caller's
 }
 
-// outgoing builds attempt n. A non-nil error is the call's.
-func (c *call) outgoing(n int) (*outgoing, error) {
+// obstacle is why an attempt could not be built: it ends the call.
+type obstacle struct {
+	why   Reason
+	cause error
+}
+
+// outgoing builds attempt n.
+func (c *call) outgoing(n int) (*outgoing, *obstacle) {
 	out := c.copy(n)
 	if n > 1 {
 		c.adapt(out)
 	}
 	if err := c.body.Fill(&out.Lease); err != nil {
-		return nil, c.fail(ReasonBody, err)
+		return nil, &obstacle{ReasonBody, err}
 	}
 	if n > 1 && c.policy.Prepare != nil {
 		if err := c.policy.Prepare(&out.Request, c.lastHead(), c.last.err); err != nil {
-			return nil, c.fail(ReasonError, err)
+			return nil, &obstacle{ReasonError, err}
 		}
 		switch { // it may have taken long
 		case c.waiter.Canceled():
-			return nil, c.fail(ReasonContext, nil)
+			return nil, &obstacle{ReasonContext, nil}
 		case c.policy.MaxElapsed > 0 && time.Since(c.begun) > c.policy.MaxElapsed:
-			return nil, c.fail(ReasonWait, nil)
+			return nil, &obstacle{ReasonWait, nil}
 		}
 	}
 	if c.body.Once {
@@ -61,18 +67,27 @@ func (c *call) copy(n int) *outgoing {
 	out.Number = int32(c.reporter.before + n)
 	out.mark = contextValue{Context: c.req.Context(), outer: c.values, what: out}
 	ctx, timed := context.Context(&out.mark), c.policy.PerAttemptTimeout > 0
-	if c.cancelable {
+	if c.cancelable || c.racing {
 		c.limit = wait.NewLimit(ctx, c.policy.PerAttemptTimeout)
 		ctx = c.limit.Context()
 	}
+	watch := c.watch()
 	if c.traced {
-		ctx = httptrace.WithClientTrace(ctx, out.tracker.Trace(timed))
+		out.tracker.Track(timed)
+	}
+	if c.traced || watch != nil {
+		watch.Hook(out.tracker.Trace())
+		ctx = httptrace.WithClientTrace(ctx, out.tracker.Trace())
 	}
 	out.Request = *c.req.WithContext(ctx)
+	out.Request.Close = out.Request.Close || c.conns.Marks()
 	if n > 1 {
 		out.own = c.given.restore(&out.Request)
 	}
-	if (timed || c.key != "") && !out.own {
+	if c.racing && out.Request.URL != nil {
+		out.Request.URL = cloneURL(out.Request.URL) // an attempt that is overtaken may go on reading it
+	}
+	if (timed || c.racing || c.key != "") && !out.own {
 		// On HTTP/2 an attempt that is cut off may go on reading its headers.
 		out.cloneHeader()
 	}

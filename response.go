@@ -9,11 +9,21 @@ import (
 	"github.com/seed-552c89fc/insist/internal/respbody"
 )
 
+// assessOnce returns what a race has heard of the rules about the last attempt, or asks
+// them.
+func (c *call) assessOnce() assessment {
+	if a := c.assessed; a != nil {
+		c.assessed = nil
+		return *a
+	}
+	return c.assess()
+}
+
 // assess asks the rules about the last attempt, which may end it: if
 // PerAttemptTimeout fires before the response is accepted, its body is already
 // canceled, so the attempt failed, unless the body is fully buffered.
 func (c *call) assess() assessment {
-	a, more := c.policy.assess(&c.last), c.last.number < c.policy.maxAttempts()
+	a, more := c.policy.assess(&c.last), max(c.made, c.last.number) < c.policy.maxAttempts()
 	if a.open && (a.Verdict != Retry || more) {
 		a = a.after(c.look(a.Verdict == Retry))
 	}
@@ -133,7 +143,9 @@ func (c *call) finish() (*http.Response, error) {
 	case head.IsEmpty(resp) || resp.StatusCode == http.StatusSwitchingProtocols:
 		c.limit.End() // after a 101 the connection no longer depends on the context
 	case c.policy.BodyIdleTimeout > 0 && head.HasBody(c.req, resp):
-		resp.Body = c.lastAttempt().BoundIdle(resp.Body)
+		last := c.lastAttempt()
+		last.Cancel = c.guardBody()
+		resp.Body = last.BoundIdle(resp.Body)
 	case c.last.body == nil: // an opened body ends the context itself
 		resp.Body = c.limit.Body(resp.Body)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/conn"
 	"github.com/seed-552c89fc/insist/internal/download"
 	"github.com/seed-552c89fc/insist/internal/head"
 	"github.com/seed-552c89fc/insist/internal/wait"
@@ -22,8 +23,10 @@ type resumption struct {
 	begun    time.Time
 	reporter reporter
 	number   int            // of the last attempt, from the last progress on
+	made     int            // attempts by then, those of a race included
 	host     string         // of the last attempt
 	bucket   bucketKey      // of that host
+	conns    *conn.Guard    // of that attempt and those before
 	head     *http.Response // of the last attempt; nil if the caller has it
 
 	first     head.Range // what the response's body is
@@ -47,7 +50,8 @@ func (c *call) resumption() *resumption {
 	}
 	s := &resumption{
 		base: c.base, policy: c.policy, values: c.values, req: c.req, begun: c.begun,
-		reporter: c.reporter, number: c.last.number, host: c.last.host, bucket: c.last.bucket, first: first, validator: v, obstacle: why,
+		reporter: c.reporter, number: c.last.number, made: c.made, host: c.last.host, bucket: c.last.bucket, first: first, validator: v, obstacle: why,
+		conns: c.conns,
 	}
 	if c.given.taken {
 		given := c.given
@@ -79,21 +83,22 @@ func (s *resumption) refuse(p *download.Part) (*http.Response, error) {
 // decides, waits and makes attempts for p as after any other attempt.
 func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 	if p.Progress {
-		s.reporter.before += s.number - 1
-		s.number = 1
+		s.reporter.before += max(s.made, s.number) - 1
+		s.number, s.made = 1, 0
 	}
 	policy := *s.policy
 	policy.RetryableBody, policy.RetryableEvent, policy.MaxWholeBytes, policy.ResumeDownloads = nil, nil, 0, false // no rules for parts
 	req := s.request(p)
 	c := call{
 		base: s.base, policy: &policy, values: s.values, req: req, waiter: wait.ForRequest(req),
-		host: s.host, bucket: s.bucket, idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
+		host: s.host, bucket: s.bucket, idempotent: yes, begun: s.begun, reporter: s.reporter, made: s.made, part: p,
+		conns: s.conns,
 	}
 	resp, err := c.run(outcome{
 		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, bucket: s.bucket, begun: s.begun,
 		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
 	})
-	s.reporter, s.number, s.host, s.bucket = c.reporter, c.last.number, c.last.host, c.last.bucket
+	s.reporter, s.conns, s.number, s.host, s.bucket = c.reporter, c.conns, c.last.number, c.last.host, c.last.bucket
 	switch {
 	case p.Taken():
 		head := *resp

@@ -106,6 +106,20 @@ func TestProgressOfADownload(t *testing.T) {
 	}
 }
 
+// TestFirstResponsesWithoutAByte: each of them is an attempt of the same count.
+func TestFirstResponsesWithoutAByte(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := script(status(503), part(0))
+		resp, err := (&insist.RetryTransport{Base: b, Policy: resuming()}).RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		got, err := io.ReadAll(resp.Body)
+		assert.Equal(t, io.ErrUnexpectedEOF, err)
+		assert.Empty(t, got)
+		assert.Len(t, b.Arrivals(), 3)
+		resp.Body.Close()
+	})
+}
+
 // TestAnEndlessDownload: a download whose first response has no length, and whose
 // parts do not say where it ends, is not one that can be resumed.
 func TestAnEndlessDownload(t *testing.T) {

@@ -123,6 +123,7 @@ func TestParts(t *testing.T) {
 		{"unpacked", []step{part(all, func(r *http.Response) { r.Uncompressed = true })}, "", []string{"bytes=5-"}},
 		{"412", []step{status(412), part(all)}, "", []string{"bytes=5-"}},
 		{"416", []step{status(416, "Content-Range", "bytes */26"), part(all)}, "", []string{"bytes=5-"}},
+		{"416 that contradicts the length", []step{status(416, "Content-Range", "bytes */5"), part(all)}, "", []string{"bytes=5-"}},
 		{"a rule that takes all but a 200 for a failure", []step{part(all)}, alphabet, []string{"bytes=5-"}},
 		{"204", []step{status(204), part(all)}, "", []string{"bytes=5-"}},
 		{"an error that is not retried", []step{fails(insist.Permanent(errLost)), part(all)}, "", []string{"bytes=5-"}},
@@ -263,13 +264,18 @@ func TestARangeOfTheCallersOwn(t *testing.T) {
 		{"bytes=10-", "klmnopqrstuvwxyz", nil, "bytes=15-25"},
 		{"bytes=2-11", "cdefghijkl", []edit{declares(-1)}, "bytes=7-11"},
 		{"bytes=2-11", "cdefghijkl", []edit{header("Content-Range", "bytes 2-11/*")}, "bytes=7-11"},
+		{"bytes=2-11", "cdefghijkl", nil, "bytes=7-11, all of it"},
 		{"bytes=2-11", "cdefg", []edit{header("Content-Range", "bytes 2-11")}, ""},
 		{"bytes=2-11", "cdefg", []edit{declares(11)}, ""},
 		{"bytes=2-11", "cdefg", []edit{header("Etag")}, ""},
 		{"bytes=0-1,3-9", "--", nil, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
+			then, whole := strings.CutSuffix(c.then, ", all of it")
 			b := script(part(5, c.edits...), part(all))
+			if whole {
+				b = script(part(5), part(all, code(200), declares(26), holds(alphabet)))
+			}
 			req := request(t, "GET", "http://x/", nil)
 			req.Header.Set("Range", c.asked)
 			resp, err := (&insist.RetryTransport{Base: b, Policy: resuming()}).RoundTrip(req)
@@ -279,7 +285,7 @@ func TestARangeOfTheCallersOwn(t *testing.T) {
 			if c.then != "" {
 				assert.NoError(t, err)
 				assert.Equal(t, c.want, string(got))
-				assert.Equal(t, c.then, b.Arrivals()[1].Header.Get("Range"))
+				assert.Equal(t, then, b.Arrivals()[1].Header.Get("Range"))
 				assert.Equal(t, c.asked, req.Header.Get("Range"), "not ours to change")
 			} else {
 				assert.Equal(t, io.ErrUnexpectedEOF, err)

@@ -23,11 +23,16 @@ type source struct {
 	data   string
 	err    error
 	closes int
+	onRead func() // which ends the Read in err
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	if s.closes > 0 {
 		return 0, http.ErrBodyReadAfterClose
+	}
+	if s.onRead != nil {
+		s.onRead()
+		return 0, errCut
 	}
 	if s.data == "" {
 		return 0, s.err
@@ -172,6 +177,56 @@ func TestBodiesThatReturnNothing(t *testing.T) {
 		assert.NoError(t, err)
 	}
 	assert.NoError(t, b.Close())
+}
+
+// TestCloseEndsARead: what a Read returns that Close has ended is its error, and
+// nothing is asked for.
+func TestCloseEndsARead(t *testing.T) {
+	b, first := start(t, func(*Part) (*http.Response, error) { panic("asked for more") })
+	first.onRead = func() { b.Close() }
+	_, err := b.Read(make([]byte, 5))
+	assert.Equal(t, errCut, err)
+	_, err = b.Read(make([]byte, 5))
+	assert.Equal(t, errCut, err)
+}
+
+// TestTheSameVersionIsShorter: responses of unknown length, of which the second ends
+// before what is known does, contradict each other.
+func TestTheSameVersionIsShorter(t *testing.T) {
+	for _, c := range []struct {
+		all  string
+		want error
+	}{{"abcd", io.ErrUnexpectedEOF}, {"abcde", io.EOF}, {"abcdef", io.EOF}} {
+		asked := 0
+		b, _ := start(t, func(p *Part) (*http.Response, error) {
+			if asked++; asked == 2 {
+				return nil, nil
+			}
+			resp := from(0, 0)
+			resp.StatusCode, resp.ContentLength, resp.Body = http.StatusOK, -1, &source{data: c.all, err: io.EOF}
+			return taken(t, p, resp)
+		})
+		b.end, b.total = -1, -1
+		got, err := io.ReadAll(b)
+		if err == nil {
+			err = io.EOF
+		}
+		assert.Equal(t, c.want, err)
+		assert.Equal(t, alphabet[:max(5, len(c.all))], string(got))
+		b.Close()
+	}
+}
+
+func TestAPartWithoutABody(t *testing.T) {
+	b, _ := start(t, func(p *Part) (*http.Response, error) {
+		resp := from(5, 21)
+		resp.Body = nil
+		assert.Equal(t, head.BadRange, p.Take(resp))
+		assert.False(t, p.Taken())
+		return nil, nil
+	})
+	_, err := io.ReadAll(b)
+	assert.Equal(t, errCut, err)
 }
 
 // TestProgress: whatever a server sends, a download of n bytes has at most

@@ -9,7 +9,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // Class names the kind of err in one word, for logs and metrics: "timeout",
@@ -46,11 +47,10 @@ var classes = []struct {
 	{"timeout", is(context.DeadlineExceeded)},
 	{"tls", isAlert},
 	{"tls", as[tls.RecordHeaderError]},
-	{"connection_refused", is(syscall.ECONNREFUSED)},
-	{"connection_reset", is(syscall.ECONNRESET)},
-	{"broken_pipe", is(syscall.EPIPE)},
-	{"unreachable", is(syscall.EHOSTUNREACH)},
-	{"unreachable", is(syscall.ENETUNREACH)},
+	{"connection_refused", errno.Refused.Is},
+	{"connection_reset", errno.Reset.Is},
+	{"broken_pipe", errno.BrokenPipe.Is},
+	{"unreachable", errno.Unreachable.Is},
 	{"unexpected_eof", is(io.ErrUnexpectedEOF)},
 	{"eof", is(io.EOF)},
 	{"closed", is(net.ErrClosed)},
@@ -81,5 +81,5 @@ func IsTimeout(err error) bool {
 		error
 		Timeout() bool
 	}](err)
-	return ok && t.Timeout()
+	return ok && t.Timeout() || errno.TimedOut.Is(err)
 }

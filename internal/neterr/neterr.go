@@ -10,10 +10,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 func as[E error](err error) bool {
@@ -83,7 +85,7 @@ func isUnsent(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Op == "dial" || op.Op == "proxyconnect"
 	}
-	return errors.Is(err, syscall.ECONNREFUSED) || as[*net.DNSError](err)
+	return errno.Refused.Is(err) || as[*net.DNSError](err)
 }
 
 // streamError has the fields of net/http's own HTTP/2 stream error, which
@@ -115,7 +117,26 @@ func IsUnprocessed(err error) bool {
 		// net/http counts a PROTOCOL_ERROR among these; it proves nothing.
 		return !strings.Contains(text, "PROTOCOL_ERROR")
 	}
+	// Said of a body without GetBody. net/http would have repeated the request only
+	// because it was given a connection of HTTP/2 that took none any more.
+	if strings.HasPrefix(text, "net/http: cannot rewind body after connection loss") {
+		return true
+	}
 	// Both are said only of a stream above the last one that the GOAWAY names.
 	return strings.HasPrefix(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
 		strings.HasPrefix(text, "http2: Transport received GOAWAY from server")
 }
+
+// IsBroken reports whether err says that a connection, once made, broke.
+func IsBroken(err error) bool {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errno.Reset.Is(err) || errno.BrokenPipe.Is(err) {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "http: server closed idle connection") ||
+		strings.Contains(text, "transport connection broken")
+}
+
+// IsHTTP2 reports whether err is of HTTP/2, as its text says.
+func IsHTTP2(err error) bool { return strings.HasPrefix(err.Error(), "http2: ") }

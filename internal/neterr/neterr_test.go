@@ -9,10 +9,14 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
+	"runtime"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // Texts of errors that have no type to be known by; the real ones are in
@@ -27,6 +31,7 @@ func TestUnprocessedByItsText(t *testing.T) {
 		"http2: Transport: cannot retry err [... PROTOCOL_ERROR] after":             false,
 		"http2: Transport received Server's graceful shutdown GOAWAY":               true,
 		"http2: server sent GOAWAY and closed the connection; LastStreamID=1":       false,
+		"net/http: cannot rewind body after connection loss":                        true,
 		"the server said: stream error: stream ID 1; REFUSED_STREAM; and then more": false,
 	} {
 		assert.Equal(t, want, IsUnprocessed(errors.New(text)), text)
@@ -74,5 +79,43 @@ func TestClass(t *testing.T) {
 		{"*errors.errorString", io.ErrShortWrite},
 	} {
 		assert.Equal(t, c.want, Class(c.err), "%v", c.err)
+	}
+}
+
+func TestIsBroken(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{io.EOF, true},
+		{io.ErrUnexpectedEOF, true},
+		{fmt.Errorf("read: %w", net.ErrClosed), true},
+		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
+		{&net.OpError{Op: "write", Err: syscall.EPIPE}, true},
+		{errors.New("http: server closed idle connection"), true},
+		{errors.New("net/http: HTTP/1.x transport connection broken: malformed HTTP response"), true},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
+		{&net.DNSError{}, false},
+		{timeoutError{}, false},
+		{errors.New("the server said: EOF"), false},
+	} {
+		assert.Equal(t, c.want, IsBroken(c.err), "%v", c.err)
+	}
+}
+
+// The words are the same on each system, whatever its numbers are.
+func TestClassOfTheSystemsErrors(t *testing.T) {
+	for want, kind := range map[string]errno.Kind{
+		"connection_refused": errno.Refused, "connection_reset": errno.Reset, "broken_pipe": errno.BrokenPipe,
+		"unreachable": errno.Unreachable, "timeout": errno.TimedOut,
+	} {
+		if runtime.GOOS == "plan9" && want == "broken_pipe" {
+			want = "connection_reset" // it makes no difference
+		}
+		for _, e := range kind {
+			err := &net.OpError{Op: "read", Err: os.NewSyscallError("read", e)}
+			assert.Equal(t, want, Class(err), "%v", e)
+			assert.False(t, IsPermanent(err), "%v", e)
+		}
 	}
 }

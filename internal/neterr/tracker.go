@@ -18,17 +18,19 @@ type Tracker struct {
 	seen  atomic.Uint32
 }
 
-// Trace returns the hooks to put into the attempt's context. They may be called
-// after the attempt has ended. timed means that the attempt has a time limit of our
-// own.
-func (t *Tracker) Trace(timed bool) *httptrace.ClientTrace {
+// Track sets the hooks. They may be called after the attempt has ended. timed means
+// that the attempt has a time limit of our own.
+func (t *Tracker) Track(timed bool) {
 	if timed {
 		t.trace.GotConn = t.gotConn
 	}
 	t.trace.GetConn = t.getConn
 	t.trace.WroteHeaders = t.wroteHeaders
-	return &t.trace
 }
+
+// Trace returns what to put into the attempt's context; other hooks than t's may be
+// added to it.
+func (t *Tracker) Trace() *httptrace.ClientTrace { return &t.trace }
 
 func (t *Tracker) getConn(string)                { t.seen.Or(sawGetConn) }
 func (t *Tracker) gotConn(httptrace.GotConnInfo) { t.seen.Or(sawGotConn) }

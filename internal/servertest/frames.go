@@ -17,6 +17,10 @@ type FrameServer struct {
 	// the streams of all connections from 1.
 	Play func(c *FrameConn, stream uint32, n int)
 
+	// Ping is called for each PING, which has been acknowledged.
+	// If nil, nothing is.
+	Ping func(c *FrameConn)
+
 	mu      sync.Mutex
 	streams int
 }
@@ -85,6 +89,9 @@ func (s *FrameServer) serve(c *FrameConn) {
 					payload = nil
 				}
 				c.frame(kind, flagAck, 0, payload)
+				if kind == framePing && s.Ping != nil {
+					s.Ping(c)
+				}
 			}
 		case frameHeaders, frameData:
 			if flags&flagEndStream != 0 {
