@@ -145,6 +145,21 @@ func (x *exchange) policy() insist.Policy {
 	if x.oneIn(3) {
 		p.OnAttempt = func(context.Context, insist.Attempt) {}
 	}
+	if x.oneIn(3) {
+		p.Hedge = &insist.Hedge{Delay: x.tick + x.time(time.Second), Extra: 1 + x.below(3), Share: 10}
+	}
+	if x.oneIn(5) {
+		p.IdempotencyKey = func(*http.Request) string { return "key" }
+	}
+	if x.oneIn(5) {
+		p.Cooldown = new(insist.Cooldown)
+	}
+	if x.oneIn(3) {
+		p.Prepare = func(req *http.Request, _ *http.Response, _ error) error {
+			req.Header.Set("Prepared", "yes")
+			return nil
+		}
+	}
 	p.ResumeDownloads = x.oneIn(2)
 	return p
 }
@@ -180,7 +195,7 @@ func (x *exchange) call(policy insist.Policy, name string) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if n := x.carried[name]; n > 1 && once(req) {
+	if n := x.carried[name]; n > 1 && once(req) && policy.IdempotencyKey == nil {
 		x.Errorf("%s was carried out %d times", name, n)
 	}
 }
