@@ -75,6 +75,9 @@ func (c *call) copy(n int) *outgoing {
 	if c.traced {
 		out.tracker.Track(timed)
 	}
+	if c.stopsRepeats {
+		neterr.NewRepeatGuard(c.limit.Cancel(), mayUseH2C(c.base)).Hook(out.tracker.Trace())
+	}
 	if c.traced || watch != nil {
 		watch.Hook(out.tracker.Trace())
 		ctx = httptrace.WithClientTrace(ctx, out.tracker.Trace())
@@ -87,7 +90,7 @@ func (c *call) copy(n int) *outgoing {
 	if c.racing && out.Request.URL != nil {
 		out.Request.URL = cloneURL(out.Request.URL) // an attempt that is overtaken may go on reading it
 	}
-	if (timed || c.racing || c.key != "") && !out.own {
+	if (timed || c.racing || c.stopsRepeats || c.key != "") && !out.own {
 		// On HTTP/2 an attempt that is cut off may go on reading its headers.
 		out.cloneHeader()
 	}
@@ -201,24 +204,52 @@ func (c *call) addKey() {
 // it by itself when a kept connection is closed before a response, unless there is a
 // body without GetBody (Request.isReplayable). That must not happen to a GET that
 // Policy.Idempotent says is not.
-func repeatedBelow(req *http.Request) bool {
+func repeatedBelow(req *http.Request) bool { return isSafe(req) || hasKey(req) }
+
+func isSafe(req *http.Request) bool {
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 		return true
 	}
-	return hasKey(req)
+	return false
 }
 
-// sendOnce changes req, an attempt's own, so that net/http does not repeat it by
-// itself. With an empty body of these methods HTTP/1 sends none; HTTP/2 sends it,
-// after the headers. Other methods would get a chunked one, so that their key is
-// spelled in a way that net/http does not look for. A TRACE may have no body.
-func sendOnce(req *http.Request) {
-	if req.GetBody = nil; !repeatedBelow(req) || req.Body != nil && req.Body != http.NoBody {
+// preventRepeats finds out how to keep the base from repeating a guarded request by
+// itself: by the form in which it is sent (see sendOnce) or, where that is not enough,
+// by ending the attempt (see neterr.RepeatGuard). HTTP/2 repeats whatever has no body, or a
+// GetBody. That can be left out of what net/http's transport is given, but not of what
+// goes through other layers first, such as a signer.
+func (c *call) preventRepeats() {
+	_, direct := c.base.(*http.Transport)
+	http2 := c.req.URL != nil && (c.req.URL.Scheme == "https" || mayUseH2C(c.base))
+	if isBodyless(c.req) {
+		c.body.Once = repeatedBelow(c.req)
+		c.stopsRepeats = http2 && !canHaveEmptyBody(c.req)
 		return
 	}
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
+	c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct
+	c.stopsRepeats = http2 && !c.body.Once
+}
+
+func isBodyless(req *http.Request) bool { return req.Body == nil || req.Body == http.NoBody }
+
+// canHaveEmptyBody reports whether req may be given an empty body in place of none. With
+// one HTTP/1 sends a request of these methods as without; HTTP/2 sends an empty frame.
+// Other methods would be sent as chunked, and a TRACE may have no body.
+func canHaveEmptyBody(req *http.Request) bool { return isSafe(req) && req.Method != http.MethodTrace }
+
+// mayUseH2C reports whether base is known to speak HTTP/2 without TLS.
+func mayUseH2C(base http.RoundTripper) bool { return neterr.SpeaksH2C(innermost(base)) }
+
+// sendOnce changes req, an attempt's own, so that net/http does not repeat it by
+// itself: a body without GetBody, be it empty, is not sent again. Where the body can't be
+// that, an idempotency key is spelled in a way that net/http does not look for.
+func sendOnce(req *http.Request) {
+	req.GetBody = nil
+	switch {
+	case !isBodyless(req) || !repeatedBelow(req):
+		return
+	case canHaveEmptyBody(req):
 		req.Body = io.NopCloser(strings.NewReader(""))
 		return
 	}
