@@ -76,7 +76,8 @@ func (c *call) copy(n int) *outgoing {
 		out.tracker.Track(timed)
 	}
 	if c.stopsRepeats {
-		neterr.NewRepeatGuard(c.limit.Cancel(), mayUseH2C(c.base)).Hook(out.tracker.Trace())
+		c.repeats = neterr.NewRepeatGuard(c.stopper(out), mayUseH2C(c.base))
+		c.repeats.Hook(out.tracker.Trace())
 	}
 	if c.traced || watch != nil {
 		watch.Hook(out.tracker.Trace())
@@ -90,7 +91,8 @@ func (c *call) copy(n int) *outgoing {
 	if c.racing && out.Request.URL != nil {
 		out.Request.URL = cloneURL(out.Request.URL) // an attempt that is overtaken may go on reading it
 	}
-	if (timed || c.racing || c.stopsRepeats || c.key != "") && !out.own {
+	cutOff := timed || c.racing || c.stopsRepeats && c.limit.IsSet()
+	if (cutOff || c.key != "") && !out.own {
 		// On HTTP/2 an attempt that is cut off may go on reading its headers.
 		out.cloneHeader()
 	}
@@ -225,10 +227,20 @@ func (c *call) preventRepeats() {
 	if isBodyless(c.req) {
 		c.body.Once = repeatedBelow(c.req)
 		c.stopsRepeats = http2 && !canHaveEmptyBody(c.req)
-		return
+	} else {
+		c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct
+		c.stopsRepeats = http2 && !c.body.Once
 	}
-	c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct
-	c.stopsRepeats = http2 && !c.body.Once
+	// Without a layer between, the request itself is spoiled; see stopper.
+	c.cancelable = c.cancelable || c.stopsRepeats && !direct
+}
+
+// stopper returns what ends the attempt before it is written once more.
+func (c *call) stopper(out *outgoing) func() {
+	if cancel := c.limit.Cancel(); cancel != nil {
+		return func() { cancel(neterr.ErrRepeated) }
+	}
+	return func() { neterr.Spoil(&out.Request) }
 }
 
 func isBodyless(req *http.Request) bool { return req.Body == nil || req.Body == http.NoBody }

@@ -1,7 +1,6 @@
 package neterr
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -22,23 +21,40 @@ var ErrRepeated = errors.New("insist: net/http would have sent the request again
 // which prove that the server did nothing, and after PROTOCOL_ERROR, which proves nothing,
 // without end (golang/go#52459). It does not say why it does. But after PROTOCOL_ERROR it
 // takes another connection. So the attempt is ended when a request that was written, and
-// not answered, is about to be written to another connection: net/http calls GotConn
-// first, and writes nothing once the context has ended. A GOAWAY that meets a request in
-// flight looks the same, and ends the attempt, too.
+// not answered, is about to be written to another connection. A GOAWAY that meets a
+// request in flight looks the same, and ends the attempt, too.
 type RepeatGuard struct {
-	cancel context.CancelCauseFunc
-	h2c    bool
-	inner  httptrace.ClientTrace // the hooks that were set before
+	stop  func()
+	h2c   bool
+	inner httptrace.ClientTrace // the hooks that were set before
 
 	mu      sync.Mutex
 	conn    net.Conn // of the last try by HTTP/2
 	written bool     // the last try was, and has not been answered
+	stopped bool
 }
 
-// NewRepeatGuard returns a guard that ends an attempt by cancel. h2c means that
-// connections without TLS speak HTTP/2.
-func NewRepeatGuard(cancel context.CancelCauseFunc, h2c bool) *RepeatGuard {
-	return &RepeatGuard{cancel: cancel, h2c: h2c}
+// NewRepeatGuard returns a guard that ends an attempt by stop, which is called before the
+// request is written. h2c means that connections without TLS speak HTTP/2.
+func NewRepeatGuard(stop func(), h2c bool) *RepeatGuard {
+	return &RepeatGuard{stop: stop, h2c: h2c}
+}
+
+// Spoil makes a request one that HTTP/2 can't encode, so that it returns an error and
+// writes nothing. It is for a RepeatGuard's stop, where net/http's transport itself was
+// given req, without a body: then it has made no copy. net/http calls GotConn on the
+// goroutine that goes on with req, when nobody else uses it.
+func Spoil(req *http.Request) { req.Trailer = http.Header{"Content-Length": nil} }
+
+// Stopped reports whether the guard has ended the attempt. That of a nil guard has not
+// been.
+func (g *RepeatGuard) Stopped() bool {
+	if g == nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.stopped
 }
 
 // Hook adds g's hooks to those of trace.
@@ -58,7 +74,8 @@ func (g *RepeatGuard) gotConn(info httptrace.GotConnInfo) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.written && !isSame(info.Conn, g.conn) && isSameServer(info.Conn, g.conn) {
-		g.cancel(ErrRepeated)
+		g.stopped = true
+		g.stop()
 	}
 	g.conn, g.written = info.Conn, false
 }

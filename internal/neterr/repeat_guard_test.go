@@ -1,7 +1,6 @@
 package neterr
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -55,14 +54,14 @@ func TestRepeatGuard(t *testing.T) {
 		{"HTTP/2 without TLS", true, []hook{plain, wrote, plainToo}, true},
 		{"a foreign type", true, []hook{foreignConn{}, wrote, foreignConn{}}, true},
 	} {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		before := 0
+		before, ended := 0, 0
 		trace := &httptrace.ClientTrace{
 			GotConn:              func(httptrace.GotConnInfo) { before++ },
 			WroteHeaders:         func() { before++ },
 			GotFirstResponseByte: func() { before++ },
 		}
-		NewRepeatGuard(cancel, c.h2c).Hook(trace)
+		g := NewRepeatGuard(func() { ended++ }, c.h2c)
+		g.Hook(trace)
 		for _, h := range c.hooks {
 			switch h {
 			case wrote:
@@ -73,10 +72,11 @@ func TestRepeatGuard(t *testing.T) {
 				trace.GotConn(httptrace.GotConnInfo{Conn: h.(net.Conn)})
 			}
 		}
-		assert.Equal(t, c.ends, context.Cause(ctx) == ErrRepeated, c.name)
+		assert.Equal(t, c.ends, ended == 1, c.name)
+		assert.Equal(t, c.ends, g.Stopped(), c.name)
 		assert.Equal(t, len(c.hooks), before, "%s: hooks that were set before", c.name)
-		cancel(nil)
 	}
+	assert.False(t, (*RepeatGuard)(nil).Stopped())
 }
 
 func TestSpeaksH2C(t *testing.T) {
