@@ -25,25 +25,26 @@ type call struct {
 	part     *download.Part // what a resumed body asks for; else nil
 	reporter reporter
 
-	host         string        // of the last attempt, as its URL has it
-	bucket       bucketKey     // of that host
-	begun        time.Time     // if MaxElapsed asks for it
-	limit        wait.Limit    // of the last attempt, if attempts are cancelable
-	conns        *conn.Guard   // nil where no connection is watched over
-	idempotent   ruleResult    // of Policy.Idempotent
-	traced       bool          // non-idempotent attempts: was anything sent?
-	copied       bool          // the first attempt is a copy, too
-	cancelable   bool          // each attempt has a context of its own
-	stopsRepeats bool          // by the base; see preventRepeats
-	unexpected   bool          // the server refuses an Expect header
-	racing       bool          // the attempt is one of a race, see Hedge
-	made         int           // attempts, those in flight included; only races count here
-	assessed     *assessment   // of the last attempt, if a race has asked the rules
-	key          string        // that IdempotencyKey gave
-	hold         hold          // by the Cooldown
-	held         time.Duration // of the attempt, by it
-	until        time.Time     // when the pause ends that ended the call
-	last         outcome       // of the last attempt; its number is 0 before the first
+	host         string              // of the last attempt, as its URL has it
+	bucket       bucketKey           // of that host
+	begun        time.Time           // if MaxElapsed asks for it
+	limit        wait.Limit          // of the last attempt, if attempts are cancelable
+	conns        *conn.Guard         // nil where no connection is watched over
+	idempotent   ruleResult          // of Policy.Idempotent
+	traced       bool                // non-idempotent attempts: was anything sent?
+	copied       bool                // the first attempt is a copy, too
+	cancelable   bool                // each attempt has a context of its own
+	stopsRepeats bool                // by the base; see preventRepeats
+	repeats      *neterr.RepeatGuard // of the last attempt
+	unexpected   bool                // the server refuses an Expect header
+	racing       bool                // the attempt is one of a race, see Hedge
+	made         int                 // attempts, those in flight included; only races count here
+	assessed     *assessment         // of the last attempt, if a race has asked the rules
+	key          string              // that IdempotencyKey gave
+	hold         hold                // by the Cooldown
+	held         time.Duration       // of the attempt, by it
+	until        time.Time           // when the pause ends that ended the call
+	last         outcome             // of the last attempt; its number is 0 before the first
 	state        callState
 }
 
@@ -109,12 +110,12 @@ func (c *call) prepare() {
 	if c.reporter.ctx == nil && (c.policy.OnAttempt != nil || c.values != nil) {
 		c.reporter = newReporter(c.req.Context(), c.values, c.policy, time.Time{})
 	}
+	c.cancelable = c.policy.cancelsAttempts(c.base)
 	c.traced = c.guarded()
 	if c.traced {
 		c.preventRepeats()
 	}
-	c.cancelable = c.policy.cancelsAttempts(c.base) || c.stopsRepeats
-	c.copied = c.values.isAttempt() || c.cancelable || c.key != ""
+	c.copied = c.values.isAttempt() || c.cancelable || c.stopsRepeats || c.key != ""
 	if c.policy.maxAttempts() == 1 {
 		if c.policy.PerAttemptTimeout > 0 { // it has to end a Read that blocks, too
 			c.body.Take(c.req, -1)
@@ -223,7 +224,7 @@ func (c *call) received(out *outgoing, resp *http.Response, err error) (*http.Re
 	if err != nil && c.limit.Stop() && !c.waiter.Canceled() {
 		err = c.limit.Err() // HTTP/2 would say that the context was canceled
 	}
-	if err != nil && c.stopsRepeats && context.Cause(c.limit.Context()) == neterr.ErrRepeated {
+	if err != nil && c.repeats.Stopped() {
 		err = neterr.ErrRepeated
 	}
 	if resp != nil {

@@ -259,15 +259,27 @@
 //	GetBody     called before each further attempt, when nobody reads the last
 //	            one's body any more, so that it may rewind a reader that all
 //	            share; that is closed before, unless it is an io.Seeker
-//	A file      or another io.Seeker without GetBody: sent from where it stood
-//	            when the call began, and as long as it was then
+//	Seeks       a regular file, an io.SectionReader or another io.Seeker, also in
+//	            io.NopCloser, without GetBody: sent from where it stood when the
+//	            call began, and as long as it was then, without memory
 //	Neither     buffered in memory while it is sent, up to MaxReplayBytes; a
 //	            longer body is sent on, but only once
 //
+// What seeks is closed when the call ends, not between attempts. If its size has
+// changed since the call began, that is an error. A file or a section is not moved
+// from where it stood; another io.Seeker is left where the last attempt had read to.
+// A type that embeds a file, and has a Read of its own that counts, hashes or encrypts,
+// is buffered: give it a Seek of its own if it can be rewound.
+//
 // A body is sent in full or the attempt fails. An error of the caller's own reader is
 // returned as it is, and never retried. Neither is a request whose body is shorter or
-// longer than its ContentLength. Within an attempt Request.GetBody returns a copy and
-// leaves Body alone: a signer below may hash the one and send the other.
+// longer than its ContentLength. What a method of the body panics with reaches the
+// goroutine that called RoundTrip.
+//
+// Within an attempt Request.GetBody returns a copy and leaves Body alone: a signer below
+// may hash the one and send the other. Of a body that is too long to keep, only one
+// reader gets all; others get an error. Where the caller's request has no GetBody and is
+// not idempotent, neither have its attempts.
 //
 // The caller's request is not changed. Its body is closed on every path.
 //
@@ -316,7 +328,9 @@
 //
 // net/http by itself repeats a request whose kept connection turned out to be dead, and
 // on HTTP/2 one that the server did not process. To insist that is one attempt. What
-// must not be repeated is sent in a form that net/http does not repeat.
+// must not be repeated is sent in a form that net/http does not repeat or, if there is
+// none (HTTP/2, without a body, or where a layer below may need the GetBody), the attempt
+// ends when net/http is about to send it on a second connection.
 //
 // # Connections that went silent
 //

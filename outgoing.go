@@ -73,11 +73,11 @@ func (c *call) copy(n int) *outgoing {
 	}
 	watch := c.watch()
 	if c.traced {
-		var guard *neterr.Guard
-		if c.stopsRepeats {
-			guard = neterr.NewGuard(c.limit.Cancel(), mayUseH2C(c.base))
-		}
-		out.tracker.Track(timed, guard)
+		out.tracker.Track(timed)
+	}
+	if c.stopsRepeats {
+		c.repeats = neterr.NewRepeatGuard(c.stopper(out), mayUseH2C(c.base))
+		c.repeats.Hook(out.tracker.Trace())
 	}
 	if c.traced || watch != nil {
 		watch.Hook(out.tracker.Trace())
@@ -91,7 +91,8 @@ func (c *call) copy(n int) *outgoing {
 	if c.racing && out.Request.URL != nil {
 		out.Request.URL = cloneURL(out.Request.URL) // an attempt that is overtaken may go on reading it
 	}
-	if (timed || c.racing || c.stopsRepeats || c.key != "") && !out.own {
+	cutOff := timed || c.racing || c.stopsRepeats && c.limit.IsSet()
+	if (cutOff || c.key != "") && !out.own {
 		// On HTTP/2 an attempt that is cut off may go on reading its headers.
 		out.cloneHeader()
 	}
@@ -217,7 +218,7 @@ func isSafe(req *http.Request) bool {
 
 // preventRepeats finds out how to keep the base from repeating a guarded request by
 // itself: by the form in which it is sent (see sendOnce) or, where that is not enough,
-// by ending the attempt (see neterr.Guard). HTTP/2 repeats whatever has no body, or a
+// by ending the attempt (see neterr.RepeatGuard). HTTP/2 repeats whatever has no body, or a
 // GetBody. That can be left out of what net/http's transport is given, but not of what
 // goes through other layers first, such as a signer.
 func (c *call) preventRepeats() {
@@ -226,10 +227,20 @@ func (c *call) preventRepeats() {
 	if isBodyless(c.req) {
 		c.body.Once = repeatedBelow(c.req)
 		c.stopsRepeats = http2 && !canHaveEmptyBody(c.req)
-		return
+	} else {
+		c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct
+		c.stopsRepeats = http2 && !c.body.Once
 	}
-	c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct
-	c.stopsRepeats = http2 && !c.body.Once
+	// Without a layer between, the request itself is spoiled; see stopper.
+	c.cancelable = c.cancelable || c.stopsRepeats && !direct
+}
+
+// stopper returns what ends the attempt before it is written once more.
+func (c *call) stopper(out *outgoing) func() {
+	if cancel := c.limit.Cancel(); cancel != nil {
+		return func() { cancel(neterr.ErrRepeated) }
+	}
+	return func() { neterr.Spoil(&out.Request) }
 }
 
 func isBodyless(req *http.Request) bool { return req.Body == nil || req.Body == http.NoBody }
@@ -240,14 +251,7 @@ func isBodyless(req *http.Request) bool { return req.Body == nil || req.Body == 
 func canHaveEmptyBody(req *http.Request) bool { return isSafe(req) && req.Method != http.MethodTrace }
 
 // mayUseH2C reports whether base is known to speak HTTP/2 without TLS.
-func mayUseH2C(base http.RoundTripper) bool {
-	for rt := range unwrap(base) {
-		if h2c, known := neterr.SpeaksH2C(rt); known {
-			return h2c
-		}
-	}
-	return false
-}
+func mayUseH2C(base http.RoundTripper) bool { return neterr.SpeaksH2C(innermost(base)) }
 
 // sendOnce changes req, an attempt's own, so that net/http does not repeat it by
 // itself: a body without GetBody, be it empty, is not sent again. Where the body can't be

@@ -153,10 +153,11 @@ type Policy struct {
 	Budget *Budget
 
 	// MaxReplayBytes bounds what is kept in memory, in bytes, of a request body
-	// that can be read only once (it has no GetBody and is none of bytes.Reader,
-	// bytes.Buffer and strings.Reader). A longer body is sent all the same, but
-	// only once. Transport only. Zero means 16 MiB; negative means that nothing
-	// is kept, so that such a request is retried only if its body had not been read.
+	// that can be read only once: it has no GetBody, is none of bytes.Reader,
+	// bytes.Buffer and strings.Reader, and does not seek as a file does. A longer
+	// body is sent all the same, but only once. Transport only. Zero means 16 MiB;
+	// negative means that nothing is kept, so that such a request is retried only if
+	// its body had not been read.
 	MaxReplayBytes int64
 
 	// RetryableEvent is a condition on the data of the first event of a response of type

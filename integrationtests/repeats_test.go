@@ -35,7 +35,8 @@ var guardedBodies = map[string]func(req *http.Request){
 
 // layers stand between a RetryTransport and net/http's.
 var layers = map[string]func(http.RoundTripper) http.RoundTripper{
-	"direct": func(b http.RoundTripper) http.RoundTripper { return b },
+	"direct":      func(b http.RoundTripper) http.RoundTripper { return b },
+	"without TLS": func(b http.RoundTripper) http.RoundTripper { return seeThrough{b} },
 	"a layer that clones": func(b http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) { return b.RoundTrip(req.Clone(req.Context())) })
 	},
@@ -53,11 +54,22 @@ var layers = map[string]func(http.RoundTripper) http.RoundTripper{
 	},
 }
 
-// guarded makes one request that must not be repeated, with a server of frames, by TLS.
+// seeThrough is a layer that says what it wraps.
+type seeThrough struct{ http.RoundTripper }
+
+func (s seeThrough) WrappedRoundTripper() http.RoundTripper { return s.RoundTripper }
+
+// guarded makes one request that must not be repeated, with a server of frames, by TLS
+// unless the layer is named otherwise.
 func guarded(t *testing.T, method, layer, body string, attempts int, play func(c *servertest.FrameConn, stream uint32, n int)) (ends, int, error) {
 	s := &servertest.FrameServer{Play: play}
 	li := insisttest.NewListener()
-	base := s.TLSTransport(t, li)
+	base, url := (*http.Transport)(nil), "https://mem/"
+	if layer == "without TLS" {
+		base, url = s.Transport(li), "http://mem/"
+	} else {
+		base = s.TLSTransport(t, li)
+	}
 	defer func() {
 		li.Close()
 		synctest.Wait()
@@ -65,7 +77,7 @@ func guarded(t *testing.T, method, layer, body string, attempts int, play func(c
 		synctest.Wait()
 	}()
 	ctx, record := insist.WithRecord(t.Context())
-	req, err := http.NewRequestWithContext(ctx, method, "https://mem/", nil)
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	require.NoError(t, err)
 	guardedBodies[body](req)
 	rt := &insist.RetryTransport{Base: layers[layer](base), Policy: insist.Policy{
@@ -97,7 +109,7 @@ func eachGuarded(t *testing.T, test func(t *testing.T, method, layer, body strin
 	}
 }
 
-// TestPROTOCOL_ERRORRepeatsNothing: it proves nothing, but net/http sends the request
+// TestAProtocolErrorRepeatsNothing: it proves nothing, but net/http sends the request
 // again, without end.
 func TestAProtocolErrorRepeatsNothing(t *testing.T) {
 	eachGuarded(t, func(t *testing.T, method, layer, body string, attempts int) {

@@ -19,20 +19,13 @@ type Tracker struct {
 }
 
 // Track sets the hooks. They may be called after the attempt has ended. timed means
-// that the attempt has a time limit of our own. A guard, if there is one, keeps
-// net/http from repeating the request.
-func (t *Tracker) Track(timed bool, guard *Guard) {
+// that the attempt has a time limit of our own.
+func (t *Tracker) Track(timed bool) {
 	if timed {
 		t.trace.GotConn = t.gotConn
 	}
 	t.trace.GetConn = t.getConn
 	t.trace.WroteHeaders = t.wroteHeaders
-	if guard != nil {
-		guard.tracker = t
-		t.trace.GotConn = guard.gotConn
-		t.trace.WroteHeaders = guard.wroteHeaders
-		t.trace.GotFirstResponseByte = guard.gotFirstResponseByte
-	}
 }
 
 // Trace returns what to put into the attempt's context; other hooks than t's may be

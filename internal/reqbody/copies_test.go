@@ -401,3 +401,28 @@ func TestACopyOfWhatIsTooLongToKeep(t *testing.T) {
 		ends(t, c)
 	})
 }
+
+// A body that is closed may say that it ends. A copy that is read after that does not.
+func TestACopyAfterTheSourceIsClosed(t *testing.T) {
+	c := &call{req: request(t, "PUT", "http://x/", &endless{left: 1000})}
+	c.Take(c.req, 100)
+	req := c.attempt(t)
+	body := copyOf(t, req)
+	io.ReadFull(req.Body, make([]byte, 50))
+	req.Body.Close() // nobody else could read it on
+	got, err := io.ReadAll(body)
+	assert.Error(t, err)
+	assert.Less(t, len(got), 1000)
+	c.End()
+
+	c = &call{req: request(t, "PUT", "http://x/", &endless{left: 1000})}
+	c.Take(c.req, 2000)
+	req = c.attempt(t)
+	body = copyOf(t, req)
+	io.ReadFull(req.Body, make([]byte, 200))
+	req.Body.Close()
+	c.Keep()
+	_, err = io.ReadAll(body)
+	assert.Error(t, err)
+	c.End()
+}
