@@ -5,6 +5,8 @@ import (
 	"context"
 	"iter"
 	"net/http"
+
+	"github.com/seed-552c89fc/insist/internal/reqbody"
 )
 
 // contextValue is all that insist keeps in a context, under one key, so that a request
@@ -144,7 +146,7 @@ func (v *contextValue) isAttemptOf(req *http.Request) bool {
 // fetched with the same context is another request. It has another method or, since
 // a copy has all headers of its original, lacks some of them.
 func isFrom(req, sent *http.Request) bool {
-	if req.Body != nil && req.Body != http.NoBody && req.Body == sent.Body {
+	if req.Body != nil && req.Body != http.NoBody && reqbody.Same(req.Body, sent.Body) {
 		return true
 	}
 	if cmp.Or(req.Method, http.MethodGet) != cmp.Or(sent.Method, http.MethodGet) {

@@ -138,7 +138,7 @@ func (c *call) shown(out *outgoing, r *http.Request) *http.Request {
 		return r // of the base's own making
 	}
 	shown := r.WithContext(c.req.Context())
-	if ours || shown.Body == out.Request.Body {
+	if ours || reqbody.Same(shown.Body, out.Request.Body) {
 		shown.Body = c.req.Body
 	}
 	shown.GetBody = c.req.GetBody
