@@ -196,7 +196,8 @@ func (c *call) attempt(n int) error {
 
 // send lets the base make an attempt that is sent as a copy.
 func (c *call) send(out *outgoing) (*http.Response, error) {
-	defer out.ended.Store(true)
+	out.inFlight.Store(true)
+	defer out.inFlight.Store(false)
 	resp, err := out.Send(c.base, c.req.Context())
 	if err != nil && c.limit.Stop() && !c.waiter.Canceled() {
 		err = c.limit.Err() // HTTP/2 would say that the context was canceled

@@ -129,12 +129,12 @@ func (v *contextValue) isIn(out *outgoing) bool {
 }
 
 // isAttemptOf reports whether req is what a RetryTransport further out has in flight,
-// which alone retries it then. A mark counts only until that attempt's RoundTrip has
-// returned: a response carries its context on, and a call made from resp.Request is
-// a call of its own.
+// which alone retries it then. A mark counts only from the base's RoundTrip on, and until
+// that has returned: a token that Prepare fetches is a call of its own; so is one made
+// from resp.Request, since a response carries its context on.
 func (v *contextValue) isAttemptOf(req *http.Request) bool {
 	for ; v != nil; v = v.outer {
-		if out, ok := v.what.(*outgoing); ok && !out.ended.Load() && isFrom(req, &out.Request) {
+		if out, ok := v.what.(*outgoing); ok && out.inFlight.Load() && isFrom(req, &out.Request) {
 			return true
 		}
 	}

@@ -22,10 +22,10 @@ import (
 // is the next size class.
 type outgoing struct {
 	reqbody.Lease
-	mark    contextValue
-	tracker neterr.Tracker
-	ended   atomic.Bool // RoundTrip has returned
-	own     bool        // its headers and URL are not the caller's
+	mark     contextValue
+	tracker  neterr.Tracker
+	inFlight atomic.Bool // the base's RoundTrip has begun, and has not returned
+	own      bool        // its headers and URL are not the caller's
 }
 
 // outgoing builds attempt n. A non-nil error is the call's.
