@@ -210,6 +210,11 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 			return false
 		}
 	}
+	if p.isTooLate(l.begun) {
+		l.reporter.amend(ReasonWait)
+		l.fail(ReasonWait, err, rejected)
+		return false
+	}
 	l.reporter.begin()
 	return true
 }

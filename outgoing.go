@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/reqbody"
@@ -41,12 +40,12 @@ func (c *call) outgoing(n int) (*outgoing, error) {
 		if err := c.policy.Prepare(&out.Request, c.lastHead(), c.last.err); err != nil {
 			return nil, c.fail(ReasonError, err)
 		}
-		switch { // it may have taken long
-		case c.waiter.Canceled():
+		if c.waiter.Canceled() { // it may have taken long
 			return nil, c.fail(ReasonContext, nil)
-		case c.policy.MaxElapsed > 0 && time.Since(c.begun) > c.policy.MaxElapsed:
-			return nil, c.fail(ReasonWait, nil)
 		}
+	}
+	if n > 1 && c.policy.isTooLate(c.begun) { // and so may the other hooks, or GetBody
+		return nil, c.fail(ReasonWait, nil)
 	}
 	if c.body.Once {
 		sendOnce(&out.Request)

@@ -173,6 +173,42 @@ func TestASlowPrepareIsBounded(t *testing.T) {
 	}
 }
 
+// TestSlowHooksAreBounded by MaxElapsed, whichever they are.
+func TestSlowHooksAreBounded(t *testing.T) {
+	slow := func() { time.Sleep(20 * time.Second) }
+	for name, edit := range map[string]func(*Policy, *http.Request){
+		"OnAttempt": func(p *Policy, _ *http.Request) { p.OnAttempt = func(context.Context, Attempt) { slow() } },
+		"Backoff":   func(p *Policy, _ *http.Request) { p.Backoff = func(int) time.Duration { slow(); return 0 } },
+		"GetBody": func(_ *Policy, r *http.Request) {
+			body := func() io.ReadCloser { return io.NopCloser(struct{ io.Reader }{strings.NewReader("data")}) }
+			r.Body, r.GetBody = body(), func() (io.ReadCloser, error) { slow(); return body(), nil }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := script(status(503))
+				p := Policy{MaxElapsed: 5 * time.Second}
+				req := request(t, "PUT", "http://x/", nil)
+				edit(&p, req)
+				_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(req)
+				var e *Error
+				require.ErrorAs(t, err, &e)
+				assert.Equal(t, ReasonWait, e.Reason)
+				assert.Len(t, b.Arrivals(), 1)
+				if name == "GetBody" {
+					return
+				}
+				calls := 0
+				ctx, record := WithRecord(t.Context())
+				err = Run(ctx, p, func(context.Context) error { calls++; return errLost })
+				assert.ErrorIs(t, err, errLost)
+				assert.Equal(t, 1, calls)
+				assert.Equal(t, ReasonWait, record.Calls()[0][0].Reason)
+			})
+		})
+	}
+}
+
 // TestPolicyFor chooses per request, without an allocation.
 func TestPolicyFor(t *testing.T) {
 	once := &Policy{MaxAttempts: 1}
