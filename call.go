@@ -100,6 +100,9 @@ func (c *call) prepare() {
 	if c.idempotent == notAsked {
 		c.idempotent = resultOf(c.policy.idempotent(c.req))
 	}
+	if c.begun.IsZero() {
+		c.begun = now(c.policy.MaxElapsed > 0)
+	}
 	c.hold.cooldown = c.policy.Cooldown
 	c.addKey()
 	if c.reporter.ctx == nil && (c.policy.OnAttempt != nil || c.values != nil) {
@@ -125,9 +128,6 @@ func (c *call) prepare() {
 	// too, which proves nothing. Without one it reports the error to us.
 	c.body.Once = c.traced && (c.req.GetBody == nil || repeatedBelow(c.req))
 	c.copied = c.copied || c.traced || c.body.IsStream() || wraps(c.base)
-	if c.begun.IsZero() {
-		c.begun = now(c.policy.MaxElapsed > 0)
-	}
 }
 
 // hostOf returns the host and port of req's URL. A request without a URL is a base's
