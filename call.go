@@ -119,7 +119,9 @@ func (c *call) prepare() {
 		}
 		return
 	}
-	c.body.Take(c.req, c.policy.maxReplayBytes())
+	if !c.given.bodyless { // else what a base has added since is its own
+		c.body.Take(c.req, c.policy.maxReplayBytes())
+	}
 	if !c.given.taken {
 		c.given.take(c.base, c.req)
 	}
