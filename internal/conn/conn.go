@@ -138,8 +138,15 @@ func (g *Guard) TimedOut(below http.RoundTripper, u *url.URL, lasted time.Durati
 
 // addrs returns the addresses under which net/http may have a connection that sends
 // requests to u: u's own, or, where a wrapper changed the request's, the one that was
-// asked for.
+// asked for. A request without a URL got one below.
 func addrs(u *url.URL, asked string) []string {
+	switch {
+	case u != nil:
+	case asked != "":
+		return []string{asked}
+	default:
+		return nil
+	}
 	port := "443"
 	if u.Scheme == "http" {
 		port = "80"

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -278,4 +279,14 @@ func TestRetireDialsNever(t *testing.T) {
 			assert.False(t, retired || stuck, name)
 		}
 	}
+}
+
+// A request without a URL is given one below us: then only the address that was asked
+// for tells where its connection is.
+func TestAddrs(t *testing.T) {
+	u := &url.URL{Scheme: "http", Host: "api.test"}
+	assert.Equal(t, []string{"api.test:80"}, addrs(u, ""))
+	assert.Equal(t, []string{"api.test:80", "proxy:1"}, addrs(u, "proxy:1"))
+	assert.Equal(t, []string{"proxy:1"}, addrs(nil, "proxy:1"))
+	assert.Empty(t, addrs(nil, ""))
 }
