@@ -206,7 +206,9 @@ func (c *call) send(out *outgoing) (*http.Response, error) {
 	}
 	if resp != nil {
 		c.absoluteLocation(out, resp)
-		resp.Request = c.shown(out, resp.Request)
+		if r := c.shown(out, resp.Request); r != resp.Request { // a fake may give one to many
+			resp.Request = r
+		}
 	}
 	return resp, err
 }

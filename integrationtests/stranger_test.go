@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,4 +65,31 @@ func TestABaseThatTakesTheTrailersAway(t *testing.T) {
 		assert.Equal(t, "data", text(t, resp))
 		resp.Body.Close()
 	})
+}
+
+// Fakes in tests often have one response without a body for all requests.
+func TestOneResponseForManyRequests(t *testing.T) {
+	for name, edit := range map[string]func(*insist.Policy){
+		"the zero policy":   func(*insist.Policy) {},
+		"PerAttemptTimeout": func(p *insist.Policy) { p.PerAttemptTimeout = time.Hour },
+		"BodyIdleTimeout":   func(p *insist.Policy) { p.BodyIdleTimeout = time.Hour },
+		"RetryableBody":     func(p *insist.Policy) { p.RetryableBody = insist.JSONFieldNot("/ret_code", 0) },
+		"MaxWholeBytes":     func(p *insist.Policy) { p.MaxWholeBytes = 1 << 10 },
+		"ResumeDownloads":   func(p *insist.Policy) { p.ResumeDownloads = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			shared := &http.Response{StatusCode: 200, Body: http.NoBody}
+			rt := quickly(roundTripper(func(*http.Request) (*http.Response, error) { return shared, nil }), edit)
+			var calls sync.WaitGroup
+			for _, method := range []string{"GET", "POST", "GET", "POST"} {
+				req := request(t, method, "http://api.test/", nil)
+				calls.Go(func() {
+					resp, err := rt.RoundTrip(req)
+					assert.NoError(t, err)
+					assert.Equal(t, http.NoBody, resp.Body)
+				})
+			}
+			calls.Wait()
+		})
+	}
 }
