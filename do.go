@@ -43,10 +43,11 @@ func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error
 		return doEventful(ctx, &p, funcid.Of(fn), fn, retryIf)
 	}
 	v, err := fn(ctx)
-	if err == nil && !reports(retryIf, v) {
+	rejected := err == nil && reports(retryIf, v)
+	if err == nil && !rejected {
 		return v, nil // the usual call: there is nothing to set up
 	}
-	return doAgain(&loop{ctx: ctx}, &p, fn, retryIf, v, err)
+	return doAgain(&loop{ctx: ctx}, &p, fn, retryIf, v, err, rejected)
 }
 
 // eventful reports whether a call that succeeds at once is more than the call.
@@ -76,15 +77,17 @@ func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(con
 	}
 	l.reporter.begin()
 	v, err := fn(ctx)
-	return doAgain(&l, p, fn, retryIf, v, err)
+	return doAgain(&l, p, fn, retryIf, v, err, err == nil && reports(retryIf, v))
 }
 
-// doAgain goes on from the first call.
-func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error) (T, error) {
+// doAgain goes on from the first call. The conditions are asked once about each value:
+// they may read a body.
+func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error, rejected bool) (T, error) {
 	l.conditioned = len(retryIf) > 0
-	for l.again(p, err, err == nil && reports(retryIf, v)) {
+	for l.again(p, err, rejected) {
 		discardValue(l.ctx, v)
 		v, err = fn(l.attemptContext())
+		rejected = err == nil && reports(retryIf, v)
 	}
 	return v, l.err
 }
@@ -139,10 +142,11 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 			return doEventful(ctx, &p, funcid.Of(fn), bound, retryIf)
 		}
 		v, err := fn(ctx, a)
-		if err == nil && !reports(retryIf, v) {
+		rejected := err == nil && reports(retryIf, v)
+		if err == nil && !rejected {
 			return v, nil
 		}
-		return doAgain(&loop{ctx: ctx}, &p, bound, retryIf, v, err)
+		return doAgain(&loop{ctx: ctx}, &p, bound, retryIf, v, err, rejected)
 	}
 }
 

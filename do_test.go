@@ -302,3 +302,23 @@ func TestAResponseThatComesTooLateIsATimeout(t *testing.T) {
 		assert.True(t, late.closed)
 	})
 }
+
+// A condition that reads a body sees another one, if it is asked again.
+func TestAConditionIsAskedOnceAboutEachValue(t *testing.T) {
+	answer := func(context.Context) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: &respBody{Reader: strings.NewReader("failed")}}, nil
+	}
+	for name, p := range map[string]Policy{
+		"plain": {Backoff: Constant(0)}, "with a hook": {Backoff: Constant(0), OnAttempt: func(context.Context, Attempt) {}},
+	} {
+		asked := 0
+		failed := func(r *http.Response) bool { asked++; return text(t, r) == "failed" }
+		_, err := Do(t.Context(), p, answer, failed)
+		assert.Error(t, err, name)
+		assert.Equal(t, 3, asked, name)
+		asked = 0
+		_, err = Func(p, func(ctx context.Context, _ int) (*http.Response, error) { return answer(ctx) }, failed)(t.Context(), 0)
+		assert.Error(t, err, name)
+		assert.Equal(t, 3, asked, name)
+	}
+}
