@@ -283,6 +283,7 @@ func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(c
 			resp.Body.Close()
 			var none T
 			return none, l.Err()
+		case resp.StatusCode == http.StatusSwitchingProtocols: // the connection no longer depends on the context
 		default:
 			resp.Body = l.Body(resp.Body)
 			kept = true

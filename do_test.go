@@ -1,6 +1,7 @@
 package insist
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -321,4 +322,17 @@ func TestAConditionIsAskedOnceAboutEachValue(t *testing.T) {
 		assert.Error(t, err, name)
 		assert.Equal(t, 3, asked, name)
 	}
+}
+
+// The body of a 101 is the connection, to write to, also with a time limit.
+func TestAnUpgradeThroughDo(t *testing.T) {
+	conn := struct {
+		io.ReadWriter
+		io.Closer
+	}{new(bytes.Buffer), io.NopCloser(nil)}
+	resp, err := Do(t.Context(), Policy{PerAttemptTimeout: time.Hour}, func(context.Context) (*http.Response, error) {
+		return &http.Response{StatusCode: 101, Body: conn}, nil
+	})
+	require.NoError(t, err)
+	assert.Implements(t, (*io.ReadWriteCloser)(nil), resp.Body)
 }
