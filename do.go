@@ -84,11 +84,20 @@ func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(con
 // they may read a body.
 func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error, rejected bool) (T, error) {
 	l.conditioned = len(retryIf) > 0
+	open := true
+	defer func() {
+		if open { // a hook panicked: the caller won't have v
+			closeValue(v)
+		}
+	}()
 	for l.again(p, err, rejected) {
+		open = false
 		discardValue(l.ctx, v)
 		v, err = fn(l.attemptContext())
 		rejected = err == nil && reports(retryIf, v)
+		open = true
 	}
+	open = false
 	return v, l.err
 }
 
@@ -106,12 +115,32 @@ func (l *loop) attemptContext() context.Context {
 	return &contextValue{Context: l.ctx, outer: contextValueOf(l.ctx), what: functionAttempt(l.number + 1)}
 }
 
+// closeValue closes a response that nobody will have.
+func closeValue[T any](v T) {
+	if resp, ok := any(v).(*http.Response); ok && resp != nil && resp.Body != nil {
+		resp.Body.Close()
+	}
+}
+
 func reports[T any](conditions []func(T) bool, v T) bool {
+	return len(conditions) > 0 && reportsAny(conditions, v)
+}
+
+// reportsAny asks the conditions. Where one panics, a response is closed.
+func reportsAny[T any](conditions []func(T) bool, v T) bool {
+	asked := false
+	defer func() {
+		if !asked {
+			closeValue(v)
+		}
+	}()
 	for _, c := range conditions {
 		if c != nil && c(v) {
+			asked = true
 			return true
 		}
 	}
+	asked = true
 	return false
 }
 

@@ -336,3 +336,47 @@ func TestAnUpgradeThroughDo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Implements(t, (*io.ReadWriteCloser)(nil), resp.Body)
 }
+
+// TestAPanicInAHookOfDoClosesTheResponse, since the caller won't have it.
+func TestAPanicInAHookOfDoClosesTheResponse(t *testing.T) {
+	at := func(n int) func() { // panics when it is called for the n-th time
+		return func() {
+			if n--; n == 0 {
+				panic("hook")
+			}
+		}
+	}
+	for name, hooks := range map[string]func(p *Policy) (failed func(*http.Response) bool){
+		"condition": func(*Policy) func(*http.Response) bool {
+			h := at(1)
+			return func(*http.Response) bool { h(); return true }
+		},
+		"condition, later": func(*Policy) func(*http.Response) bool {
+			h := at(2)
+			return func(*http.Response) bool { h(); return true }
+		},
+		"OnAttempt": func(p *Policy) func(*http.Response) bool {
+			h := at(2)
+			p.OnAttempt = func(context.Context, Attempt) { h() }
+			return func(*http.Response) bool { return true }
+		},
+		"Backoff": func(p *Policy) func(*http.Response) bool {
+			h := at(1)
+			p.Backoff = func(int) time.Duration { h(); return 0 }
+			return func(*http.Response) bool { return true }
+		},
+	} {
+		p := Policy{Backoff: Constant(0)}
+		failed := hooks(&p)
+		var bodies []*closes
+		assert.PanicsWithValue(t, "hook", func() {
+			Do(t.Context(), p, func(context.Context) (*http.Response, error) {
+				bodies = append(bodies, &closes{Reader: strings.NewReader("x")})
+				return &http.Response{StatusCode: 503, Body: bodies[len(bodies)-1]}, nil
+			}, failed)
+		}, name)
+		for _, b := range bodies {
+			assert.Equal(t, 1, b.n, name)
+		}
+	}
+}
