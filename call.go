@@ -105,6 +105,9 @@ func (c *call) prepare() {
 	if c.idempotent == notAsked {
 		c.idempotent = resultOf(c.policy.idempotent(c.req))
 	}
+	if c.begun.IsZero() {
+		c.begun = now(c.policy.MaxElapsed > 0)
+	}
 	c.hold.cooldown = c.policy.Cooldown
 	c.addKey()
 	if c.reporter.ctx == nil && (c.policy.OnAttempt != nil || c.values != nil) {
@@ -124,14 +127,13 @@ func (c *call) prepare() {
 		c.copied = c.copied || c.body.Once && (c.req.GetBody != nil || repeatedBelow(c.req))
 		return
 	}
-	c.body.Take(c.req, c.policy.maxReplayBytes())
+	if !c.given.bodyless { // else what a base has added since is its own
+		c.body.Take(c.req, c.policy.maxReplayBytes())
+	}
 	if !c.given.taken {
 		c.given.take(c.base, c.req)
 	}
 	c.copied = c.copied || c.traced || c.body.IsStream() || wraps(c.base)
-	if c.begun.IsZero() {
-		c.begun = now(c.policy.MaxElapsed > 0)
-	}
 }
 
 // hostOf returns the host and port of req's URL. A request without a URL is a base's
@@ -214,7 +216,8 @@ func (c *call) noteLatency(n int, begun time.Time) {
 
 // send lets the base make an attempt that is sent as a copy.
 func (c *call) send(out *outgoing) (*http.Response, error) {
-	defer out.ended.Store(true)
+	out.inFlight.Store(true)
+	defer out.inFlight.Store(false)
 	resp, err := out.Send(c.base, c.req.Context())
 	return c.received(out, resp, err)
 }
@@ -229,7 +232,9 @@ func (c *call) received(out *outgoing, resp *http.Response, err error) (*http.Re
 	}
 	if resp != nil {
 		c.absoluteLocation(out, resp)
-		resp.Request = c.shown(out, resp.Request)
+		if r := c.shown(out, resp.Request); r != resp.Request { // a fake may give one to many
+			resp.Request = r
+		}
 	}
 	return resp, err
 }

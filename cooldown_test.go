@@ -166,6 +166,20 @@ func TestAPauseThatIsTooLong(t *testing.T) {
 	}
 }
 
+// A call of one attempt is held back within MaxElapsed, too.
+func TestACooldownHoldsASingleAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := script(status(429, "Retry-After", "3"), status(200))
+		rt := &RetryTransport{Base: b, Policy: Policy{MaxAttempts: 1, MaxElapsed: time.Minute, Cooldown: new(Cooldown)}}
+		for _, want := range []int{429, 200} {
+			resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			assert.Equal(t, want, resp.StatusCode)
+		}
+		assert.GreaterOrEqual(t, b.Waits()[0], 3*time.Second)
+	})
+}
+
 // TestACooldownEndsWithTheContext.
 func TestACooldownEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -202,6 +202,12 @@ func (p *Policy) fits(ctx context.Context, begun, now time.Time, wait time.Durat
 	return !ok || wait <= 0 || now.Add(wait).Before(deadline)
 }
 
+// isTooLate reports whether MaxElapsed has passed since begun. An attempt that was planned
+// to begin in time does not, where a hook took long meanwhile.
+func (p *Policy) isTooLate(begun time.Time) bool {
+	return p.MaxElapsed > 0 && time.Since(begun) > p.MaxElapsed
+}
+
 // jittered returns a wait that a server asked for, and a random time on top.
 func (p *Policy) jittered(wait time.Duration) time.Duration {
 	if p.RetryAfterJitter <= 0 || wait <= 0 {

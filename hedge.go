@@ -237,6 +237,7 @@ func (r *race) begin(n int) *obstacle {
 	}
 	c.limit = wait.Limit{} // is the runner's
 	r.inFlight = append(r.inFlight, next)
+	next.inFlight.Store(true)
 	base, caller, results := c.base, c.req.Context(), r.results
 	go func() {
 		defer func() { results <- next }()
@@ -255,7 +256,7 @@ func (r *race) begin(n int) *obstacle {
 // isDecided takes in an attempt that has ended. It reports whether the race is over.
 func (r *race) isDecided(ended *runner) bool {
 	c := r.c
-	ended.ended.Store(true)
+	ended.inFlight.Store(false)
 	r.inFlight = slices.DeleteFunc(r.inFlight, func(other *runner) bool { return other == ended })
 	if ended.exited {
 		ended.limit.End()
@@ -304,7 +305,7 @@ func (r *race) reportOvertaken() {
 func (r *race) abandon() {
 	n := len(r.inFlight)
 	for _, other := range r.inFlight {
-		other.ended.Store(true)
+		other.inFlight.Store(false)
 		other.limit.End()
 	}
 	if n == 0 {

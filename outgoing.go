@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/reqbody"
@@ -22,10 +21,10 @@ import (
 // is the next size class.
 type outgoing struct {
 	reqbody.Lease
-	mark    contextValue
-	tracker neterr.Tracker
-	ended   atomic.Bool // RoundTrip has returned
-	own     bool        // its headers and URL are not the caller's
+	mark     contextValue
+	tracker  neterr.Tracker
+	inFlight atomic.Bool // the base's RoundTrip has begun, and has not returned
+	own      bool        // its headers and URL are not the caller's
 }
 
 // obstacle is why an attempt could not be built: it ends the call.
@@ -47,12 +46,12 @@ func (c *call) outgoing(n int) (*outgoing, *obstacle) {
 		if err := c.policy.Prepare(&out.Request, c.lastHead(), c.last.err); err != nil {
 			return nil, &obstacle{ReasonError, err}
 		}
-		switch { // it may have taken long
-		case c.waiter.Canceled():
+		if c.waiter.Canceled() { // it may have taken long
 			return nil, &obstacle{ReasonContext, nil}
-		case c.policy.MaxElapsed > 0 && time.Since(c.begun) > c.policy.MaxElapsed:
-			return nil, &obstacle{ReasonWait, nil}
 		}
+	}
+	if n > 1 && c.policy.isTooLate(c.begun) { // and so may the other hooks, or GetBody
+		return nil, &obstacle{ReasonWait, nil}
 	}
 	if c.body.Once {
 		sendOnce(&out.Request)
@@ -152,7 +151,7 @@ func (c *call) shown(out *outgoing, r *http.Request) *http.Request {
 		return r // of the base's own making
 	}
 	shown := r.WithContext(c.req.Context())
-	if ours || shown.Body == out.Request.Body {
+	if ours || reqbody.Same(shown.Body, out.Request.Body) {
 		shown.Body = c.req.Body
 	}
 	shown.GetBody = c.req.GetBody

@@ -86,6 +86,8 @@ type drain struct {
 	body io.ReadCloser
 	late atomic.Bool // nobody waits any more: no further Read begins
 	done chan struct{}
+
+	empty int // Reads in a row that returned nothing, not even an error
 }
 
 func (d *drain) run(read bool) {
@@ -98,8 +100,12 @@ func (d *drain) run(read bool) {
 }
 
 func (d *drain) Read(p []byte) (int, error) {
-	if d.late.Load() {
+	if d.late.Load() || d.empty > maxReads {
 		return 0, io.EOF
 	}
-	return d.body.Read(p)
+	n, err := d.body.Read(p)
+	if d.empty++; n > 0 {
+		d.empty = 0
+	}
+	return n, err
 }
