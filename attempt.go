@@ -152,14 +152,17 @@ const (
 
 // Class names the kind of the attempt's error in one word, for logs and metrics: with
 // ReasonNotResumable, one of the words that are listed there; else
-// "timeout", "canceled", "dns", "certificate", "tls", "connection_refused",
-// "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
+// "timeout", "canceled", "dns", "certificate", "tls", "proxy_refused" (it answered
+// CONNECT with a status of 4xx or 5xx), "connection_refused", "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
 // "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
 // 7), else the Go type of the innermost error. It never has a text of the error's
 // own, which may have a URL in it. If there is no error it is empty.
 func (a Attempt) Class() string {
 	if e, ok := errors.AsType[*notResumableError](a.Err); ok {
 		return string(e.obstacle)
+	}
+	if a.Method != "" && neterr.IsProxyRefusal(a.Err) {
+		return neterr.ProxyRefused
 	}
 	return neterr.Class(a.Err)
 }

@@ -62,9 +62,11 @@
 //	the Budget has a retry left                                  ReasonBudget
 //
 // A nil RetryableError retries all errors but these, which the next attempt would meet
-// again: a bad certificate or another TLS alert, no TLS at the other end, a host name
-// that is known not to exist, a request that net/http refuses to send, and an [Error]
-// of a RetryTransport further below.
+// again: a bad certificate, a TLS alert other than those about a damaged record or an
+// internal error, no TLS at the other end, a host name that is known not to exist, a
+// request that net/http refuses to send, a proxy's 401, 403, 405 or 407 to CONNECT, a
+// token that golang.org/x/oauth2 was refused for good (invalid_grant and the others of
+// RFC 6749, section 5.2), and an [Error] of a RetryTransport further below.
 //
 // A request that is not idempotent (see [IsIdempotent]) is not retried by default when
 // its response was lost. It is retried when it is proven that the server can't have

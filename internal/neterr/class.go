@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"strconv"
 	"strings"
@@ -14,8 +15,8 @@ import (
 )
 
 // Class names the kind of err in one word, for logs and metrics: "timeout",
-// "canceled", "dns", "certificate", "tls", "connection_refused",
-// "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
+// "canceled", "dns", "certificate", "tls", "proxy_refused" (it answered CONNECT with a
+// status of 4xx or 5xx), "connection_refused", "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
 // "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
 // 7), else the Go type of the innermost error. It never has a text of the error's
 // own, which may have a URL in it. Of nil it is empty.
@@ -45,6 +46,7 @@ var classes = []struct {
 	{"timeout", IsTimeout},
 	{"canceled", is(context.Canceled)},
 	{"timeout", is(context.DeadlineExceeded)},
+	{ProxyRefused, isRefusedURL},
 	{"tls", isAlert},
 	{"tls", as[tls.RecordHeaderError]},
 	{"connection_refused", errno.Refused.Is},
@@ -72,6 +74,29 @@ func innermost(err error) error {
 		}
 		err = inner
 	}
+}
+
+// tree yields err and all that it wraps, in errors.As's order.
+func tree(err error) iter.Seq[error] {
+	return func(yield func(error) bool) { walk(err, yield) }
+}
+
+func walk(err error, yield func(error) bool) bool {
+	if err == nil {
+		return true
+	}
+	if !yield(err) {
+		return false
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, inner := range many.Unwrap() {
+			if !walk(inner, yield) {
+				return false
+			}
+		}
+		return true
+	}
+	return walk(errors.Unwrap(err), yield)
 }
 
 // IsTimeout reports whether err, or the first error in its tree that can tell, is a

@@ -93,6 +93,8 @@ func TestIsBroken(t *testing.T) {
 		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
 		{&net.OpError{Op: "write", Err: syscall.EPIPE}, true},
 		{errors.New("http: server closed idle connection"), true},
+		{&net.OpError{Op: "local error", Err: tls.AlertError(20)}, true},
+		{&net.OpError{Op: "remote error", Err: tls.AlertError(42)}, false},
 		{errors.New("net/http: HTTP/1.x transport connection broken: malformed HTTP response"), true},
 		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
 		{&net.DNSError{}, false},
@@ -118,4 +120,51 @@ func TestClassOfTheSystemsErrors(t *testing.T) {
 			assert.False(t, IsPermanent(err), "%v", e)
 		}
 	}
+}
+
+// The real ones are in integrationtests/errors_tls_test.go.
+func TestAlerts(t *testing.T) {
+	pass := map[int]bool{10: true, 20: true, 21: true, 22: true, 50: true, 80: true, 90: true}
+	for code := range 256 {
+		for _, op := range []string{"local error", "remote error"} {
+			err := fmt.Errorf("call: %w", &net.OpError{Op: op, Err: tls.AlertError(code)}) // over TCP another type like it
+			assert.Equal(t, !pass[code], IsPermanent(err), "%v", err)
+			assert.Equal(t, "tls", Class(err))
+		}
+	}
+	assert.True(t, IsPermanent(&net.OpError{Op: "remote error", Err: errors.New("of an unknown type")}))
+	assert.False(t, IsPermanent(&net.OpError{Op: "read", Err: tls.AlertError(42)}))
+
+	assert.True(t, IsPermanent(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake", Conn: &net.TCPConn{}}))
+	assert.False(t, IsPermanent(tls.RecordHeaderError{Msg: "oversized record received with length 40000"}))
+}
+
+func TestAProxysRefusal(t *testing.T) {
+	for _, c := range []struct {
+		err              error
+		refusal, forEver bool
+	}{
+		{errors.New("Proxy Authentication Required"), true, true},
+		{fmt.Errorf("call: %w", errors.New("Forbidden")), true, true},
+		{errors.New("Method Not Allowed"), true, true},
+		{errors.New("Bad Gateway"), true, false},
+		{errors.New("Too Many Requests"), true, false},
+		{errors.New("OK"), false, false},
+		{errors.New("Forbidden, they said"), false, false},
+		{errors.New(""), false, false},
+		{secretError{"Forbidden"}, false, false},
+	} {
+		assert.Equal(t, c.refusal, IsProxyRefusal(c.err), "%v", c.err)
+		assert.Equal(t, c.forEver, IsPermanent(c.err), "%v", c.err)
+		want := "*errors.errorString"
+		if _, ok := c.err.(secretError); ok {
+			want = "neterr.secretError"
+		}
+		assert.Equal(t, want, Class(c.err), "of a function: %v", c.err)
+		if c.refusal {
+			want = "proxy_refused"
+		}
+		assert.Equal(t, want, Class(&url.Error{Err: c.err}), "%v", c.err)
+	}
+	assert.False(t, IsProxyRefusal(nil))
 }
