@@ -74,7 +74,9 @@ func (r *bufferedSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 		r.current, r.readers, r.dead = l, readers{}, errRevoked
 		r.wake.Broadcast()
 	}
-	return &bufferedReader{from: r, reader: reader{of: l, isCopy: isCopy}}, nil
+	b := &bufferedReader{from: r, reader: reader{of: l, isCopy: isCopy}}
+	r.readers.add(&b.reader)
+	return b, nil
 }
 
 func (r *bufferedSource) revoke(l *Lease, err error) {

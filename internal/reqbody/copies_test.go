@@ -426,3 +426,21 @@ func TestACopyAfterTheSourceIsClosed(t *testing.T) {
 	assert.Error(t, err)
 	c.End()
 }
+
+// net/http closes Body and sends a copy in its place when a connection turns out to be
+// dead. The response may come before the copy is read.
+func TestAReplayWhenTheCallEnds(t *testing.T) {
+	data := pattern(70_000)
+	for _, n := range []int64{0, 10} {
+		eachKind(t, data, func(t *testing.T, c *call) {
+			req := c.attempt(t)
+			_, err := io.CopyN(io.Discard, req.Body, n)
+			require.NoError(t, err)
+			req.Body.Close()
+			replay := copyOf(t, req)
+			c.Keep()
+			readsAll(t, replay, data)
+			assert.Equal(t, c.given.Load(), c.closed.Load())
+		})
+	}
+}

@@ -81,6 +81,7 @@ func (r *getBodySource) start(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	if err := r.renew(b); err != nil {
 		return nil, err
 	}
+	r.readers.add(&b.reader)
 	return b, nil
 }
 
