@@ -18,7 +18,7 @@ import (
 // valueBody is a body that can't be compared: == panics.
 type valueBody struct {
 	io.Reader
-	buf []byte
+	_ []byte
 }
 
 func (valueBody) Close() error { return nil }

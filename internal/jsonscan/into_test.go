@@ -24,7 +24,7 @@ type (
 	// These decode themselves. Of forgetful, the method has a value receiver.
 	upper     string
 	inches    float64
-	forgetful struct{ p *string }
+	forgetful struct{ _ *string }
 )
 
 func (u *upper) UnmarshalText(text []byte) error {

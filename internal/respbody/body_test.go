@@ -198,17 +198,17 @@ func TestTrailersComeWithTheEnd(t *testing.T) {
 }
 
 // outcome is how a function ended.
-func outcome(do func() error) (err error, panicked any, exited bool) {
+func outcome(do func() error) (panicked any, exited bool) {
 	done := make(chan struct{})
 	exited = true
 	go func() {
 		defer close(done)
 		defer func() { panicked = recover() }()
-		err = do()
+		do()
 		exited = false
 	}()
 	<-done
-	return err, panicked, exited && panicked == nil
+	return panicked, exited && panicked == nil
 }
 
 // TestWhatAReadDoesReachesWhoAsked: a panic or an exit, at its place in the body.
@@ -219,7 +219,7 @@ func TestWhatAReadDoesReachesWhoAsked(t *testing.T) {
 		"exit":  func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
 	} {
 		check := func(what string, do func() error) {
-			_, panicked, exited := outcome(do)
+			panicked, exited := outcome(do)
 			if name == "panic" {
 				assert.Equal(t, boom, panicked, what)
 			} else {
