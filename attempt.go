@@ -170,7 +170,7 @@ func (a Attempt) Class() string {
 
 // LogValue returns the attempt as a group, safe to log, for log/slog.
 func (a Attempt) LogValue() slog.Value {
-	attrs := make([]slog.Attr, 0, 10)
+	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs, slog.Int("number", a.Number))
 	if a.Name != "" {
 		attrs = append(attrs, slog.String("name", a.Name))
@@ -197,7 +197,11 @@ func (a Attempt) LogValue() slog.Value {
 	if a.Wait != 0 {
 		attrs = append(attrs, slog.Duration("wait", a.Wait))
 	}
-	return slog.GroupValue(append(attrs, slog.Bool("retry", a.Retry), slog.String("reason", string(a.Reason)))...)
+	attrs = append(attrs, slog.Bool("retry", a.Retry), slog.String("reason", string(a.Reason)))
+	if a.Amended {
+		attrs = append(attrs, slog.Bool("amended", true))
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // MarshalJSON returns the attempt as an object, safe to log. Its error is the class;

@@ -3,6 +3,7 @@ package insist
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/bucket"
@@ -18,7 +19,7 @@ import (
 // caller's.
 //
 // A call has failed when it returns an error, or a value for which one of the
-// retryIf functions reports true. These failures are retried:
+// retryIf functions reports true; nil ones are left out. These failures are retried:
 //
 //   - without retryIf, every error, or those that p.RetryableError accepts;
 //   - with retryIf, the values it reports, and of the errors only those that
@@ -83,7 +84,7 @@ func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(con
 // doAgain goes on from the first call. The conditions are asked once about each value:
 // they may read a body.
 func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error, rejected bool) (T, error) {
-	l.conditioned = len(retryIf) > 0
+	l.conditioned = slices.ContainsFunc(retryIf, func(c func(T) bool) bool { return c != nil })
 	open := true
 	defer func() {
 		if open { // a hook panicked: the caller won't have v

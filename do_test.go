@@ -65,6 +65,8 @@ func TestWhichFailuresAreTriedAgain(t *testing.T) {
 		{"both: that error", byType, []func(resp) bool{nonZero}, gives(0, te), 3},
 		{"both: another error", byType, []func(resp) bool{nonZero}, gives(5, other), 1},
 		{"two conditions", none, []func(resp) bool{nonZero, func(r resp) bool { return r.RetCode == 0 }}, gives(0, nil), 3},
+		{"nil is no condition: an error", none, []func(resp) bool{nil}, gives(0, other), 3},
+		{"nil is no condition: a value", none, []func(resp) bool{nil}, gives(5, nil), 1},
 		{"one call", Policy{MaxAttempts: 1}, nil, gives(0, other), 1},
 		{"disabled", Policy{Disabled: true}, []func(resp) bool{nonZero}, gives(5, nil), 1},
 	} {

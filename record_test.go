@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -163,6 +165,24 @@ func TestNothingSecretIsWritten(t *testing.T) {
 	assert.Equal(t, map[string]any{
 		"number": 1.0, "name": "pay", "method": "GET", "host": "api.test", "status": 503.0, "retry": true, "reason": "status",
 	}, first)
+}
+
+// TestLogValueIsComplete: what MarshalJSON has, LogValue has, too.
+func TestLogValueIsComplete(t *testing.T) {
+	for _, a := range []Attempt{
+		{},
+		{Number: 1, Name: "n", Method: "GET", Host: "h", Status: 503, Err: errLost, Duration: 1, Held: 1, Wait: 1, Retry: true, Reason: ReasonStatus, ConnRetired: true, Amended: true},
+	} {
+		data, err := json.Marshal(a)
+		require.NoError(t, err)
+		var fields map[string]any
+		require.NoError(t, json.Unmarshal(data, &fields))
+		var logged []string
+		for _, attr := range a.LogValue().Group() {
+			logged = append(logged, attr.Key)
+		}
+		assert.ElementsMatch(t, slices.Collect(maps.Keys(fields)), logged)
+	}
 }
 
 // TestErrorReadsForwards: what happened first comes first.

@@ -90,11 +90,8 @@ func IsStream(contentType string) bool {
 
 // IsEventStream reports whether resp is a text/event-stream that can be read as it is.
 func IsEventStream(req *http.Request, resp *http.Response) bool {
-	switch strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))) {
-	case "", "identity":
-		return HasBody(req, resp) && mediaType(resp.Header.Get("Content-Type")) == "text/event-stream"
-	}
-	return false
+	return encodingOf(resp.Header) == identity && HasBody(req, resp) &&
+		mediaType(resp.Header.Get("Content-Type")) == "text/event-stream"
 }
 
 // isEvents reports whether a body of this type is a stream even if its length is

@@ -36,6 +36,9 @@ func TestEncoding(t *testing.T) {
 		assert.Equal(t, c.want, encodingOf(resp.Header), "%q", c.lines)
 		assert.Equal(t, c.want == gzipEncoding, IsGzip(resp), "%q", c.lines)
 		assert.Equal(t, c.want == identity, IsPlain(resp), "%q", c.lines)
+		resp.StatusCode, resp.Body = 200, io.NopCloser(nil)
+		resp.Header.Set("Content-Type", "text/event-stream")
+		assert.Equal(t, c.want == identity, IsEventStream(&http.Request{}, resp), "%q", c.lines)
 	}
 	h := http.Header{"Content-Encoding": {"gzip, identity"}}
 	assert.Zero(t, testing.AllocsPerRun(100, func() { encodingOf(h) }))
