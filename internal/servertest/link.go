@@ -5,8 +5,9 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // link is a connection. One lock guards both directions, since a cut of one ends
@@ -59,7 +60,7 @@ func (l *link) fail() {
 		l.silent = true
 		return
 	case Reset:
-		err = &net.OpError{Op: "read", Net: addr{}.Network(), Err: syscall.ECONNRESET}
+		err = &net.OpError{Op: "read", Net: addr{}.Network(), Err: errno.Reset.Err()}
 	}
 	for d := range l.pipes {
 		l.finish(Direction(d), err)
@@ -85,7 +86,7 @@ func (l *link) write(d Direction, data []byte) (int, error) {
 	case l.silent:
 		return len(data), nil
 	case p.end != nil:
-		return 0, &net.OpError{Op: "write", Net: addr{}.Network(), Err: syscall.EPIPE}
+		return 0, &net.OpError{Op: "write", Net: addr{}.Network(), Err: errno.BrokenPipe.Err()}
 	}
 	n, c := len(data), l.cut
 	hit := c != nil && c.Direction == d && p.counted+int64(n) >= c.After
@@ -99,7 +100,7 @@ func (l *link) write(d Direction, data []byte) (int, error) {
 	if hit {
 		l.fail()
 		if c.Way == Reset {
-			return n, &net.OpError{Op: "write", Net: addr{}.Network(), Err: syscall.ECONNRESET}
+			return n, &net.OpError{Op: "write", Net: addr{}.Network(), Err: errno.Reset.Err()}
 		}
 	}
 	return len(data), nil

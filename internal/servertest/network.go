@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"syscall"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // Direction is a direction of a connection.
@@ -99,7 +100,7 @@ func (n *Network) DialContext(ctx context.Context, _, _ string) (net.Conn, error
 		return end{l, Up}, nil
 	case <-n.done:
 		n.forget(l)
-		return nil, &net.OpError{Op: "dial", Net: addr{}.Network(), Addr: addr{}, Err: syscall.ECONNREFUSED}
+		return nil, &net.OpError{Op: "dial", Net: addr{}.Network(), Addr: addr{}, Err: errno.Refused.Err()}
 	case <-ctx.Done():
 		n.forget(l)
 		return nil, ctx.Err()
