@@ -10,13 +10,23 @@ import (
 // so that nothing is sent twice on the second attempt and three times on the third.
 // net/http's own transport changes nothing, so that it costs nothing there.
 type given struct {
-	taken             bool
+	taken bool
+	target
+	headers givenHeaders
+}
+
+// target is where a request goes.
+type target struct {
 	host              string // Request.Host
 	urlHost, path     string
 	rawPath, rawQuery string
-	headers           [usualHeaders]givenHeader
-	n                 int           // of headers
-	more              []givenHeader // what does not fit there
+}
+
+// givenHeaders is a list since a map would have to be allocated.
+type givenHeaders struct {
+	first [usualHeaders]givenHeader
+	n     int
+	more  []givenHeader // what does not fit there
 }
 
 // usualHeaders is how many headers a request mostly has at most. More cost an
@@ -28,18 +38,33 @@ type givenHeader struct {
 	values []string
 }
 
-// take notes req's head.
+// keepsHead reports whether base is known to leave the request's head alone.
+func keepsHead(base http.RoundTripper) bool {
+	_, netHTTP := base.(*http.Transport)
+	return netHTTP
+}
+
+// take notes req's head, unless base leaves that alone.
 func (g *given) take(base http.RoundTripper, req *http.Request) {
-	if _, own := base.(*http.Transport); own {
+	if keepsHead(base) {
 		return
 	}
-	g.taken, g.host = true, req.Host
+	g.taken = true
+	g.target.take(req)
+	g.headers.take(req)
+}
+
+func (t *target) take(req *http.Request) {
+	t.host = req.Host
 	if u := req.URL; u != nil {
-		g.urlHost, g.path, g.rawPath, g.rawQuery = u.Host, u.Path, u.RawPath, u.RawQuery
+		t.urlHost, t.path, t.rawPath, t.rawQuery = u.Host, u.Path, u.RawPath, u.RawQuery
 	}
+}
+
+func (g *givenHeaders) take(req *http.Request) {
 	for key, values := range req.Header {
 		if g.n < usualHeaders {
-			g.headers[g.n] = givenHeader{key, values}
+			g.first[g.n] = givenHeader{key, values}
 		} else {
 			g.more = append(g.more, givenHeader{key, values})
 		}
@@ -58,19 +83,19 @@ func (g *given) restore(out *http.Request) (own bool) {
 		out.URL = cloneURL(u)
 		out.URL.Host, out.URL.Path, out.URL.RawPath, out.URL.RawQuery = g.urlHost, g.path, g.rawPath, g.rawQuery
 	}
-	if g.isIn(out.Header) {
+	if g.headers.isIn(out.Header) {
 		return false
 	}
-	out.Header = make(http.Header, g.n)
-	for i := range g.n {
-		h := g.at(i)
+	out.Header = make(http.Header, g.headers.n)
+	for i := range g.headers.n {
+		h := g.headers.at(i)
 		out.Header[h.key] = slices.Clone(h.values)
 	}
 	return true
 }
 
 // isIn reports whether h has the headers that the caller gave, and no others.
-func (g *given) isIn(h http.Header) bool {
+func (g *givenHeaders) isIn(h http.Header) bool {
 	if len(h) != g.n {
 		return false
 	}
@@ -84,9 +109,9 @@ func (g *given) isIn(h http.Header) bool {
 }
 
 // at returns the i-th of the headers that the caller gave.
-func (g *given) at(i int) *givenHeader {
+func (g *givenHeaders) at(i int) *givenHeader {
 	if i < usualHeaders {
-		return &g.headers[i]
+		return &g.first[i]
 	}
 	return &g.more[i-usualHeaders]
 }

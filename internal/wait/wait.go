@@ -28,12 +28,14 @@ func ForContext(ctx context.Context) Waiter { return Waiter{ctx: ctx} }
 // tell: net/http returns only the cause of a context that has one, and its own
 // timeouts match context.DeadlineExceeded while the context is alive.
 func (w Waiter) Canceled() bool {
-	select {
-	case <-w.canceled:
-		return true
-	default:
-		return w.ctx.Err() != nil
+	if w.canceled != nil {
+		select {
+		case <-w.canceled:
+			return true
+		default:
+		}
 	}
+	return w.ctx.Err() != nil
 }
 
 // Pause waits for d and reports whether the caller still wants the result.
