@@ -5,6 +5,8 @@ import (
 	"context"
 	"iter"
 	"net/http"
+
+	"github.com/seed-552c89fc/insist/internal/neterr"
 )
 
 // contextValue is all that insist keeps in a context, under one key, so that a request
@@ -25,6 +27,13 @@ type contextKey struct{}
 func (v *contextValue) Value(key any) any {
 	if key == (contextKey{}) {
 		return v
+	}
+	if neterr.IsTraceKey(key) {
+		if out, ok := v.what.(*outgoing); ok {
+			if trace := out.tracker.Trace(v.Context, nil); trace != nil {
+				return trace
+			}
+		}
 	}
 	return v.Context.Value(key)
 }
