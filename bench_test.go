@@ -22,6 +22,8 @@ type replies struct {
 	fails, n  int
 	bad, good *http.Response
 	buf       []byte
+	failed    string // the body of a 503
+	body      reread
 }
 
 func newReplies(fails int) *replies {
@@ -37,10 +39,14 @@ func (r *replies) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		req.Body.Close()
 	}
-	if r.n++; r.n%(r.fails+1) != 0 {
-		return r.bad, nil
+	if r.n++; r.n%(r.fails+1) == 0 {
+		return r.good, nil
 	}
-	return r.good, nil
+	if r.failed != "" {
+		r.body.Reset(r.failed)
+		r.bad.Body, r.bad.ContentLength = &r.body, int64(len(r.failed))
+	}
+	return r.bad, nil
 }
 
 // scenario is a request to be sent again and again: set makes it fresh.
@@ -51,8 +57,9 @@ type scenario struct {
 	size   int
 	body   func(size int) (io.ReadCloser, func() (io.ReadCloser, error), func())
 	fails  int
-	allocs int64 // at most
-	bytes  int64 // at most
+	failed string // the body of what fails
+	allocs int64  // at most
+	bytes  int64  // at most
 }
 
 // inMemory is what http.NewRequest makes of a strings.Reader.
@@ -77,11 +84,13 @@ func getBody(size int) (io.ReadCloser, func() (io.ReadCloser, error), func()) {
 var scenarios = []scenario{
 	{name: "GET", method: "GET"},
 	{name: "GET, two retries", method: "GET", fails: 2, allocs: 2, bytes: 832},
+	{name: "GET, two retries, failed bodies", method: "GET", fails: 2, failed: "try later", allocs: 9, bytes: 1400},
 	{name: "PUT in memory 1KiB", method: "PUT", body: inMemory, size: 1 << 10},
 	{name: "PUT in memory 1MiB", method: "PUT", body: inMemory, size: 1 << 20},
 	{name: "POST with key in memory 1KiB", method: "POST", key: true, body: inMemory, size: 1 << 10},
 	{name: "POST", method: "POST", allocs: 1, bytes: 416},
 	{name: "POST in memory 1KiB", method: "POST", body: inMemory, size: 1 << 10, allocs: 1, bytes: 416},
+	{name: "POST in memory 1KiB, two retries", method: "POST", body: inMemory, size: 1 << 10, fails: 2, allocs: 9, bytes: 1700},
 	{name: "POST in memory 1MiB", method: "POST", body: inMemory, size: 1 << 20, allocs: 1, bytes: 416},
 	{name: "POST GetBody 1KiB", method: "POST", body: getBody, size: 1 << 10, allocs: 4, bytes: 700},
 	{name: "POST GetBody 1MiB", method: "POST", body: getBody, size: 1 << 20, allocs: 4, bytes: 700},
@@ -91,7 +100,9 @@ var scenarios = []scenario{
 
 // ready returns a function that sends the request once.
 func (s *scenario) ready(tb testing.TB) func() {
-	return s.through(tb, &RetryTransport{Base: newReplies(s.fails), Policy: Policy{Backoff: Constant(0)}})
+	base := newReplies(s.fails)
+	base.failed = s.failed
+	return s.through(tb, &RetryTransport{Base: base, Policy: Policy{Backoff: Constant(0)}})
 }
 
 // through returns a function that sends the request once, through rt.

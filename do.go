@@ -93,7 +93,7 @@ func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), ret
 // does; its connection could not be used otherwise.
 func discardValue[T any](ctx context.Context, v T) {
 	if resp, ok := any(v).(*http.Response); ok {
-		respbody.Attempt{Waiter: wait.ForContext(ctx)}.Discard(resp, 0)
+		respbody.Attempt{Waiter: wait.ForContext(ctx)}.Discard(resp, 0, new(wait.Timer))
 	}
 }
 

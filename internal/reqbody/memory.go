@@ -3,8 +3,9 @@ package reqbody
 import (
 	"bytes"
 	"io"
-	"reflect"
 	"strings"
+
+	"github.com/seed-552c89fc/insist/internal/memory"
 )
 
 // snapshot is a copy of an in-memory reader, by value: taking it costs no
@@ -23,27 +24,9 @@ const (
 	inText
 )
 
-// The two types that io.NopCloser returns, unexported, by which net/http too
-// knows a body in memory.
-var (
-	nopCloser         = reflect.TypeOf(io.NopCloser(nil))
-	nopCloserWriterTo = reflect.TypeOf(io.NopCloser(struct {
-		io.Reader
-		io.WriterTo
-	}{}))
-)
-
-func isNopCloser(body io.ReadCloser) bool {
-	t := reflect.TypeOf(body)
-	return t == nopCloser || t == nopCloserWriterTo
-}
-
 // take copies the reader in body and reports whether it could.
 func (s *snapshot) take(body io.ReadCloser) bool {
-	if !isNopCloser(body) {
-		return false
-	}
-	switch r := reflect.ValueOf(body).Field(0).Interface().(type) {
+	switch r := memory.Reader(body).(type) {
 	case *bytes.Reader:
 		s.kind, s.bytes = inBytes, *r
 	case *bytes.Buffer:
