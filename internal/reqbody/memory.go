@@ -47,22 +47,29 @@ func (s *snapshot) size() int64 {
 	return int64(s.bytes.Len())
 }
 
-func (s *snapshot) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
-	if !isCopy {
-		return &memoryBody{*s, l}, nil
-	}
-	if s.kind == inText {
-		r := s.text
-		return io.NopCloser(&r), nil
-	}
-	r := s.bytes
-	return io.NopCloser(&r), nil
+// memorySource is the source of an attempt after the first, and its Body, in one
+// allocation.
+type memorySource struct {
+	given snapshot
+	body  memoryBody
 }
 
-// memoryBody is the Body of an attempt after the first.
 type memoryBody struct {
 	snapshot
 	of *Lease
+}
+
+func (s *memorySource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
+	if !isCopy { // as Fill does, once
+		s.body = memoryBody{s.given, l}
+		return &s.body, nil
+	}
+	if s.given.kind == inText {
+		r := s.given.text
+		return io.NopCloser(&r), nil
+	}
+	r := s.given.bytes
+	return io.NopCloser(&r), nil
 }
 
 func (b *memoryBody) Read(p []byte) (int, error) {
