@@ -6,6 +6,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"net/http/httptrace"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -26,6 +27,22 @@ func TestCost(t *testing.T) {
 		assert.LessOrEqual(t, bytes, s.bytes, s.name)
 		t.Logf("%-30s %4d allocs %8d bytes", s.name, allocs, bytes)
 	}
+}
+
+// The hooks that prove what was sent are paid for where the base asks for them, as
+// net/http does.
+func TestHooksCost(t *testing.T) {
+	base := newReplies(0)
+	rt := &RetryTransport{Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+		if httptrace.ContextClientTrace(req.Context()) == nil {
+			t.Error("no hooks")
+		}
+		return base.RoundTrip(req)
+	})}
+	req := request(t, "POST", "http://x/", nil)
+	allocs, bytes := cost(func() { rt.RoundTrip(req) })
+	assert.LessOrEqual(t, allocs, int64(4))
+	assert.LessOrEqual(t, bytes, int64(576))
 }
 
 // What every POST allocates first. One word more is the next size class.
