@@ -35,12 +35,17 @@ type Attempt struct {
 	// that the attempt was a function's.
 	Status int
 
-	// Err is the attempt's error. With a Status it is the one in which the body
-	// broke off. If nil, the attempt ended in a response or a value.
+	// Err is the attempt's error. With a Status it is the one in which the body was
+	// truncated, or says why the response does not continue a download. If nil, the
+	// attempt ended in a response or a value.
 	Err error
 
 	// Duration is how long the attempt took, until its outcome was judged.
 	Duration time.Duration
+
+	// Beside is how long the attempt before this one had been in flight when this one was
+	// begun beside it; see Hedge. Zero means that it began after that one's end.
+	Beside time.Duration
 
 	// Held is how long a Cooldown held the attempt back before it began, beside the
 	// wait that the attempt before it asked for. Zero means that it did not.
@@ -64,9 +69,9 @@ type Attempt struct {
 	// each request that times out.
 	ConnRetired bool
 
-	// Amended reports that this takes the place of what was told of the same
-	// attempt before: its wait was cut short, or its body broke off and is to be
-	// resumed. Zero means that this is the first that is told of it.
+	// Amended reports that this replaces an earlier report of the same attempt: its
+	// wait was cut short, or its body was truncated (see Policy.ResumeDownloads). Zero
+	// means that this is the first report.
 	Amended bool
 }
 
@@ -106,6 +111,10 @@ const (
 	// x-should-retry header, or the body of a loop by leaving it.
 	ReasonDecision Reason = "decision"
 
+	// ReasonOvertaken ends an attempt, not the call: another one that was in flight at the
+	// same time brought the result; see Hedge. Retry is set.
+	ReasonOvertaken Reason = "overtaken"
+
 	// ReasonMaybeDone ends a call: the request is not idempotent, and the server
 	// may have acted on it.
 	ReasonMaybeDone Reason = "maybe_done"
@@ -144,14 +153,17 @@ const (
 
 // Class names the kind of the attempt's error in one word, for logs and metrics: with
 // ReasonNotResumable, one of the words that are listed there; else
-// "timeout", "canceled", "dns", "certificate", "tls", "connection_refused",
-// "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
+// "timeout", "canceled", "dns", "certificate", "tls", "proxy_refused" (it answered
+// CONNECT with a status of 4xx or 5xx), "connection_refused", "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
 // "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
 // 7), else the Go type of the innermost error. It never has a text of the error's
 // own, which may have a URL in it. If there is no error it is empty.
 func (a Attempt) Class() string {
 	if e, ok := errors.AsType[*notResumableError](a.Err); ok {
 		return string(e.obstacle)
+	}
+	if a.Method != "" && neterr.IsProxyRefusal(a.Err) {
+		return neterr.ProxyRefused
 	}
 	return neterr.Class(a.Err)
 }
@@ -173,6 +185,9 @@ func (a Attempt) LogValue() slog.Value {
 		attrs = append(attrs, slog.String("error", a.Class()))
 	}
 	attrs = append(attrs, slog.Duration("duration", a.Duration))
+	if a.Beside != 0 {
+		attrs = append(attrs, slog.Duration("beside", a.Beside))
+	}
 	if a.Held != 0 {
 		attrs = append(attrs, slog.Duration("held", a.Held))
 	}
@@ -196,13 +211,14 @@ func (a Attempt) MarshalJSON() ([]byte, error) {
 		Status   int           `json:"status,omitempty"`
 		Error    string        `json:"error,omitempty"`
 		Duration time.Duration `json:"duration"`
+		Beside   time.Duration `json:"beside,omitempty"`
 		Held     time.Duration `json:"held,omitempty"`
 		Wait     time.Duration `json:"wait,omitempty"`
 		Retry    bool          `json:"retry"`
 		Reason   Reason        `json:"reason"`
 		Retired  bool          `json:"conn_retired,omitempty"`
 		Amended  bool          `json:"amended,omitempty"`
-	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Held, a.Wait, a.Retry, a.Reason, a.ConnRetired, a.Amended})
+	}{a.Number, a.Name, a.Method, a.Host, a.Status, a.Class(), a.Duration, a.Beside, a.Held, a.Wait, a.Retry, a.Reason, a.ConnRetired, a.Amended})
 }
 
 // GoString is String: %#v would print the text of the error.
@@ -213,6 +229,9 @@ func (a Attempt) GoString() string { return a.String() }
 //	503 after 12ms (status), wait 1s
 func (a Attempt) String() string {
 	var b strings.Builder
+	if a.Beside > 0 {
+		fmt.Fprintf(&b, "begun %v beside, ", rounded(a.Beside))
+	}
 	if a.Held > 0 {
 		fmt.Fprintf(&b, "held back for %v, ", rounded(a.Held))
 	}
@@ -221,6 +240,7 @@ func (a Attempt) String() string {
 		b.WriteString(", connection retired")
 	}
 	switch {
+	case a.Reason == ReasonOvertaken:
 	case a.Retry:
 		fmt.Fprintf(&b, ", wait %v", rounded(a.Wait))
 	case a.Wait > 0 && a.Amended:
@@ -232,7 +252,7 @@ func (a Attempt) String() string {
 }
 
 // result says what came of the attempt: a status, the class of its error, or
-// both where a body broke off.
+// both where a body was truncated.
 func (a Attempt) result() string {
 	switch {
 	case a.Status != 0 && a.Err != nil:
@@ -241,6 +261,8 @@ func (a Attempt) result() string {
 		return fmt.Sprint(a.Status)
 	case a.Err != nil:
 		return a.Class()
+	case a.Reason == ReasonOvertaken:
+		return "no response"
 	}
 	return "value"
 }

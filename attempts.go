@@ -24,17 +24,24 @@ import (
 // success, else the error that Do would return. Each range over tries starts
 // anew; it is not for use by several goroutines at once. Called by the body itself,
 // failed returns what the body has reported to Fail so far. A panic in the body
-// passes through.
+// passes through; failed returns then what the body had reported.
 func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func() error) {
 	var err error
 	var current *Try // whose body runs
 	tries = func(yield func(*Try) bool) {
 		err = nil
-		defer func() { current = nil }()
+		outer, ended := current, false // a loop within the body of another one over tries
+		var try *Try
+		defer func() {
+			if current = outer; try != nil && !ended { // the body panicked, or ended its goroutine
+				err = try.failure()
+			}
+		}()
 		if p.Disabled {
-			current = &Try{ctx: ctx, number: 1}
-			yield(current)
-			err = current.err
+			try = &Try{ctx: ctx, number: 1}
+			current = try
+			yield(try)
+			err, ended = try.err, true
 			return
 		}
 		if ctx.Err() != nil {
@@ -49,15 +56,16 @@ func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func(
 			return
 		}
 		for on := true; on; {
-			current = &Try{ctx: ctx, number: l.number + 1}
-			if stay := current.run(yield, p.PerAttemptTimeout); stay {
-				on = l.again(&p, current.err, false)
+			try = &Try{ctx: ctx, number: l.number + 1}
+			current = try
+			if stay := try.run(yield, p.PerAttemptTimeout); stay {
+				on = l.again(&p, try.err, false)
 			} else {
-				l.leave(&p, current.err)
+				l.leave(&p, try.err)
 				on = false
 			}
 		}
-		err = l.err
+		err, ended = l.err, true
 	}
 	return tries, func() error {
 		if current != nil { // asked by the body itself

@@ -151,3 +151,39 @@ func TestFailedWithinTheLoop(t *testing.T) {
 	assert.Equal(t, 2, e.Attempts)
 	assert.Equal(t, errLost, call(Policy{Disabled: true}, 1))
 }
+
+// A body that panics, or ends its goroutine, has not undone what it reported.
+func TestFailedAfterAPanic(t *testing.T) {
+	for _, p := range []Policy{{Backoff: Constant(0)}, {Disabled: true}, {Backoff: Constant(0), PerAttemptTimeout: time.Hour}} {
+		tries, failed := Attempts(t.Context(), p)
+		assert.Panics(t, func() {
+			for try := range tries {
+				try.Fail(errLost)
+				if p.Disabled || try.Number() == 2 {
+					panic("body")
+				}
+			}
+		})
+		assert.ErrorIs(t, failed(), errLost)
+		for range tries {
+		}
+		assert.NoError(t, failed(), "each range starts anew")
+	}
+}
+
+// A range over tries within the body of another one leaves that alone.
+func TestAttemptsWithinAttempts(t *testing.T) {
+	tries, failed := Attempts(t.Context(), Policy{Backoff: Constant(0)})
+	outer, inner := 0, 0
+	for try := range tries {
+		outer++
+		try.Fail(errLost)
+		for range tries {
+			inner++
+		}
+		assert.ErrorIs(t, failed(), errLost)
+	}
+	assert.ErrorIs(t, failed(), errLost)
+	assert.Equal(t, 3, outer)
+	assert.Equal(t, 3, inner)
+}

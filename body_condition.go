@@ -15,10 +15,9 @@ import (
 // Policy.RetryableBody. resp is the response's head; its Body must not be touched.
 // body has the same bytes, unzipped; it must not be used after the condition has
 // returned. A condition should stop reading when it knows, since the response
-// waits for it. Beyond MaxPeekBytes and MaxPeekTime body
-// returns an error: then return the zero Decision, and the response is the
-// caller's. A Wait in the Decision is a wait that the server asks for in the body.
-// attempt counts from 1.
+// waits for it. Beyond MaxPeekBytes and MaxPeekTime body returns an error: then return
+// the zero Decision, and the response is the caller's. A Wait in the Decision is a wait
+// that the server asks for in the body. attempt counts from 1.
 type BodyCondition func(req *http.Request, resp *http.Response, attempt int, body io.Reader) Decision
 
 // JSONField returns a condition that reports a failure if the JSON body has a

@@ -25,23 +25,28 @@ type call struct {
 	part     *download.Part // what a resumed body asks for; else nil
 	reporter reporter
 
-	host       string        // of the last attempt, as its URL has it
-	bucket     bucketKey     // of that host
-	begun      time.Time     // if MaxElapsed asks for it
-	timer      wait.Timer    // of what the call waits for
-	limit      wait.Limit    // of the last attempt, if attempts are cancelable
-	conns      *conn.Guard   // nil where no connection is watched over
-	idempotent ruleResult    // of Policy.Idempotent
-	traced     bool          // non-idempotent attempts: was anything sent?
-	copied     bool          // the first attempt is a copy, too
-	cancelable bool          // each attempt has a context of its own
-	unexpected bool          // the server refuses an Expect header
-	key        string        // that IdempotencyKey gave
-	hold       hold          // by the Cooldown
-	held       time.Duration // of the attempt, by it
-	until      time.Time     // when the pause ends that ended the call
-	last       outcome       // of the last attempt; its number is 0 before the first
-	state      callState
+	host         string              // of the last attempt, as its URL has it
+	bucket       bucketKey           // of that host
+	begun        time.Time           // if MaxElapsed asks for it
+	timer        wait.Timer          // of what the call waits for
+	limit        wait.Limit          // of the last attempt, if attempts are cancelable
+	conns        *conn.Guard         // nil where no connection is watched over
+	idempotent   ruleResult          // of Policy.Idempotent
+	traced       bool                // non-idempotent attempts: was anything sent?
+	copied       bool                // the first attempt is a copy, too
+	cancelable   bool                // each attempt has a context of its own
+	stopsRepeats bool                // by the base; see preventRepeats
+	repeats      *neterr.RepeatGuard // of the last attempt
+	unexpected   bool                // the server refuses an Expect header
+	racing       bool                // the attempt is one of a race, see Hedge
+	made         int                 // attempts, those in flight included; only races count here
+	assessed     *assessment         // of the last attempt, if a race has asked the rules
+	key          string              // that IdempotencyKey gave
+	hold         hold                // by the Cooldown
+	held         time.Duration       // of the attempt, by it
+	until        time.Time           // when the pause ends that ended the call
+	last         outcome             // of the last attempt; its number is 0 before the first
+	state        callState
 }
 
 // callState says who has to close the last attempt's response and the request body.
@@ -90,7 +95,7 @@ func (c *call) run(o outcome) (*http.Response, error) {
 		if !c.wait(next.wait) {
 			return nil, c.fail(ReasonContext, nil)
 		}
-		if err := c.attempt(c.last.number + 1); err != nil {
+		if err := c.attempt(max(c.made, c.last.number) + 1); err != nil {
 			return nil, err
 		}
 	}
@@ -101,34 +106,35 @@ func (c *call) prepare() {
 	if c.idempotent == notAsked {
 		c.idempotent = resultOf(c.policy.idempotent(c.req))
 	}
+	if c.begun.IsZero() {
+		c.begun = now(c.policy.MaxElapsed > 0)
+	}
 	c.hold.cooldown = c.policy.Cooldown
 	c.addKey()
 	if c.reporter.ctx == nil && (c.policy.OnAttempt != nil || c.values != nil) {
 		c.reporter = newReporter(c.req.Context(), c.values, c.policy, time.Time{})
 	}
 	c.cancelable = c.policy.cancelsAttempts(c.base)
-	c.copied = c.values.isAttempt() || c.cancelable || c.key != ""
+	c.traced = c.guarded()
+	if c.traced {
+		c.preventRepeats()
+	}
+	c.copied = c.values.isAttempt() || c.cancelable || c.stopsRepeats || c.key != ""
 	if c.policy.maxAttempts() == 1 {
 		if c.policy.PerAttemptTimeout > 0 { // it has to end a Read that blocks, too
 			c.body.Take(c.req, -1)
 		}
-		if c.guarded() && repeatedBelow(c.req) {
-			c.body.Once, c.copied = true, true
-		}
+		c.traced = c.stopsRepeats
+		c.copied = c.copied || c.body.Once && (c.req.GetBody != nil || repeatedBelow(c.req))
 		return
 	}
-	c.body.Take(c.req, c.policy.maxReplayBytes())
+	if !c.given.bodyless { // else what a base has added since is its own
+		c.body.Take(c.req, c.policy.maxReplayBytes())
+	}
 	if !c.given.taken {
 		c.given.take(c.base, c.req)
 	}
-	c.traced = c.guarded()
-	// With a GetBody net/http repeats a request after HTTP/2's PROTOCOL_ERROR,
-	// too, which proves nothing. Without one it reports the error to us.
-	c.body.Once = c.traced && (c.req.GetBody == nil || repeatedBelow(c.req))
 	c.copied = c.copied || c.traced || c.body.IsStream() || wraps(c.base)
-	if c.begun.IsZero() {
-		c.begun = now(c.policy.MaxElapsed > 0)
-	}
 }
 
 // hostOf returns the host and port of req's URL. A request without a URL is a base's
@@ -148,7 +154,7 @@ func (c *call) guarded() bool {
 
 // decide says what follows from the last attempt, and reports it.
 func (c *call) decide() action {
-	a := c.assess()
+	a := c.assessOnce()
 	if c.hold.cooldown != nil {
 		c.hold.begin(&c.last, "", c.policy.pauseAsked(&c.last, a))
 		if a.Verdict == Retry {
@@ -156,9 +162,10 @@ func (c *call) decide() action {
 		}
 	}
 	c.guardConns()
+	c.last.made = c.made
 	next := c.policy.bound(c.req.Context(), &c.last, a)
 	if c.part != nil && !next.retry {
-		next = c.takePart(next)
+		next = c.acceptPart(next)
 	}
 	c.reporter.report(&c.last, next)
 	c.policy.feed(&c.last, next)
@@ -173,21 +180,27 @@ func (c *call) attempt(n int) error {
 			return err
 		}
 	}
+	if c.policy.Hedge != nil {
+		if delay, ok := c.hedgeDelay(n); ok {
+			return c.race(n, delay)
+		}
+		defer c.noteLatency(n, time.Now())
+	}
 	c.reporter.begin()
 	if n == 1 && !c.copied {
 		resp, err := c.base.RoundTrip(c.req)
 		c.note(n, nil, resp, err)
 		return nil
 	}
-	out, err := c.outgoing(n)
-	if err != nil {
-		return err
+	out, o := c.outgoing(n)
+	if o != nil {
+		return c.fail(o.why, o.cause)
 	}
 	c.host, c.bucket = hostOf(&out.Request), c.policy.hostKey(out.Request.URL)
 	resp, err := c.send(out)
 	for tries := 1; err != nil && tries < maxRefused && c.sendAnew(); tries++ {
-		if out, err = c.outgoing(n); err != nil {
-			return err
+		if out, o = c.outgoing(n); o != nil {
+			return c.fail(o.why, o.cause)
 		}
 		resp, err = c.send(out)
 	}
@@ -195,16 +208,34 @@ func (c *call) attempt(n int) error {
 	return nil
 }
 
+// noteLatency notes how long the head of the response to attempt n took.
+func (c *call) noteLatency(n int, begun time.Time) {
+	if c.last.number == n && c.last.resp != nil {
+		c.policy.Hedge.note(c.hedgeHost(), begun)
+	}
+}
+
 // send lets the base make an attempt that is sent as a copy.
 func (c *call) send(out *outgoing) (*http.Response, error) {
-	defer out.ended.Store(true)
+	out.inFlight.Store(true)
+	defer out.inFlight.Store(false)
 	resp, err := out.Send(c.base, c.req.Context())
+	return c.received(out, resp, err)
+}
+
+// received returns what the base has returned, as the caller is to see it.
+func (c *call) received(out *outgoing, resp *http.Response, err error) (*http.Response, error) {
 	if err != nil && c.limit.Stop() && !c.waiter.Canceled() {
 		err = c.limit.Err() // HTTP/2 would say that the context was canceled
 	}
+	if err != nil && c.repeats.Stopped() {
+		err = neterr.ErrRepeated
+	}
 	if resp != nil {
 		c.absoluteLocation(out, resp)
-		resp.Request = c.shown(out, resp.Request)
+		if r := c.shown(out, resp.Request); r != resp.Request { // a fake may give one to many
+			resp.Request = r
+		}
 	}
 	return resp, err
 }

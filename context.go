@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/seed-552c89fc/insist/internal/neterr"
+	"github.com/seed-552c89fc/insist/internal/reqbody"
 )
 
 // contextValue is all that insist keeps in a context, under one key, so that a request
@@ -136,12 +137,12 @@ func (v *contextValue) isIn(out *outgoing) bool {
 }
 
 // isAttemptOf reports whether req is what a RetryTransport further out has in flight,
-// which alone retries it then. A mark counts only until that attempt's RoundTrip has
-// returned: a response carries its context on, and a call made from resp.Request is
-// a call of its own.
+// which alone retries it then. A mark counts only from the base's RoundTrip on, and until
+// that has returned: a token that Prepare fetches is a call of its own; so is one made
+// from resp.Request, since a response carries its context on.
 func (v *contextValue) isAttemptOf(req *http.Request) bool {
 	for ; v != nil; v = v.outer {
-		if out, ok := v.what.(*outgoing); ok && !out.ended.Load() && isFrom(req, &out.Request) {
+		if out, ok := v.what.(*outgoing); ok && out.inFlight.Load() && isFrom(req, &out.Request) {
 			return true
 		}
 	}
@@ -153,7 +154,7 @@ func (v *contextValue) isAttemptOf(req *http.Request) bool {
 // fetched with the same context is another request. It has another method or, since
 // a copy has all headers of its original, lacks some of them.
 func isFrom(req, sent *http.Request) bool {
-	if req.Body != nil && req.Body != http.NoBody && req.Body == sent.Body {
+	if req.Body != nil && req.Body != http.NoBody && reqbody.Same(req.Body, sent.Body) {
 		return true
 	}
 	if cmp.Or(req.Method, http.MethodGet) != cmp.Or(sent.Method, http.MethodGet) {

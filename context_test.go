@@ -123,6 +123,23 @@ func TestAnotherRequestWithTheSameContextIsNotNested(t *testing.T) {
 	assert.Equal(t, 1, below[3], "the token's first attempt within the request's second")
 }
 
+// A token that Prepare fetches is a call of its own, however much its request is like
+// the one that it is for: that is not in flight yet.
+func TestATokenThatPrepareFetchesIsNotNested(t *testing.T) {
+	tokens, api := script(status(503), status(200)), script(status(401), status(200))
+	auth := &RetryTransport{Base: tokens, Policy: Policy{Backoff: Constant(0)}}
+	outer := &RetryTransport{Base: api, Policy: Policy{Backoff: Constant(0), Prepare: func(r *http.Request, _ *http.Response, _ error) error {
+		resp, err := auth.RoundTrip(request(t, "GET", "http://auth/token", nil).WithContext(r.Context()))
+		require.NoError(t, err)
+		assert.Equal(t, 200, resp.StatusCode)
+		return nil
+	}}}
+	resp, err := outer.RoundTrip(request(t, "GET", "http://x/api", nil))
+	require.NoError(t, err)
+	assert.Equal(t, 200, resp.StatusCode)
+	assert.Len(t, tokens.Arrivals(), 2)
+}
+
 func TestHookAndRecordTellEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(r *http.Request) (*http.Response, error) {

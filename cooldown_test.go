@@ -43,7 +43,7 @@ func (l *limiter) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 // TestCooldownAgainstALimit: fifty callers, one after the other, and a limit of ten
-// requests a minute. The figures are in docs/waits.md.
+// requests a minute. The figures are in docs/cooldown.md.
 func TestCooldownAgainstALimit(t *testing.T) {
 	for name, c := range map[string]struct {
 		cooldown *Cooldown
@@ -164,6 +164,20 @@ func TestAPauseThatIsTooLong(t *testing.T) {
 			assert.Equal(t, 200, resp.StatusCode)
 		})
 	}
+}
+
+// A call of one attempt is held back within MaxElapsed, too.
+func TestACooldownHoldsASingleAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := script(status(429, "Retry-After", "3"), status(200))
+		rt := &RetryTransport{Base: b, Policy: Policy{MaxAttempts: 1, MaxElapsed: time.Minute, Cooldown: new(Cooldown)}}
+		for _, want := range []int{429, 200} {
+			resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			assert.Equal(t, want, resp.StatusCode)
+		}
+		assert.GreaterOrEqual(t, b.Waits()[0], 3*time.Second)
+	})
 }
 
 // TestACooldownEndsWithTheContext.

@@ -33,6 +33,8 @@ type outcome struct {
 	unsent     bool          // it is proven that the server can't have acted on it
 	progress   bool          // the response's body was truncated, and is resumed from there
 	held       time.Duration // by a Cooldown, before it began
+	beside     time.Duration // see Attempt.Beside
+	made       int           // attempts, those of a race included; zero means number
 	hold       time.Duration // by a Cooldown, until the next one may begin
 	pause      time.Duration // until the pause ends that holds it
 	retired    bool          // it timed out, and its connection was taken out of use
@@ -166,7 +168,7 @@ func (p *Policy) bound(ctx context.Context, o *outcome, a assessment) action {
 // plan holds an attempt that the rules want against the bounds on attempts and
 // time, and finds the wait before it.
 func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
-	if o.number >= p.maxAttempts() {
+	if max(o.made, o.number) >= p.maxAttempts() {
 		return action{reason: ReasonAttempts}
 	}
 	now := time.Now()
@@ -200,6 +202,12 @@ func (p *Policy) fits(ctx context.Context, begun, now time.Time, wait time.Durat
 	return !ok || wait <= 0 || now.Add(wait).Before(deadline)
 }
 
+// isTooLate reports whether MaxElapsed has passed since begun. An attempt that was planned
+// to begin in time does not, where a hook took long meanwhile.
+func (p *Policy) isTooLate(begun time.Time) bool {
+	return p.MaxElapsed > 0 && time.Since(begun) > p.MaxElapsed
+}
+
 // jittered returns a wait that a server asked for, and a random time on top.
 func (p *Policy) jittered(wait time.Duration) time.Duration {
 	if p.RetryAfterJitter <= 0 || wait <= 0 {
@@ -212,11 +220,14 @@ func (p *Policy) jittered(wait time.Duration) time.Duration {
 // feed puts into the budget what an attempt that went well is worth: one whose
 // response is kept, and not for want of a better one.
 func (p *Policy) feed(o *outcome, r action) {
-	if p.Budget == nil || o.resp == nil || o.err != nil {
+	if p.Budget == nil && p.Hedge == nil || o.resp == nil || o.err != nil {
 		return
 	}
 	if r.reason == ReasonSuccess || r.reason == ReasonAccepted || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
 		p.Budget.deposit(o.bucket, time.Now())
+		if p.Budget == nil && p.Hedge != nil {
+			p.Hedge.deposit()
+		}
 	}
 }
 

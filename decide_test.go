@@ -119,7 +119,7 @@ func TestDecide(t *testing.T) {
 		{"third of three", Policy{}, get, answer(503), nil, []func(*outcome){third}, action{false, 0, ReasonAttempts}},
 		{"third of three, good", Policy{}, get, answer(200), nil, []func(*outcome){third}, action{false, 0, ReasonSuccess}},
 		{"third of four", Policy{MaxAttempts: 4}, get, answer(503), nil, []func(*outcome){third}, action{true, def, ReasonStatus}},
-		{"negative is no bound", Policy{MaxAttempts: -4}, get, answer(503), nil, []func(*outcome){func(o *outcome) { o.number = 1 << 40 }}, action{true, def, ReasonStatus}},
+		{"negative is no bound", Policy{MaxAttempts: -4}, get, answer(503), nil, []func(*outcome){func(o *outcome) { o.number = 1 << 30 }}, action{true, def, ReasonStatus}},
 
 		// Waits.
 		{"Retry-After above Backoff", Policy{}, get, answer(503, "Retry-After", "5"), nil, nil, action{true, 5 * s, ReasonStatus}},

@@ -32,7 +32,7 @@ func (v Verdict) String() string {
 	return "undecided"
 }
 
-// Decision is the answer of Policy.Classify and of a BodyCondition. The zero
+// Decision is what Policy.Classify and a BodyCondition return. The zero
 // value leaves the attempt to the other rules; so does a Verdict that is none of
 // the constants.
 type Decision struct {

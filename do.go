@@ -18,7 +18,7 @@ import (
 // caller's.
 //
 // A call has failed when it returns an error, or a value for which one of the
-// retryIf functions reports true. Which failures are tried again:
+// retryIf functions reports true. These failures are retried:
 //
 //   - without retryIf, every error, or those that p.RetryableError accepts;
 //   - with retryIf, the values it reports, and of the errors only those that
@@ -43,10 +43,11 @@ func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error
 		return doEventful(ctx, &p, funcid.Of(fn), fn, retryIf)
 	}
 	v, err := fn(ctx)
-	if err == nil && !reports(retryIf, v) {
+	rejected := err == nil && len(retryIf) > 0 && reports(retryIf, v)
+	if err == nil && !rejected {
 		return v, nil // the usual call: there is nothing to set up
 	}
-	return doAgain(&loop{ctx: ctx}, &p, fn, retryIf, v, err)
+	return doAgain(&loop{ctx: ctx}, &p, fn, retryIf, v, err, rejected)
 }
 
 // eventful reports whether a call that succeeds at once is more than the call. So it is
@@ -78,16 +79,27 @@ func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(con
 	}
 	l.reporter.begin()
 	v, err := fn(ctx)
-	return doAgain(&l, p, fn, retryIf, v, err)
+	return doAgain(&l, p, fn, retryIf, v, err, err == nil && reports(retryIf, v))
 }
 
-// doAgain goes on from the first call.
-func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error) (T, error) {
+// doAgain goes on from the first call. The conditions are asked once about each value:
+// they may read a body.
+func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error, rejected bool) (T, error) {
 	l.conditioned = len(retryIf) > 0
-	for l.again(p, err, err == nil && reports(retryIf, v)) {
+	open := true
+	defer func() {
+		if open { // a hook panicked: the caller won't have v
+			closeValue(v)
+		}
+	}()
+	for l.again(p, err, rejected) {
+		open = false
 		discardValue(l.ctx, v)
 		v, err = fn(l.attemptContext())
+		rejected = err == nil && reports(retryIf, v)
+		open = true
 	}
+	open = false
 	return v, l.err
 }
 
@@ -105,12 +117,32 @@ func (l *loop) attemptContext() context.Context {
 	return &contextValue{Context: l.ctx, outer: contextValueOf(l.ctx), what: functionAttempt(l.number + 1)}
 }
 
+// closeValue closes a response that nobody will have.
+func closeValue[T any](v T) {
+	if resp, ok := any(v).(*http.Response); ok && resp != nil && resp.Body != nil {
+		resp.Body.Close()
+	}
+}
+
 func reports[T any](conditions []func(T) bool, v T) bool {
+	return len(conditions) > 0 && reportsAny(conditions, v)
+}
+
+// reportsAny asks the conditions. Where one panics, a response is closed.
+func reportsAny[T any](conditions []func(T) bool, v T) bool {
+	asked := false
+	defer func() {
+		if !asked {
+			closeValue(v)
+		}
+	}()
 	for _, c := range conditions {
 		if c != nil && c(v) {
+			asked = true
 			return true
 		}
 	}
+	asked = true
 	return false
 }
 
@@ -125,12 +157,12 @@ func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
 	if err == nil {
 		return nil
 	}
-	_, err = doAgain(&loop{ctx: ctx}, &p, bound, nil, struct{}{}, err)
+	_, err = doAgain(&loop{ctx: ctx}, &p, bound, nil, struct{}{}, err, false)
 	return err
 }
 
 // Func returns fn as a function of the same type that is called by Do. Use it to
-// decide once, where fn is defined, how all its calls are tried again; a method
+// decide once, where fn is defined, how all its calls are retried; a method
 // value will do, too:
 //
 //	get := insist.Func(policy, store.Get)
@@ -145,10 +177,11 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 			return doEventful(ctx, &p, funcid.Of(fn), bound, retryIf)
 		}
 		v, err := fn(ctx, a)
-		if err == nil && !reports(retryIf, v) {
+		rejected := err == nil && len(retryIf) > 0 && reports(retryIf, v)
+		if err == nil && !rejected {
 			return v, nil
 		}
-		return doAgain(&loop{ctx: ctx}, &p, bound, retryIf, v, err)
+		return doAgain(&loop{ctx: ctx}, &p, bound, retryIf, v, err, rejected)
 	}
 }
 
@@ -216,6 +249,11 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 			return false
 		}
 	}
+	if p.isTooLate(l.begun) {
+		l.reporter.amend(ReasonWait)
+		l.fail(ReasonWait, err, rejected)
+		return false
+	}
 	l.reporter.begin()
 	return true
 }
@@ -280,6 +318,7 @@ func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(c
 			resp.Body.Close()
 			var none T
 			return none, l.Err()
+		case resp.StatusCode == http.StatusSwitchingProtocols: // the connection no longer depends on the context
 		default:
 			resp.Body = l.Body(resp.Body)
 			kept = true

@@ -1,6 +1,7 @@
 package insist
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -301,4 +302,81 @@ func TestAResponseThatComesTooLateIsATimeout(t *testing.T) {
 		assert.Equal(t, 201, resp.StatusCode)
 		assert.True(t, late.closed)
 	})
+}
+
+// A condition that reads a body sees another one, if it is asked again.
+func TestAConditionIsAskedOnceAboutEachValue(t *testing.T) {
+	answer := func(context.Context) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: &respBody{Reader: strings.NewReader("failed")}}, nil
+	}
+	for name, p := range map[string]Policy{
+		"plain": {Backoff: Constant(0)}, "with a hook": {Backoff: Constant(0), OnAttempt: func(context.Context, Attempt) {}},
+	} {
+		asked := 0
+		failed := func(r *http.Response) bool { asked++; return text(t, r) == "failed" }
+		_, err := Do(t.Context(), p, answer, failed)
+		assert.Error(t, err, name)
+		assert.Equal(t, 3, asked, name)
+		asked = 0
+		_, err = Func(p, func(ctx context.Context, _ int) (*http.Response, error) { return answer(ctx) }, failed)(t.Context(), 0)
+		assert.Error(t, err, name)
+		assert.Equal(t, 3, asked, name)
+	}
+}
+
+// The body of a 101 is the connection, to write to, also with a time limit.
+func TestAnUpgradeThroughDo(t *testing.T) {
+	conn := struct {
+		io.ReadWriter
+		io.Closer
+	}{new(bytes.Buffer), io.NopCloser(nil)}
+	resp, err := Do(t.Context(), Policy{PerAttemptTimeout: time.Hour}, func(context.Context) (*http.Response, error) {
+		return &http.Response{StatusCode: 101, Body: conn}, nil
+	})
+	require.NoError(t, err)
+	assert.Implements(t, (*io.ReadWriteCloser)(nil), resp.Body)
+}
+
+// TestAPanicInAHookOfDoClosesTheResponse, since the caller won't have it.
+func TestAPanicInAHookOfDoClosesTheResponse(t *testing.T) {
+	at := func(n int) func() { // panics when it is called for the n-th time
+		return func() {
+			if n--; n == 0 {
+				panic("hook")
+			}
+		}
+	}
+	for name, hooks := range map[string]func(p *Policy) (failed func(*http.Response) bool){
+		"condition": func(*Policy) func(*http.Response) bool {
+			h := at(1)
+			return func(*http.Response) bool { h(); return true }
+		},
+		"condition, later": func(*Policy) func(*http.Response) bool {
+			h := at(2)
+			return func(*http.Response) bool { h(); return true }
+		},
+		"OnAttempt": func(p *Policy) func(*http.Response) bool {
+			h := at(2)
+			p.OnAttempt = func(context.Context, Attempt) { h() }
+			return func(*http.Response) bool { return true }
+		},
+		"Backoff": func(p *Policy) func(*http.Response) bool {
+			h := at(1)
+			p.Backoff = func(int) time.Duration { h(); return 0 }
+			return func(*http.Response) bool { return true }
+		},
+	} {
+		p := Policy{Backoff: Constant(0)}
+		failed := hooks(&p)
+		var bodies []*closes
+		assert.PanicsWithValue(t, "hook", func() {
+			Do(t.Context(), p, func(context.Context) (*http.Response, error) {
+				bodies = append(bodies, &closes{Reader: strings.NewReader("x")})
+				return &http.Response{StatusCode: 503, Body: bodies[len(bodies)-1]}, nil
+			}, failed)
+		}, name)
+		for _, b := range bodies {
+			assert.Equal(t, 1, b.n, name)
+		}
+	}
 }

@@ -1,152 +1,189 @@
-// Package insist sends HTTP requests again when they fail. [RetryTransport] is an
-// [http.RoundTripper] that goes into any [http.Client], also into the one inside
-// an SDK, with no other code changed:
+// Package insist retries HTTP requests safely: only requests that may be repeated, each
+// with its whole body, after the wait that the server asks for, and not while the
+// service is down. [RetryTransport] is an [http.RoundTripper] for any [http.Client],
+// also for the one inside an SDK:
 //
-//	client := &http.Client{Transport: &insist.RetryTransport{Policy: insist.Standard()}}
+//	client := &http.Client{
+//		Transport: &insist.RetryTransport{Policy: insist.Standard()},
+//	}
 //
-// [Policy] says when there is another attempt and after which wait. [Standard]
-// is the policy to start from in production. The caller gets the last response,
-// its body whole, or the last error as the base returned it.
+// For an API that answers 200 {"ret_code": 5000} when it failed:
 //
-// For what is not HTTP there are [Do], [Run], [Func] and [Attempts], which call
-// functions and run blocks of code by the same Policy.
+//	policy := insist.Standard()
+//	policy.RetryableBody = insist.JSONField("/ret_code", func(code int) bool {
+//		return code == 5000 || code == 5100
+//	})
 //
-// # Defaults
+// For what is not HTTP, by the same [Policy]; [Run], [Func] and [Attempts] are its
+// other forms:
 //
-// These are the defaults of a zero Policy, and what they cost.
+//	n, err := insist.Do(ctx, policy, func(ctx context.Context) (int, error) {
+//		return shop.Count(ctx, "apple")
+//	})
 //
-//	Field            Zero means            What it costs
-//	Disabled         retrying is on        -
-//	MaxAttempts      3, the first one      a server that is down gets three times
-//	                 included              the requests
-//	Backoff          Constant(2s)          4 s in all; clients that failed together
-//	                                       come back together
-//	MaxRetryAfter    30 s                  up to 30 s before each further attempt,
-//	                                       where the server asks for it
-//	MaxElapsed       no bound              a call may take all its attempts and
-//	                                       waits
-//	PerAttempt-      no bound              an attempt may take as long as the base
-//	Timeout                                lets it
-//	BodyIdle-        no bound              the caller's Read of a body that brings
-//	Timeout                                nothing waits until the context ends
-//	Classify         no rule               -
-//	RetryableStatus  StatusAbove(400)      a 404 that is an ordinary answer is asked
-//	                                       for three times, in 4 s; so are 401,
-//	                                       403, 409 and 422, which seldom change
-//	RetryableError   all but those that    -
-//	                 another attempt
-//	                 would meet again
-//	RetryableBody    bodies are not        -
-//	                 looked into
-//	NonIdempotent    ResendUnlessLost      a POST answered by an error status is sent
-//	                                       again: what it had done before it failed
-//	                                       may be done twice
-//	Idempotent       by the method, or an  a GET with an effect may have it twice
-//	                 idempotency key
-//	Budget           none                  three times the requests for as long as a
-//	                                       service is down, which may keep it down
-//	MaxReplayBytes   16 MiB                up to that much memory for a call under
-//	                                       way, if its body can be read only once
-//	MaxPeekBytes     64 KiB                up to that much memory until the caller
-//	                                       has read the body
-//	MaxPeekTime      1 s                   a body that arrives slowly holds its
-//	                                       response up for that long
-//	MaxWholeBytes    no answer is read     a body that breaks off is the caller's
-//	                 before it is          to handle
-//	                 handed over
-//	ResumeDownloads  off                   the same
-//	ResumeValidator  ETag, Last-Modified   -
-//	Prepare          nothing to prepare    -
-//	OnAttempt        nobody is told        -
-//
-// Standard sets four fields: RetryableStatus to 408, 425, 429, 500, 502, 503 and
-// 504; Backoff to Exponential(200 ms, 10 s), which has full jitter; NonIdempotent
-// to ResendOnlyUnsent; and a Budget, shared by the copies of the returned value.
-//
-// The request's context and http.Client.Timeout bound the call with all its
-// attempts and waits. PerAttemptTimeout bounds an attempt up to the decision to
-// keep its response, and MaxElapsed the time in which attempts may begin; neither
-// cuts a response that is kept. BodyIdleTimeout ends a Read of its body that has
-// brought nothing for so long, and no sooner.
+// The caller gets the last response, whatever its status, with its body whole, or the
+// last error as the base returned it. Start from [Standard], the policy for
+// production. The directory docs has pages to skim, with recipes.
 //
 // # When another attempt is made
 //
-// The first of these rules that applies to an attempt speaks:
+// This is for whoever asks why a request was retried, or why not. The first of these
+// rules that applies to an attempt decides:
 //
-//	Attempt ended in          Rule                                   Speaks for
-//	an error                  the request's own body failed          stop
-//	an error                  the context has ended                  stop
-//	a response or an error    Classify says Retry or Stop (it is     what it says
-//	                          not asked when the context has ended)
-//	a response                its status is 101                      stop
-//	a response                x-should-retry: true or false, as      what it says
-//	                          OpenAI and Anthropic send it
-//	a response                417, and the request has Expect        retry at once,
-//	                                                                 without Expect
-//	a response                RetryableStatus reports true           retry
-//	a response                RetryableBody says Retry               retry
-//	an error                  it was marked by Permanent             stop
-//	an error                  RetryableError reports true            retry
+//	Attempt ended in        Rule                                 Decides on
+//	an error                the request's own body failed        no retry
+//	an error                the context has ended                no retry
+//	a response or an error  Classify says Retry or Stop (it is   what it says
+//	                        not asked when the context has ended)
+//	a response              its status is 101                    no retry
+//	a response              x-should-retry: true or false, as    what it says
+//	                        OpenAI and Anthropic send it
+//	a response              417, and the request has Expect      a retry without
+//	                                                             Expect, at once
+//	a response              RetryableStatus reports true         a retry
+//	a response              RetryableBody says Retry             a retry
+//	an event stream         RetryableEvent says Retry            a retry
+//	an error                it was marked by Permanent           no retry
+//	an error                RetryableError reports true          a retry
 //
-// What speaks for another attempt is held against these bounds, in this order.
-// The first that fails ends the call:
+// A retry is made only within these bounds. The first that does not hold, in this
+// order, ends the call:
 //
-//	Bound                                                            Reason
-//	the context has not ended                                        ReasonContext
-//	the request body can be sent again in full                       ReasonBody
-//	the request is idempotent, or NonIdempotent allows another       ReasonMaybeDone
+//	Bound                                                        Reason
+//	the context has not ended                                    ReasonContext
+//	the request body can be sent again in full                   ReasonBody
+//	the request is idempotent, or NonIdempotent allows another   ReasonMaybeDone
 //	attempt (not asked after a Retry from Classify)
-//	fewer than MaxAttempts have been made                            ReasonAttempts
-//	no longer wait is asked for than MaxRetryAfter                   ReasonWait
-//	the wait ends before the context's deadline, and within          ReasonWait
+//	fewer than MaxAttempts have been made                        ReasonAttempts
+//	no longer wait is asked for than MaxRetryAfter, also by      ReasonWait
+//	the pause of a Cooldown
+//	the wait ends before the context's deadline, and within      ReasonWait
 //	MaxElapsed
-//	the Budget has a retry left                                      ReasonBudget
+//	the Budget has a retry left                                  ReasonBudget
 //
-// A nil RetryableError retries all errors but these, which the next attempt
-// would meet again: a bad certificate or another TLS alert, no TLS at the other
-// end, a host name that is known not to exist, a request that net/http refuses
-// to send, and an [Error] of a RetryTransport further below.
+// A nil RetryableError retries all errors but these, which the next attempt would meet
+// again: a bad certificate, a TLS alert other than those about a damaged record or an
+// internal error, no TLS at the other end, a host name that is known not to exist, a
+// request that net/http refuses to send, a proxy's 401, 403, 405 or 407 to CONNECT, a
+// token that golang.org/x/oauth2 was refused for good (invalid_grant and the others of
+// RFC 6749, section 5.2), and an [Error] of a RetryTransport further below.
 //
-// A request that is not idempotent is never repeated by default when its answer
-// was lost. It is repeated when it is proven that the server can't have acted on
-// it: there was no connection, nothing of the request was written to it, or
-// HTTP/2 says so (REFUSED_STREAM, GOAWAY). To ResendUnlessLost any answer that the
-// rules take for a failure is enough; to ResendOnlyUnsent only 408, 417, 425, 429
-// and a 503 with Retry-After, by which the server says that it did nothing. So
-// with ResendOnlyUnsent, which Standard has, a POST is not repeated for what the
-// body of a 200 says: set Idempotent for those that change nothing, or
-// ResendUnlessLost where the answer means that nothing was done.
+// A request that is not idempotent (see [IsIdempotent]) is not retried by default when
+// its response was lost. It is retried when it is proven that the server can't have
+// acted on it: there was no connection, nothing of the request was written to it, or
+// HTTP/2 says so (REFUSED_STREAM, GOAWAY). To ResendUnlessLost any response that counts
+// as a failure is enough; to ResendOnlyUnsent, which Standard has, only those by which
+// the server says that it did nothing: 408, 417, 425, 429, 521, 523, 529, and 413 or
+// 503 with Retry-After. So with Standard a POST is not retried for what the body of a
+// 200 says: set Idempotent for those that change nothing, ResendUnlessLost where the
+// response means that nothing was done, or IdempotencyKey where the server honors it.
 //
-// # Business errors in the body
+// # Defaults
 //
-// RetryableBody looks into the body of a response that no other rule takes for a
-// failure, whatever its Content-Type; and into one that RetryableStatus does, but
-// only for the wait. [JSONField] and [JSONFieldNot] decide by a value in JSON; a
-// [BodyCondition] of another kind reads the body as it likes, and may set the
-// wait. The examples have one for each usual shape of an error, and say when
-// repeating is wrong.
+// This is what the zero Policy does, and what that costs.
+//
+//	Field             Zero means          What it costs
+//	Disabled          retrying is on      -
+//	Name              calls have no name  -
+//	MaxAttempts       3, the first one    a server that is down gets three times
+//	                  included            the requests
+//	Backoff           Constant(2s)        4 s in all; clients that failed
+//	                                      together come back together
+//	MaxRetryAfter     30 s                up to 30 s before each further
+//	                                      attempt, if the server asks for it
+//	RetryAfterJitter  none                clients that were told the same come
+//	                                      back in the same instant
+//	IgnoreRetryAfter  servers are obeyed  -
+//	MaxElapsed        no bound            a call may take all its attempts and
+//	                                      waits
+//	PerAttemptTimeout no bound            an attempt may take as long as the
+//	                                      base lets it
+//	BodyIdleTimeout   no bound            a Read of a body that brings nothing
+//	                                      waits until the context ends
+//	Classify          no rule             -
+//	RetryableStatus   StatusAbove(400)    a 404 that is an ordinary response is
+//	                                      requested three times, in 4 s; so are
+//	                                      401, 403, 409 and 422, which seldom
+//	                                      change
+//	RetryableError    all but those that  -
+//	                  the next attempt
+//	                  would meet again
+//	RetryableBody     bodies are not      -
+//	                  looked into
+//	RetryableEvent    event streams are   -
+//	                  not looked into
+//	NonIdempotent     ResendUnlessLost    a POST answered by an error status is
+//	                                      sent again: what it had done before it
+//	                                      failed may be done twice
+//	Idempotent        IsIdempotent        a GET with an effect may have it twice
+//	IdempotencyKey    no key is added     -
+//	Budget            none                three times the requests for as long
+//	                                      as a service is down, which may keep
+//	                                      it down
+//	Cooldown          none                each call learns of a limit by itself
+//	Hedge             none                a response that is slow is waited for
+//	MaxReplayBytes    16 MiB              up to that much memory for a call in
+//	                                      flight whose body can be read only
+//	                                      once
+//	MaxPeekBytes      64 KiB              up to that much memory until the
+//	                                      caller has read the body
+//	MaxPeekTime       1 s                 a body that arrives slowly holds its
+//	                                      response up for that long
+//	MaxWholeBytes     no response is read a truncated body is the caller's to
+//	                  beforehand          handle
+//	ResumeDownloads   off                 the same
+//	ResumeValidator   ETag, Last-Modified -
+//	Prepare           nothing to prepare  -
+//	OnAttempt         nothing is reported -
+//
+// Standard sets four fields: RetryableStatus to 408, 425, 429, 500, 502, 503, 504, 520
+// to 524 and 529 (and 413 with Retry-After); Backoff to Exponential(200 ms, 10 s), which
+// has full jitter; NonIdempotent to ResendOnlyUnsent; and a Budget, shared by the copies
+// of the returned value.
+//
+// # One request, some requests
+//
+// This is for requests that need another policy than the rest, also inside an SDK.
+// RetryTransport.PolicyFor chooses by the request; [EditPolicy] changes the policy for
+// the requests of a context. Policy.Prepare changes each request from the second
+// attempt on: to sign it anew, to refresh a token, to try another host.
+//
+// # Conditions on the body
+//
+// RetryableBody is for APIs that answer 200 and say in the body that they failed. It
+// looks into the body of a response that no other rule counts as a failure, whatever
+// its Content-Type; and into one whose status is a failure, but only for the wait.
+// [JSONField] and [JSONFieldNot] decide by a value in JSON, [AnyOf] combines conditions;
+// a [BodyCondition] of another kind reads the body as it likes, and may set the wait.
+// The examples have one for each usual shape of an error, and say when retrying is
+// wrong.
 //
 // The condition decides as soon as it can. Then the next attempt begins, or the
-// response is the caller's, with every byte, and every error, where it would be
-// without insist. It is the caller's, too, when what arrives within MaxPeekBytes
-// and MaxPeekTime can't tell, when the body breaks off before, and when the
-// attempts are used up.
+// response is the caller's, with every byte, and every error, where it would be without
+// insist. It is the caller's, too, when what arrives within MaxPeekBytes and MaxPeekTime
+// can't tell, when the body is truncated before, and when the attempts are used up.
 //
 // A condition is asked about an empty body, too. Not looked into are responses that
 // have none (to HEAD and CONNECT, 1xx, 204, 304); streams, by their type (event
 // streams, NDJSON, multipart, gRPC, Connect, audio, video, images); encodings other
-// than gzip alone; and a response that comes while a request body that is not in memory is still being sent. A
-// stream that has the type of a document, as a watch of Kubernetes does, is handed
-// over by JSONField after the first JSON value, by any condition after MaxPeekTime.
+// than gzip alone; and a response that comes while a request body that is not in memory
+// is still being sent. A stream that has the type of a document, as a watch of
+// Kubernetes does, is handed over by JSONField after the first JSON value, by any
+// condition after MaxPeekTime.
 //
-// # Answers that break off
+// RetryableEvent is for event streams that begin with an error, as those of language
+// models do. It looks at the data of the first event and at nothing behind it.
 //
-// With MaxWholeBytes an answer of up to that size is read before it is handed
-// over. One that breaks off is an error: the rules for errors and the bounds
-// above decide, so that a POST is not repeated. If there is no other attempt the
-// caller gets the response, with as much of its body as came and then the error.
-// Not read are longer answers and streams, and, where the head does not say the
-// length, what has not come within MaxPeekTime.
+// # Truncated responses and downloads
+//
+// This is for connections that die when the head of a response has come and its body
+// has not. Without these fields a truncated body is the caller's to handle.
+//
+// With MaxWholeBytes a response of up to that size is read before it is handed over. A
+// truncated one is an error: the rules for errors and the bounds above decide, so that
+// a POST is not retried. If there is no other attempt the caller gets the response,
+// with its partial body and then the error. Not read are longer responses and streams,
+// and, where the head does not say the length, what has not come within MaxPeekTime.
 //
 // With ResumeDownloads the body of a GET is resumed where it was truncated. The rest
 // is requested by Range and If-Range, in the body's Read, after the policy's wait.
@@ -166,114 +203,143 @@
 // the Budget: any byte of the first response; then 16 KiB, or a sixteenth of what was
 // left. A part that is shorter than the range that was requested, but complete, is
 // followed by the request for the next one at once if it makes progress; otherwise it
-// counts as truncated. So a download of n bytes takes at most MaxAttempts times
-// n/16 KiB + 200 requests.
+// counts as truncated. So a download of n bytes takes at most
+// MaxAttempts × (n/16 KiB + 200) requests.
 //
-// # Waiting
+// BodyIdleTimeout ends a Read that has brought nothing for so long, as on a dead
+// connection, and no sooner.
 //
-// The wait is the Backoff's, or the Wait of the [Decision] that Classify or
-// RetryableBody made. It is never shorter than what was asked for: by the
-// response's Retry-After header (RFC 9110, section 10.2.3), in seconds or as a
-// date, which counts from the response's own Date; by retry-after-ms, which Azure
-// and OpenAI send and which goes first; or by an error with a method RetryAfter()
-// time.Duration. Values that can't be parsed are ignored.
+// # Waits and time limits
 //
-// The answer that is thrown away is closed before the wait. On HTTP/1 one of up
-// to 64 KiB is read to its end first, within half a second, so that its
-// connection can be used again; where the base's bodies are not net/http's, one whose
-// length is not known only if the attempt has a context of its own, which can end a
-// Read of it (PerAttemptTimeout, BodyIdleTimeout, RetryableBody or MaxWholeBytes).
+// This says how long a call takes. The wait is the Backoff's, or the Wait of the
+// [Decision] that Classify or a condition made. It is never shorter than what was asked
+// for: by the response's Retry-After header (RFC 9110, section 10.2.3), in seconds or as
+// a date, which counts from the response's own Date; by retry-after-ms,
+// x-ms-retry-after-ms or x-amz-retry-after, which go first; or by an error with a method
+// RetryAfter() time.Duration. Values that can't be parsed are ignored. Package ratelimit
+// reads limits in other headers.
 //
-// When the context ends, a wait ends at once. The error is then an [Error] that
-// matches the context's error, its cause, and the last attempt's error, if there
-// was one. A wait that would not end before the context's deadline is not begun:
-// the last response or error is returned at once.
+// A response that is discarded is closed before the wait. On HTTP/1 one of up to 64 KiB
+// is read to its end first, within half a second, so that its connection can be used
+// again; where the base's bodies are not net/http's, one whose length is not known only
+// if the attempt has a context of its own, which can end a Read of it
+// (PerAttemptTimeout, BodyIdleTimeout, RetryableBody or MaxWholeBytes).
 //
-// # A service that is down
+// The request's context and http.Client.Timeout bound the call with all its attempts
+// and waits. PerAttemptTimeout bounds an attempt until its response is accepted, and
+// MaxElapsed the time in which attempts may begin; neither cuts a response that is
+// kept. When the context ends, a wait ends at once. The error is then an [Error] that
+// matches the context's error, its cause, and the last attempt's error, if there was
+// one. A wait that would not end before the context's deadline is not begun: the last
+// response or error is returned at once.
 //
-// Retries of many clients keep a service down that has just enough capacity for
-// their first attempts. A [Budget] is fed by calls that end well, so that its
-// retries end where nothing does; first attempts are always made. It has a bucket
-// for each host and for each function, which is known by its Policy.Name or else by
-// its code. The first call that fails gets all its attempts.
+// # A service that is down, slow, or says "not now"
+//
+// [Budget], [Cooldown] and [Hedge] are shared by the calls to a service. Retries of many
+// clients keep a service down that has just enough capacity for their first attempts. A
+// Budget is fed by calls that end well, so that its retries end where nothing does;
+// first attempts are always made, and the first call that fails gets all its attempts.
+// It has a bucket for each host and for each function, which is known by its
+// Policy.Name or else by its code.
+//
+// A Cooldown has all calls to a service wait for the end of a pause that one of them was
+// asked for, by a 429 or 503 with a wait, or by the Wait of a Decision.
+//
+// A Hedge begins another attempt beside one whose response is slow, and takes the first
+// response that no rule counts as a failure.
 //
 // # Request bodies
 //
-// The first attempt sends the body as it is produced; nothing waits for the
-// whole body. For the attempts after it there are three ways:
+// This says what attempts after the first send. The first sends the body as it is
+// produced; nothing waits for the whole body. Then there are four ways:
 //
-//	In memory   a bytes.Reader, bytes.Buffer or strings.Reader, as http.NewRequest
-//	            wraps it: read again, by a reader of its own for each attempt
+//	In memory   a bytes.Reader, bytes.Buffer or strings.Reader, as
+//	            http.NewRequest wraps it: read again, by a reader of its own for
+//	            each attempt
 //	GetBody     called before each further attempt, when nobody reads the last
-//	            one's body any more, so that it may rewind a reader that all share;
-//	            that is closed before, unless it is an io.Seeker, as a file is
-//	Neither     recorded in memory while it is sent, up to MaxReplayBytes; a
+//	            one's body any more, so that it may rewind a reader that all
+//	            share; that is closed before, unless it is an io.Seeker
+//	Seeks       a regular file, an io.SectionReader or another io.Seeker, also in
+//	            io.NopCloser, without GetBody: sent from where it stood when the
+//	            call began, and as long as it was then, without memory
+//	Neither     buffered in memory while it is sent, up to MaxReplayBytes; a
 //	            longer body is sent on, but only once
 //
-// A body is sent in full or the attempt fails. An error of the caller's own
-// reader is returned as it is, and never retried. Neither is a request whose body
-// is shorter or longer than its ContentLength.
+// What seeks is closed when the call ends, not between attempts. If its size has
+// changed since the call began, that is an error. A file or a section is not moved
+// from where it stood; another io.Seeker is left where the last attempt had read to.
+// A type that embeds a file, and has a Read of its own that counts, hashes or encrypts,
+// is buffered: give it a Seek of its own if it can be rewound.
+//
+// A body is sent in full or the attempt fails. An error of the caller's own reader is
+// returned as it is, and never retried. Neither is a request whose body is shorter or
+// longer than its ContentLength. What a method of the body panics with reaches the
+// goroutine that called RoundTrip.
+//
+// Within an attempt Request.GetBody returns a copy and leaves Body alone: a signer below
+// may hash the one and send the other. Of a body that is too long to keep, only one
+// reader gets all; others get an error. Where the caller's request has no GetBody and is
+// not idempotent, neither have its attempts.
 //
 // The caller's request is not changed. Its body is closed on every path.
 //
 // # Functions and blocks
 //
-// Do calls a function until it succeeds or the policy says stop; Run is for one
-// without a value; Func wraps one and keeps its type; Attempts runs the body of
-// a loop. Which failures are tried again:
+// Do, Run, Func and Attempts are for what is not HTTP. Do calls a function until it
+// succeeds or the policy says stop; Run is for one without a value; Func wraps one and
+// keeps its type; Attempts runs the body of a loop. These failures are retried:
 //
-//	Set                     Errors                          Values
-//	nothing                 all                             none
-//	RetryableError          those it accepts                none
-//	retryIf                 none                            those it reports
-//	both                    those RetryableError accepts    those retryIf reports
-//	Permanent, or the       none                            none
+//	Set                   Errors                         Values
+//	nothing               all                            none
+//	RetryableError        those it accepts               none
+//	retryIf               none                           those it reports
+//	both                  those RetryableError accepts   those retryIf reports
+//	Permanent, or the     none                           none
 //	context has ended
 //
-// The last value and the error come back together. After one call the error is
-// the function's own. After more, for a value that retryIf reported, and where the
-// context has ended, it is an [Error] that matches the last error and, in the last
-// case, the context's error and its cause.
+// The last value and the error come back together. After one call the error is the
+// function's own. After more, for a value that retryIf reported, and where the context
+// has ended, it is an [Error] that matches the last error and, in the last case, the
+// context's error and its cause.
 //
-// Of Policy's fields those count whose comments say so. EditPolicy is for
-// transports alone.
+// Of Policy's fields those count whose comments say so. EditPolicy is for transports
+// alone.
 //
 // A transport that retries inside a Do that retries makes 3 times 3 requests, by
 // default. EditPolicy with Disabled leaves them to Do.
 //
 // # Seeing what happened
 //
-// Policy.OnAttempt is told of each [Attempt] when it has been judged.
-// [WithRecord] puts the attempts of all calls with a context on a [Record], to be
-// read afterwards. The [Reason] says why there was another attempt or why there
-// was none. A Record prints as a line for humans, and an Attempt as a part of it;
-// both are safe to log, having method and host, but no path, query, header or
-// body. Package sloginsist has an OnAttempt that logs, module otelinsist one that
-// counts, and spans. [AttemptNumber] tells a RoundTripper below, and
-// Policy.Prepare, which attempt a request belongs to.
-//
-// [EditPolicy] changes the policy for the requests of one context.
+// Policy.OnAttempt and [WithRecord] show each [Attempt], also of calls that succeed. The
+// [Reason] says why there was another attempt or why there was none. A [Record] prints
+// as a line for humans, and an Attempt as a part of it; both are safe to log, having
+// method and host, but no path, query, header or body. Package sloginsist has an
+// OnAttempt that logs, module otelinsist one that counts, and spans. [AttemptNumber]
+// tells a RoundTripper below, Policy.Prepare, and a function under Do, Run or Func which
+// attempt they belong to.
 //
 // # Nested retries
 //
-// Where a request passes two RetryTransports, the outer one is at work and the
-// inner one stands aside. The outer finds the inner through wrappers that have a
-// method WrappedRoundTripper() http.RoundTripper, and marks the requests that it
-// sends. Behind a wrapper without that method the first attempt may be unmarked,
-// and up to M+N-1 attempts are made. An outer one that is Disabled or has
-// MaxAttempts 1 leaves retrying to the inner.
+// This is for a request that passes two RetryTransports: only the outer one retries. It
+// finds the inner one through wrappers that have a method WrappedRoundTripper()
+// http.RoundTripper, and marks the requests that it sends. Behind a wrapper without that
+// method the first attempt may be unmarked, and up to M+N-1 attempts are made. An outer
+// one that is Disabled or has MaxAttempts 1 leaves retrying to the inner.
 //
-// net/http by itself repeats a request whose kept connection turned out to be
-// dead, and on HTTP/2 one that the server did not process. To insist that is one
-// attempt.
+// net/http by itself repeats a request whose kept connection turned out to be dead, and
+// on HTTP/2 one that the server did not process. To insist that is one attempt. What
+// must not be repeated is sent in a form that net/http does not repeat or, if there is
+// none (HTTP/2, without a body, or where a layer below may need the GetBody), the attempt
+// ends when net/http is about to send it on a second connection.
 //
 // # Connections that went silent
 //
-// A NAT table forgets a connection, a laptop sleeps, a node is drained: nothing
-// arrives on it any more, and TCP notices after many minutes. An attempt without a
-// time limit hangs for as long; so set PerAttemptTimeout, or, for the response's head
-// alone, ResponseHeaderTimeout of an *http.Transport of your own. Where the base is
-// net/http's transport, the attempt that timed out is then the last on its connection:
+// This is for the connections that die unnoticed: a NAT table forgets one, a laptop
+// sleeps, a node is drained. Nothing arrives any more, and TCP notices after many
+// minutes. An attempt without a time limit hangs for as long; so set PerAttemptTimeout,
+// or, for the response's head alone, ResponseHeaderTimeout of an *http.Transport of your
+// own. Where the base is net/http's transport, the attempt that timed out is then the
+// last on its connection:
 //
 //   - HTTP/2: no later request, of this call or of others, is sent on the connection.
 //     Requests in flight on it go on, and it is closed after the last; see
@@ -289,21 +355,22 @@
 //
 // Connections to other hosts are left alone.
 //
-// # HTTP/2, and what is not done
+// Without a time limit a nil Base finds a dead HTTP/2 connection after half a minute,
+// by pings; see [DefaultBase].
 //
-// All of this holds on HTTP/2 as well. An answer that is thrown away has its
-// stream closed there, unread; the connection goes on.
+// # What is not done
 //
-// A response is judged by its head, and by as much of its body as RetryableBody
-// and MaxWholeBytes ask for. Once it has been handed over, a body that breaks off
-// is the caller's to handle, but for ResumeDownloads.
+// These are the limits, on HTTP/1 and HTTP/2 alike. A response is judged by its head,
+// and by as much of its body as RetryableBody, RetryableEvent and MaxWholeBytes ask for.
+// Once it has been handed over, a truncated body is the caller's to handle, but for
+// ResumeDownloads.
 //
-// Cookies of answers that are thrown away don't reach http.Client's Jar, which
-// sees only the last response.
+// Cookies of discarded responses don't reach http.Client's Jar, which sees only the last
+// response.
 //
-// Further attempts have the headers of the first, Authorization included. Use
-// Policy.Prepare to sign them anew or to refresh a token.
+// Further attempts have the headers of the first, Authorization included, unless
+// Policy.Prepare changes them.
 //
-// http.Client follows a 307 or 308 with a body only if the request has GetBody.
-// What insist has recorded of a body doesn't change that.
+// http.Client follows a 307 or 308 with a body only if the request has GetBody. What
+// insist has buffered of a body doesn't change that.
 package insist

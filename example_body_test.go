@@ -17,7 +17,7 @@ import (
 )
 
 // bodyServer answers 200 with these bodies, one after the other, and goes on with
-// the last one. Its answers are numbered.
+// the last one. Its responses are numbered.
 func bodyServer(contentType string, bodies ...string) *httptest.Server {
 	requests := 0
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -32,8 +32,8 @@ func jsonServer(bodies ...string) *httptest.Server {
 	return bodyServer("application/json", bodies...)
 }
 
-// printAnswer prints what the caller of a client gets.
-func printAnswer(resp *http.Response, err error) {
+// printResponse prints what the caller of a client gets.
+func printResponse(resp *http.Response, err error) {
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -44,13 +44,13 @@ func printAnswer(resp *http.Response, err error) {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("answer %s: %s\n", resp.Header.Get("X-Number"), body)
+	fmt.Printf("response %s: %s\n", resp.Header.Get("X-Number"), body)
 }
 
 // QingCloud answers 200 and says in ret_code whether it worked: 5000 (internal
 // error) and 5100 (busy) may pass.
 //
-// Repeating is wrong for 1300, an expired signature, which needs a new one, and
+// Retrying is wrong for 1300, an expired signature, which needs a new one, and
 // for 2500, a used-up quota. It is wrong for a RunInstances that may have taken
 // effect, although that is a GET, too: hence Idempotent. Signatures last for
 // minutes; where the waits come near that, sign anew by Prepare.
@@ -64,27 +64,27 @@ func ExampleJSONField_qingCloud() {
 	defer server.Close()
 
 	policy := insist.Standard()
-	policy.Backoff = insist.Constant(time.Millisecond)
-	policy.Idempotent = func(req *http.Request) bool {
-		return strings.HasPrefix(req.URL.Query().Get("action"), "Describe")
-	}
 	policy.RetryableBody = insist.JSONField("/ret_code", func(code int) bool {
 		return code == 5000 || code == 5100
 	})
+	policy.Idempotent = func(req *http.Request) bool {
+		return strings.HasPrefix(req.URL.Query().Get("action"), "Describe")
+	}
+	policy.Backoff = insist.Constant(time.Millisecond)
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
-	printAnswer(client.Get(server.URL + "/iaas/?action=DescribeInstances"))
-	printAnswer(client.Get(server.URL + "/iaas/?action=DescribeInstances"))
+	printResponse(client.Get(server.URL + "/iaas/?action=DescribeInstances"))
+	printResponse(client.Get(server.URL + "/iaas/?action=DescribeInstances"))
 	// Output:
-	// answer 3: {"action": "DescribeInstancesResponse", "ret_code": 0}
-	// answer 4: {"ret_code": 1300, "message": "RequestHasExpired"}
+	// response 3: {"action": "DescribeInstancesResponse", "ret_code": 0}
+	// response 4: {"ret_code": 1300, "message": "RequestHasExpired"}
 }
 
 // WeChat has an errcode that is 0 on success, or is not there at all, which is no
 // failure either. -1 is a busy system, 45011 a limit for each minute. It serves
 // JSON as text/plain; the Content-Type doesn't matter.
 //
-// Repeating is wrong for 40001 and 42001: the token in the URL has expired, and
+// Retrying is wrong for 40001 and 42001: the token in the URL has expired, and
 // would be the same again.
 func ExampleJSONField_weChat() {
 	server := bodyServer("text/plain",
@@ -101,16 +101,16 @@ func ExampleJSONField_weChat() {
 	})
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
-	printAnswer(client.Get(server.URL + "/cgi-bin/token"))
-	// Output: answer 3: {"access_token": "t", "expires_in": 7200}
+	printResponse(client.Get(server.URL + "/cgi-bin/token"))
+	// Output: response 3: {"access_token": "t", "expires_in": 7200}
 }
 
 // Lark limits rates by a code in the body of a 400, which neither Standard nor the
-// default takes for a failure: so the body is asked. It says that nothing was
-// done, and ResendUnlessLost lets a POST, too, be sent again for what its answer
+// default counts as a failure: so the body is asked. It says that nothing was
+// done, and ResendUnlessLost lets a POST, too, be retried for what its response
 // says; Standard alone would not.
 //
-// Repeating is wrong for other codes: most name a mistake in the request.
+// Retrying is wrong for other codes: most name a mistake in the request.
 func ExampleJSONField_lark() {
 	requests := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -131,13 +131,13 @@ func ExampleJSONField_lark() {
 	policy.RetryableBody = insist.JSONField("/code", func(code int) bool { return code == 99991400 })
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
-	printAnswer(client.Post(server.URL+"/open-apis/im/v1/messages", "application/json", strings.NewReader(`{}`)))
-	// Output: answer 2: {"code": 0, "msg": "success"}
+	printResponse(client.Post(server.URL+"/open-apis/im/v1/messages", "application/json", strings.NewReader(`{}`)))
+	// Output: response 2: {"code": 0, "msg": "success"}
 }
 
 // Slack says "ok": false, and by a word in error what went wrong.
 //
-// Repeating is wrong for a chat.postMessage that met internal_error or
+// Retrying is wrong for a chat.postMessage that met internal_error or
 // fatal_error, which may have been carried out in part: there repeat for
 // ratelimited alone. Standard repeats no POST for its body; this is a GET.
 func ExampleJSONField_slack() {
@@ -159,17 +159,17 @@ func ExampleJSONField_slack() {
 	})
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
-	printAnswer(client.Get(server.URL + "/api/conversations.list"))
-	printAnswer(client.Get(server.URL + "/api/conversations.info?channel=C0"))
+	printResponse(client.Get(server.URL + "/api/conversations.list"))
+	printResponse(client.Get(server.URL + "/api/conversations.info?channel=C0"))
 	// Output:
-	// answer 2: {"ok": true, "channels": []}
-	// answer 3: {"ok": false, "error": "channel_not_found"}
+	// response 2: {"ok": true, "channels": []}
+	// response 3: {"ok": false, "error": "channel_not_found"}
 }
 
 // Tencent Cloud has a Response.Error only in failures. All its calls may be POSTs,
 // of which those that describe change nothing.
 //
-// Repeating is wrong for AuthFailure.SignatureExpire, which needs a new signature
+// Retrying is wrong for AuthFailure.SignatureExpire, which needs a new signature
 // (see Policy.Prepare), and for a RunInstances without ClientToken.
 func ExampleJSONField_tencent() {
 	server := jsonServer(
@@ -190,13 +190,13 @@ func ExampleJSONField_tencent() {
 
 	req, _ := http.NewRequest("POST", server.URL, strings.NewReader(`{"Limit": 1}`))
 	req.Header.Set("X-TC-Action", "DescribeInstances")
-	printAnswer(client.Do(req))
-	// Output: answer 2: {"Response": {"TotalCount": 0, "RequestId": "2"}}
+	printResponse(client.Do(req))
+	// Output: response 2: {"Response": {"TotalCount": 0, "RequestId": "2"}}
 }
 
 // Many APIs answer "success": false.
 //
-// Repeating is wrong where that also reports mistakes in the request: then decide
+// Retrying is wrong where that also reports mistakes in the request: then decide
 // by the code that comes with it.
 func ExampleJSONFieldNot() {
 	server := jsonServer(
@@ -210,12 +210,34 @@ func ExampleJSONFieldNot() {
 	policy.RetryableBody = insist.JSONFieldNot("/success", true)
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
-	printAnswer(client.Get(server.URL))
-	// Output: answer 2: {"success": true, "items": [1, 2]}
+	printResponse(client.Get(server.URL))
+	// Output: response 2: {"success": true, "items": [1, 2]}
 }
 
-// Standard repeats no POST for what the body of its answer says, unless
-// Idempotent or NonIdempotent tells it that it may.
+// An API that reports failures in two ways. Each condition sees the body from its
+// start.
+func ExampleAnyOf() {
+	server := jsonServer(
+		`{"error": {"code": "busy"}}`,
+		`{"ret_code": 5000}`,
+		`{"ret_code": 0}`,
+	)
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.Backoff = insist.Constant(time.Millisecond)
+	policy.RetryableBody = insist.AnyOf(
+		insist.JSONField("/error/code", func(code string) bool { return code == "busy" }),
+		insist.JSONField("/ret_code", func(code int) bool { return code == 5000 }),
+	)
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	printResponse(client.Get(server.URL))
+	// Output: response 3: {"ret_code": 0}
+}
+
+// Standard retries no POST for what the body of its response says, unless Idempotent
+// or NonIdempotent allows it.
 func ExampleJSONField_post() {
 	alone := insist.Standard()
 	alone.Backoff = insist.Constant(time.Millisecond)
@@ -228,19 +250,19 @@ func ExampleJSONField_post() {
 	for _, policy := range []insist.Policy{alone, search, nothingDone} {
 		server := jsonServer(`{"ret_code": 5000}`, `{"ret_code": 0}`)
 		client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
-		printAnswer(client.Post(server.URL+"/search", "application/json", strings.NewReader(`{"q": "go"}`)))
+		printResponse(client.Post(server.URL+"/search", "application/json", strings.NewReader(`{"q": "go"}`)))
 		server.Close()
 	}
 	// Output:
-	// answer 1: {"ret_code": 5000}
-	// answer 2: {"ret_code": 0}
-	// answer 2: {"ret_code": 0}
+	// response 1: {"ret_code": 5000}
+	// response 2: {"ret_code": 0}
+	// response 2: {"ret_code": 0}
 }
 
 // JSON-RPC has an error only in failures. A nil function asks for no more than
 // that it be there; it is right where the requests are known to be good.
 //
-// Repeating is wrong for -32601 and -32602 (no such method, bad parameters): see
+// Retrying is wrong for -32601 and -32602 (no such method, bad parameters): see
 // the next example.
 func ExampleJSONField_present() {
 	server := jsonServer(
@@ -256,14 +278,14 @@ func ExampleJSONField_present() {
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
 	call := `{"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}`
-	printAnswer(client.Post(server.URL, "application/json", strings.NewReader(call)))
-	// Output: answer 2: {"jsonrpc": "2.0", "id": 1, "result": "0x10"}
+	printResponse(client.Post(server.URL, "application/json", strings.NewReader(call)))
+	// Output: response 2: {"jsonrpc": "2.0", "id": 1, "result": "0x10"}
 }
 
-// By its code a JSON-RPC error tells whether it may pass: -32005 is a rate limit
+// The code of a JSON-RPC error says whether it may pass: -32005 is a rate limit
 // of Ethereum nodes, -32603 an internal error.
 //
-// Repeating is wrong for a method that changes something and met -32603.
+// Retrying is wrong for a method that changes something and met -32603.
 func ExampleJSONField_jsonRPC() {
 	server := jsonServer(
 		`{"jsonrpc": "2.0", "id": 1, "error": {"code": -32005, "message": "limit exceeded"}}`,
@@ -281,18 +303,18 @@ func ExampleJSONField_jsonRPC() {
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
 	call := `{"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}`
-	printAnswer(client.Post(server.URL, "application/json", strings.NewReader(call)))
+	printResponse(client.Post(server.URL, "application/json", strings.NewReader(call)))
 	call = `{"jsonrpc": "2.0", "id": 2, "method": "eth_unheardOf"}`
-	printAnswer(client.Post(server.URL, "application/json", strings.NewReader(call)))
+	printResponse(client.Post(server.URL, "application/json", strings.NewReader(call)))
 	// Output:
-	// answer 2: {"jsonrpc": "2.0", "id": 1, "result": "0x10"}
-	// answer 3: {"jsonrpc": "2.0", "id": 2, "error": {"code": -32601, "message": "Method not found"}}
+	// response 2: {"jsonrpc": "2.0", "id": 1, "result": "0x10"}
+	// response 3: {"jsonrpc": "2.0", "id": 2, "error": {"code": -32601, "message": "Method not found"}}
 }
 
-// The answer to a JSON-RPC batch is a list. The pointer "" takes the whole of it,
+// The response to a JSON-RPC batch is a list. The pointer "" takes the whole of it,
 // which is held in memory, up to MaxPeekBytes.
 //
-// Repeating is wrong where a call of the batch changes something: what has
+// Retrying is wrong where a call of the batch changes something: what has
 // succeeded is done once more.
 func ExampleJSONField_jsonRPCBatch() {
 	server := jsonServer(
@@ -301,25 +323,25 @@ func ExampleJSONField_jsonRPCBatch() {
 	)
 	defer server.Close()
 
-	type answer struct{ Error struct{ Code int } }
+	type result struct{ Error struct{ Code int } }
 	policy := insist.Standard()
 	policy.Backoff = insist.Constant(time.Millisecond)
 	policy.NonIdempotent = insist.ResendUnlessLost
-	policy.RetryableBody = insist.JSONField("", func(batch []answer) bool {
-		return slices.ContainsFunc(batch, func(a answer) bool { return a.Error.Code == -32005 })
+	policy.RetryableBody = insist.JSONField("", func(batch []result) bool {
+		return slices.ContainsFunc(batch, func(r result) bool { return r.Error.Code == -32005 })
 	})
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
 	calls := `[{"id": 1, "method": "eth_blockNumber"}, {"id": 2, "method": "eth_chainId"}]`
-	printAnswer(client.Post(server.URL, "application/json", strings.NewReader(calls)))
-	// Output: answer 2: [{"id": 1, "result": "0x10"}, {"id": 2, "result": "0x1"}]
+	printResponse(client.Post(server.URL, "application/json", strings.NewReader(calls)))
+	// Output: response 2: [{"id": 1, "result": "0x10"}, {"id": 2, "result": "0x1"}]
 }
 
 // GraphQL is all POST, but a query changes nothing. With Idempotent to tell the
-// two apart, Standard repeats a query for what its answer says, and also where
-// the answer was lost.
+// two apart, Standard retries a query for what its response says, and also if the
+// response was lost.
 //
-// Repeating is wrong for a mutation: beside its errors there may be data of what
+// Retrying is wrong for a mutation: beside its errors there may be data of what
 // was carried out. It is wrong for errors in the query itself, which have other
 // codes. Where data comes before errors, and is long, raise MaxPeekBytes.
 func ExampleJSONField_graphQL() {
@@ -352,18 +374,18 @@ func ExampleJSONField_graphQL() {
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
 	query, mutation := `{"query": "{ items { id } }"}`, `{"query": "mutation { a: add(n: 1) b: add(n: 2) }"}`
-	printAnswer(client.Post(server.URL, "application/json", strings.NewReader(query)))
-	printAnswer(client.Post(server.URL, "application/json", strings.NewReader(mutation)))
+	printResponse(client.Post(server.URL, "application/json", strings.NewReader(query)))
+	printResponse(client.Post(server.URL, "application/json", strings.NewReader(mutation)))
 	// Output:
-	// answer 2: {"data": {"items": []}}
-	// answer 3: {"errors": [{"message": "wait", "extensions": {"code": "RATE_LIMITED"}}], "data": {"a": 1, "b": null}}
+	// response 2: {"data": {"items": []}}
+	// response 3: {"errors": [{"message": "wait", "extensions": {"code": "RATE_LIMITED"}}], "data": {"a": 1, "b": null}}
 }
 
 // Elasticsearch answers a bulk of which a part failed with "errors": true. Only
 // who made the bulk knows whether it may be repeated, so it is that request's
 // context that says so.
 //
-// Repeating the whole is wrong unless each action indexes by an _id: without,
+// Retrying the whole is wrong unless each action indexes by an _id: without,
 // what has succeeded is there twice. Even so a document that does not fit its
 // mapping fails again each time.
 func ExampleJSONFieldNot_bulk() {
@@ -383,15 +405,15 @@ func ExampleJSONFieldNot_bulk() {
 	bulk := "{\"index\": {\"_id\": \"1\"}}\n{\"name\": \"apple\"}\n"
 	req, _ := http.NewRequestWithContext(ctx, "POST", server.URL+"/fruit/_bulk", strings.NewReader(bulk))
 	req.Header.Set("Content-Type", "application/x-ndjson")
-	printAnswer(client.Do(req))
-	// Output: answer 2: {"took": 3, "errors": false, "items": [{"index": {"_id": "1", "status": 201}}]}
+	printResponse(client.Do(req))
+	// Output: response 2: {"took": 3, "errors": false, "items": [{"index": {"_id": "1", "status": 201}}]}
 }
 
 // Telegram says in the body of a 429 how long to wait. The status alone asks for
 // another attempt, whatever the body is; the condition reads the wait from it.
 //
-// Repeating is wrong for another 4xx. A longer wait than MaxRetryAfter ends the
-// call with that answer.
+// Retrying is wrong for another 4xx. A longer wait than MaxRetryAfter ends the
+// call with that response.
 func ExampleBodyCondition() {
 	const second = 10 * time.Millisecond // time.Second, but in an example
 	requests := 0
@@ -422,17 +444,17 @@ func ExampleBodyCondition() {
 	}
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
-	printAnswer(client.Post(server.URL+"/bot0/sendMessage", "application/json", strings.NewReader(`{"text": "hi"}`)))
-	// Output: answer 2: {"ok": true, "result": {}}
+	printResponse(client.Post(server.URL+"/bot0/sendMessage", "application/json", strings.NewReader(`{"text": "hi"}`)))
+	// Output: response 2: {"ok": true, "result": {}}
 }
 
 // S3 answers a CompleteMultipartUpload with 200 before it has done it, sends
 // blanks to keep the connection alive, and then the result or an Error. The
 // condition reads up to the code, and no further. MaxPeekTime is as long as S3
-// may take, so the condition must not read other answers, which it would hold up
+// may take, so the condition must not read other responses, which it would hold up
 // for as long; the request's context bounds the call.
 //
-// Repeating is wrong for other codes: NoSuchUpload may mean that the attempt
+// Retrying is wrong for other codes: NoSuchUpload may mean that the attempt
 // before has done it. The signature lasts for 15 minutes; Prepare makes another.
 func ExampleBodyCondition_xml() {
 	requests := 0
@@ -469,9 +491,9 @@ func ExampleBodyCondition_xml() {
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
 	parts := `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"x"</ETag></Part></CompleteMultipartUpload>`
-	printAnswer(client.Post(server.URL+"/bucket/key?uploadId=u", "application/xml", strings.NewReader(parts)))
+	printResponse(client.Post(server.URL+"/bucket/key?uploadId=u", "application/xml", strings.NewReader(parts)))
 	// Output:
-	// answer 2: <?xml version="1.0" encoding="UTF-8"?>
+	// response 2: <?xml version="1.0" encoding="UTF-8"?>
 	// <CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>
 }
 

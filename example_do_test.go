@@ -8,9 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 var errBusy = errors.New("busy")
@@ -30,12 +34,13 @@ func (i *inventory) Move(_ context.Context, item, from, to string) error {
 	return err
 }
 
-// Without a condition every error is tried again.
+// Without a condition every error is retried.
 func ExampleDo() {
 	shop := &inventory{failures: 2}
 	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+	ctx := context.Background()
 
-	n, err := insist.Do(context.Background(), policy, func(ctx context.Context) (int, error) {
+	n, err := insist.Do(ctx, policy, func(ctx context.Context) (int, error) {
 		return shop.Count(ctx, "apple")
 	})
 	fmt.Println(n, err, "after", shop.calls, "calls")
@@ -90,8 +95,9 @@ func ExamplePolicy_name() {
 func ExampleDo_permanent() {
 	shop := &inventory{failures: 9}
 	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+	ctx := context.Background()
 
-	_, err := insist.Do(context.Background(), policy, func(ctx context.Context) (int, error) {
+	_, err := insist.Do(ctx, policy, func(ctx context.Context) (int, error) {
 		n, err := shop.Count(ctx, "apple")
 		return n, insist.Permanent(err)
 	})
@@ -181,7 +187,7 @@ func ExampleDo_transport() {
 	// transport alone: 3
 }
 
-// Errors of several types are tried again, and no others.
+// Errors of several types are retried, and no others.
 func ExampleErrorAs_severalTypes() {
 	policy := insist.Policy{
 		Backoff: insist.Constant(time.Millisecond),
@@ -245,7 +251,7 @@ func ExampleFunc_otherShapes() {
 }
 
 // With a condition on the value and one on the error either is enough. With that
-// on the value alone no error would be tried again.
+// on the value alone no error would be retried.
 func ExampleFunc_condition() {
 	stock := []int{0, 0, 12}
 	calls := 0
@@ -271,8 +277,9 @@ func ExampleFunc_condition() {
 func ExampleAttempts() {
 	shop := &inventory{failures: 2}
 	policy := insist.Policy{Backoff: insist.Constant(time.Millisecond)}
+	ctx := context.Background()
 
-	tries, failed := insist.Attempts(context.Background(), policy)
+	tries, failed := insist.Attempts(ctx, policy)
 	for try := range tries {
 		n, err := shop.Count(try.Context(), "apple")
 		if err != nil {
@@ -327,68 +334,64 @@ func failingFetch(failures ...error) func(context.Context) (item, error) {
 
 var errNotFound = errors.New("not found")
 
-// aomaker, first form: IS_HTTP_RETRY with HTTP_RETRY_COUNTS and
-// HTTP_RETRY_INTERVAL, whose defaults are those of a zero Policy.
-func Example_aomakerHTTP() {
-	server := exampleServer(502, 404, 200)
-	defer server.Close()
+// TestFormsOfAomaker has the three forms of docs/from-aomaker.md. It is a test since the
+// waits of two seconds take no time in a bubble.
+func TestFormsOfAomaker(t *testing.T) {
+	t.Run("IS_HTTP_RETRY, HTTP_RETRY_COUNTS, HTTP_RETRY_INTERVAL", inBubble(func(t *testing.T) {
+		policy := insist.Policy{MaxAttempts: 3, Backoff: insist.Constant(2 * time.Second)}
+		transport := &insist.RetryTransport{Policy: policy}
+		client := &http.Client{Transport: transport}
 
-	policy := insist.Policy{MaxAttempts: 3, Backoff: insist.Constant(2 * time.Millisecond)} // 2 s, but in an example
-	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
-
-	resp, err := client.Get(server.URL)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	resp.Body.Close()
-	fmt.Println(resp.Status)
-	// Output: 200 OK
-}
-
-// aomaker, second form: @retry with a retry_condition on what the function
-// returns. The last value is not lost when the attempts are used up.
-func Example_aomakerDecorator() {
-	calls := 0
-	create := func(_ context.Context, name string) (item, error) {
-		if calls++; calls < 3 {
-			return item{RetCode: 5000}, nil
+		for _, transport.Policy = range []insist.Policy{policy, {}} { // they are the defaults
+			api := insisttest.NewScript(insisttest.Status(502), insisttest.Status(404), insisttest.Status(200))
+			transport.Base = api
+			resp, err := client.Get("http://api.test/")
+			if err != nil || resp.StatusCode != 200 || !slices.Equal(api.Waits(), []time.Duration{2 * time.Second, 2 * time.Second}) {
+				t.Error(resp, err, api.Waits())
+			}
 		}
-		return item{Name: name}, nil
-	}
+	}))
+	t.Run("retry, retry_condition", inBubble(func(t *testing.T) {
+		ctx, calls := t.Context(), 0
+		create := func(_ context.Context, name string) (item, error) {
+			if calls++; calls < 3 {
+				return item{RetCode: 5000}, nil
+			}
+			return item{Name: name}, nil
+		}
 
-	policy := insist.Policy{MaxAttempts: 3, Backoff: insist.Constant(2 * time.Millisecond)}
-	retried := insist.Func(policy, create, func(i item) bool { return i.RetCode != 0 })
+		policy := insist.Policy{MaxAttempts: 3, Backoff: insist.Constant(2 * time.Second)}
+		retried := insist.Func(policy, create,
+			func(i item) bool { return i.RetCode != 0 })
 
-	i, err := retried(context.Background(), "apple")
-	fmt.Println(i.Name, err)
-	// Output: apple <nil>
+		i, err := retried(ctx, "apple")
+		if i.Name != "apple" || err != nil {
+			t.Error(i, err)
+		}
+	}))
+	t.Run("AoMakerRetry, exception_type", inBubble(func(t *testing.T) {
+		fetch, fetched := failingFetch(throttled{}, throttled{}), item{}
+		block := func(ctx context.Context, policy insist.Policy) error {
+			policy.RetryableError = insist.ErrorAs[throttled]
+			tries, failed := insist.Attempts(ctx, policy)
+			for try := range tries {
+				i, err := fetch(try.Context())
+				fetched = i
+				try.Fail(err)
+			}
+			return failed()
+		}
+		if err := block(t.Context(), insist.Policy{}); err != nil || fetched.Name != "apple" {
+			t.Error(fetched, err)
+		}
+	}))
 }
 
-// aomaker, third form: the loop over AoMakerRetry with an exception_type.
-func Example_aomakerBlock() {
-	fetch := failingFetch(throttled{}, throttled{})
-
-	policy := insist.Policy{
-		MaxAttempts:    3,
-		Backoff:        insist.Constant(2 * time.Millisecond),
-		RetryableError: insist.ErrorAs[throttled],
-	}
-	tries, failed := insist.Attempts(context.Background(), policy)
-	for try := range tries {
-		i, err := fetch(try.Context())
-		try.Fail(err)
-		fmt.Printf("%d %q\n", try.Number(), i.Name)
-	}
-	fmt.Println(failed())
-	// Output:
-	// 1 ""
-	// 2 ""
-	// 3 "apple"
-	// <nil>
+func inBubble(f func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) { synctest.Test(t, f) }
 }
 
-// The call that the README shows beside those of cenkalti/backoff, avast/retry-go
+// The call that docs/from-backoff.md shows beside those of cenkalti/backoff, avast/retry-go
 // and sethvargo/go-retry: up to 5 attempts, exponential waits with full jitter, and
 // no further attempt for an item that is not there.
 func Example_comingFromOthers() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +21,8 @@ import (
 	"github.com/seed-552c89fc/insist/insisttest"
 )
 
-// exampleServer answers with these statuses, one after the other, and goes on
-// with the last one. Status 0 is no answer: it closes the connection.
+// exampleServer responds with these statuses, one after the other, and goes on with
+// the last one. Status 0 is no response: it closes the connection.
 func exampleServer(statuses ...int) *httptest.Server {
 	var requests atomic.Int32
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -35,7 +36,7 @@ func exampleServer(statuses ...int) *httptest.Server {
 
 // A RetryTransport goes into any http.Client, also into that of an SDK.
 func ExampleRetryTransport() {
-	server := exampleServer(503, 0, 200) // 0: no answer
+	server := exampleServer(503, 0, 200) // 0: no response
 	defer server.Close()
 
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: insist.Standard()}}
@@ -50,9 +51,35 @@ func ExampleRetryTransport() {
 	// Output: 200 OK
 }
 
-// When the attempts are used up, the last answer is handed over as it came: it
-// is not turned into an error.
-func ExampleRetryTransport_lastAnswer() {
+// getItems is what the README begins with.
+func getItems(url string) error {
+	client := &http.Client{
+		Transport: &insist.RetryTransport{Policy: insist.Standard()},
+	}
+
+	resp, err := client.Get(url)
+	if err != nil {
+		return err // the last attempt's error, as net/http made it
+	}
+	defer resp.Body.Close() // the last attempt's response, whatever its status
+	return json.NewDecoder(resp.Body).Decode(new([]string))
+}
+
+// The same in a function, against a server that is busy at first.
+func ExampleRetryTransport_function() {
+	server := httptest.NewServer(insisttest.NewScript(
+		insisttest.Status(503, "Retry-After", "0"),
+		insisttest.JSON(200, `["apple"]`),
+	))
+	defer server.Close()
+
+	fmt.Println(getItems(server.URL))
+	// Output: <nil>
+}
+
+// When the attempts are used up, the last response is handed over as it came: it is
+// not turned into an error.
+func ExampleRetryTransport_lastResponse() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "still down", http.StatusBadGateway)
 	}))
@@ -101,8 +128,8 @@ func ExamplePolicy() {
 	// 4 200 success
 }
 
-// Standard takes a 404 for an answer. The zero Policy takes it for a failure, as
-// any status above 400, and asks again.
+// To Standard a 404 is an ordinary response. To the zero Policy it is a failure, as any
+// status above 400, and requested again.
 func ExampleStandard() {
 	server := exampleServer(404)
 	defer server.Close()
@@ -145,7 +172,7 @@ func ExampleEditPolicy() {
 	// Output: 503 after 1 attempt
 }
 
-// A record tells what a call took, also one that succeeded.
+// A record has the attempts of a call, also of one that succeeded.
 func ExampleWithRecord() {
 	server := exampleServer(503, 429, 200)
 	defer server.Close()
@@ -171,7 +198,7 @@ func ExampleWithRecord() {
 }
 
 // A Twirp service says 408 where the caller's deadline has passed or the call was
-// canceled. To Standard a 408 is a failure that may pass; here it is an answer.
+// canceled. To Standard a 408 is a failure that may pass; here it is a result.
 // (For rate limits, as GitHub's by 403, there is the package ratelimit.)
 func ExamplePolicy_classify() {
 	server := exampleServer(408, 200)
@@ -196,15 +223,15 @@ func ExamplePolicy_classify() {
 	// Output: 408 Request Timeout
 }
 
-// A search by POST changes nothing, so that it may be sent again also where the
-// answer was lost.
+// A search by POST changes nothing, so that it may be retried also where its response
+// was lost. For all other requests the default rule counts.
 func ExamplePolicy_idempotent() {
-	server := exampleServer(0, 200) // 0: no answer
+	server := exampleServer(0, 200) // 0: no response
 	defer server.Close()
 
 	policy := insist.Standard()
 	policy.Idempotent = func(req *http.Request) bool {
-		return req.Method == "GET" || req.URL.Path == "/search"
+		return req.URL.Path == "/search" || insist.IsIdempotent(req)
 	}
 	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
 
@@ -322,8 +349,7 @@ func ExampleExponential() {
 	// 1s true
 }
 
-// A small answer breaks off in the middle. With MaxWholeBytes the caller never
-// sees that.
+// A small response is truncated. With MaxWholeBytes the caller never sees that.
 func ExamplePolicy_maxWholeBytes() {
 	server := httptest.NewServer(insisttest.NewScript(
 		insisttest.CutAfter(10, insisttest.JSON(200, `{"stock": {"apple": 5}}`)),
@@ -347,7 +373,7 @@ func ExamplePolicy_maxWholeBytes() {
 }
 
 // The line breaks after each 400 KB of a file of 1 MB. With ResumeDownloads the
-// body goes on by itself; here OnAttempt tells of it.
+// body is resumed by itself; here OnAttempt shows it.
 func ExamplePolicy_resumeDownloads() {
 	file := bytes.Repeat([]byte("0123456789"), 100_000)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -358,6 +384,9 @@ func ExamplePolicy_resumeDownloads() {
 
 	policy := insist.Standard()
 	policy.ResumeDownloads = true
+	policy.BodyIdleTimeout = 30 * time.Second // a body that is silent for so long is broken, too
+	// Where the ETag is weak, or differs from node to node:
+	policy.ResumeValidator = func(h http.Header) string { return h.Get("Docker-Content-Digest") }
 	policy.OnAttempt = func(_ context.Context, a insist.Attempt) {
 		fmt.Println(a.Number, a.Status, a.Reason)
 	}
@@ -380,7 +409,7 @@ func ExamplePolicy_resumeDownloads() {
 	// true <nil>
 }
 
-// brittle is the writer of an answer whose connection breaks after left bytes.
+// brittle is the writer of a response whose connection breaks after left bytes.
 type brittle struct {
 	http.ResponseWriter
 	left int
@@ -413,4 +442,179 @@ func ExampleRecord() {
 	line := strings.Replace(record.String(), req.URL.Host, "api.example.com", 1)
 	fmt.Println(regexp.MustCompile(`[0-9.]+[mµn]?s\b`).ReplaceAllString(line, "2ms")) // the times vary
 	// Output: GET api.example.com: 3 attempts in 2ms: 503 after 2ms (status), wait 2ms; 429 after 2ms (status), wait 2ms; 200 after 2ms (success)
+}
+
+// What an error of a call means, and a response.
+func ExampleError() {
+	server := exampleServer(503)
+	defer server.Close()
+	policy := insist.Standard()
+	ctx, cancel := context.WithCancel(context.Background())
+	policy.OnAttempt = func(context.Context, insist.Attempt) { cancel() } // the caller gives up
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+	req, _ := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
+
+	resp, err := client.Do(req)
+	if e, ok := errors.AsType[*insist.Error](err); ok {
+		// There is neither a response nor an error of the network to give back.
+		fmt.Println(e)
+		fmt.Println(e.Reason, e.Attempts, e.Status, errors.Is(err, context.Canceled))
+		return
+	}
+	if err != nil {
+		fmt.Println(err) // the last attempt's error, as net/http made it
+		return
+	}
+	defer resp.Body.Close() // the last attempt's response, whatever its status
+	fmt.Println(resp.Status)
+	// Output:
+	// insist: gave up after 1 attempt: context canceled; last status 503
+	// context_ended 1 503 true
+}
+
+// An Attempt is safe to print and to log by any means.
+func ExampleAttempt() {
+	attempt := insist.Attempt{
+		Number: 1, Method: "GET", Host: "api.example.com", Status: 503,
+		Duration: 12 * time.Millisecond, Wait: time.Second, Retry: true, Reason: insist.ReasonStatus,
+	}
+
+	fmt.Println(attempt)
+	text, _ := json.Marshal(attempt)
+	fmt.Println(string(text))
+	// Output:
+	// 503 after 12ms (status), wait 1s
+	// {"number":1,"method":"GET","host":"api.example.com","status":503,"duration":12000000,"wait":1000000000,"retry":true,"reason":"status"}
+}
+
+// One call is told that the limit lasts for an hour. The next one ends at once,
+// without asking the server.
+func ExampleCooldown() {
+	api := insisttest.NewScript(insisttest.Status(429, "Retry-After", "3600"))
+	server := httptest.NewServer(api)
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.Cooldown = new(insist.Cooldown)
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+
+	_, err = client.Get(server.URL)
+	if e, ok := errors.AsType[*insist.Error](err); ok {
+		fmt.Println(e.Reason, "for", time.Until(e.Until).Round(time.Minute))
+	}
+	fmt.Println(len(api.Arrivals()), "request")
+	// Output:
+	// 429 Too Many Requests
+	// cooldown for 1h0m0s
+	// 1 request
+}
+
+// How often, after which waits, and for how long.
+func ExamplePolicy_limits() {
+	server := exampleServer(503, 502, 200)
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.MaxAttempts = 5
+	policy.Backoff = insist.Exponential(100*time.Millisecond, 5*time.Second)
+	policy.MaxRetryAfter = time.Minute          // a longer wait ends the call, with that response
+	policy.PerAttemptTimeout = 10 * time.Second // for one attempt, until its response is accepted
+	policy.MaxElapsed = time.Minute             // after this no attempt begins
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// A service is down, and ten calls in a row fail. The first two of them are retried;
+// then the budget is used up, and each call is one attempt.
+func ExampleBudget() {
+	api := insisttest.NewScript(insisttest.Status(503))
+	server := httptest.NewServer(api)
+	defer server.Close()
+
+	budget := new(insist.Budget) // for all that calls the same services
+	policy := insist.Standard()
+	policy.Budget = budget
+	work := insist.Policy{Name: "publish", Budget: budget}
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+
+	for range 10 {
+		resp, err := client.Get(server.URL)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp.Body.Close()
+	}
+	fmt.Println("10 calls:", len(api.Arrivals()), "requests")
+	err := insist.Run(context.Background(), work, func(context.Context) error { return nil })
+	fmt.Println(work.Name, err)
+	// Output:
+	// 10 calls: 14 requests
+	// publish <nil>
+}
+
+// A base of one's own with the settings of the default one, and a limit of one's own.
+func ExampleDefaultBase() {
+	server := exampleServer(503, 200)
+	defer server.Close()
+
+	base := insist.DefaultBase()
+	base.MaxConnsPerHost = 50
+	client := &http.Client{Transport: &insist.RetryTransport{Base: base, Policy: insist.Standard()}}
+	defer client.CloseIdleConnections()
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.StatusCode)
+	// Output: 200
+}
+
+// The first request hangs. Another one begins beside it after a while, and brings the
+// response.
+func ExampleHedge() {
+	var n atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		if n.Add(1) == 1 {
+			<-req.Context().Done() // until the client gives up
+		}
+	}))
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.Hedge = new(insist.Hedge)
+	client := &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+	policy.Hedge.Delay = 20 * time.Millisecond // by default it follows the server
+
+	ctx, record := insist.WithRecord(context.Background())
+	req, _ := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
+	resp, err := client.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+
+	line := strings.Replace(record.String(), req.URL.Host, "api.example.com", 1)
+	fmt.Println(regexp.MustCompile(`[0-9.]+[mµn]?s\b`).ReplaceAllString(line, "2ms")) // the times vary
+	// Output: GET api.example.com: 2 attempts in 2ms: no response after 2ms (overtaken); begun 2ms beside, 200 after 2ms (success)
 }

@@ -1,13 +1,17 @@
 package insist
 
 import (
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
 )
 
 // given is the head of the caller's request before any base saw it. Some bases add
-// headers, or to the query, in place. Each attempt starts from what the caller gave,
-// so that nothing is sent twice on the second attempt and three times on the third.
+// headers, or to the query, in place, or move something: a user from the URL to a header,
+// a method to X-HTTP-Method-Override. Each attempt starts from what the caller gave, so
+// that nothing is sent twice on the second attempt and three times on the third, and
+// nothing that was moved is missing.
 // net/http's own transport changes nothing, so that it costs nothing there.
 type given struct {
 	taken bool
@@ -15,11 +19,15 @@ type given struct {
 	headers givenHeaders
 }
 
-// target is where a request goes.
+// target is all of a head but its headers.
 type target struct {
-	host              string // Request.Host
-	urlHost, path     string
-	rawPath, rawQuery string
+	bodyless     bool          // body is nil or http.NoBody
+	body         io.ReadCloser // else the attempts have readers of their own
+	method, host string        // Request.Host
+	length       int64
+	encoding     []string
+	u            *url.URL // Request.URL
+	url          url.URL  // what it was
 }
 
 // givenHeaders is a list since a map would have to be allocated.
@@ -33,9 +41,33 @@ type givenHeaders struct {
 // allocation.
 const usualHeaders = 8
 
+// givenHeader is a header. A base may change the values within its slice, too.
 type givenHeader struct {
-	key    string
-	values []string
+	key, value string
+	values     *[]string // if there is not exactly one; else nil
+}
+
+func newGivenHeader(key string, values []string) givenHeader {
+	if len(values) == 1 {
+		return givenHeader{key: key, value: values[0]}
+	}
+	own := slices.Clone(values)
+	return givenHeader{key: key, values: &own}
+}
+
+// all returns a copy of the values.
+func (h *givenHeader) all() []string {
+	if h.values == nil {
+		return []string{h.value}
+	}
+	return slices.Clone(*h.values)
+}
+
+func (h *givenHeader) equals(values []string) bool {
+	if h.values == nil {
+		return len(values) == 1 && values[0] == h.value
+	}
+	return slices.Equal(values, *h.values)
 }
 
 // keepsHead reports whether base is known to leave the request's head alone.
@@ -55,18 +87,20 @@ func (g *given) take(base http.RoundTripper, req *http.Request) {
 }
 
 func (t *target) take(req *http.Request) {
-	t.host = req.Host
-	if u := req.URL; u != nil {
-		t.urlHost, t.path, t.rawPath, t.rawQuery = u.Host, u.Path, u.RawPath, u.RawQuery
+	t.method, t.host, t.length = req.Method, req.Host, req.ContentLength
+	t.encoding, t.body = req.TransferEncoding, req.Body
+	t.bodyless = req.Body == nil || req.Body == http.NoBody
+	if t.u = req.URL; t.u != nil {
+		t.url = *t.u
 	}
 }
 
 func (g *givenHeaders) take(req *http.Request) {
 	for key, values := range req.Header {
 		if g.n < usualHeaders {
-			g.first[g.n] = givenHeader{key, values}
+			g.first[g.n] = newGivenHeader(key, values)
 		} else {
-			g.more = append(g.more, givenHeader{key, values})
+			g.more = append(g.more, newGivenHeader(key, values))
 		}
 		g.n++
 	}
@@ -78,10 +112,13 @@ func (g *given) restore(out *http.Request) (own bool) {
 	if !g.taken {
 		return false
 	}
-	out.Host = g.host
-	if u := out.URL; u != nil && (u.Host != g.urlHost || u.Path != g.path || u.RawPath != g.rawPath || u.RawQuery != g.rawQuery) {
-		out.URL = cloneURL(u)
-		out.URL.Host, out.URL.Path, out.URL.RawPath, out.URL.RawQuery = g.urlHost, g.path, g.rawPath, g.rawQuery
+	out.Method, out.Host, out.ContentLength = g.method, g.host, g.length
+	out.TransferEncoding = g.encoding
+	if g.bodyless {
+		out.Body = g.body
+	}
+	if out.URL = g.u; g.u != nil && *g.u != g.url {
+		out.URL = cloneURL(&g.url)
 	}
 	if g.headers.isIn(out.Header) {
 		return false
@@ -89,7 +126,7 @@ func (g *given) restore(out *http.Request) (own bool) {
 	out.Header = make(http.Header, g.headers.n)
 	for i := range g.headers.n {
 		h := g.headers.at(i)
-		out.Header[h.key] = slices.Clone(h.values)
+		out.Header[h.key] = h.all()
 	}
 	return true
 }
@@ -101,7 +138,7 @@ func (g *givenHeaders) isIn(h http.Header) bool {
 	}
 	for i := range g.n {
 		was := g.at(i)
-		if is, ok := h[was.key]; !ok || !slices.Equal(is, was.values) {
+		if is, ok := h[was.key]; !ok || !was.equals(is) {
 			return false
 		}
 	}

@@ -2,23 +2,23 @@ package insist
 
 import "net/http"
 
-// Resend says when a request that is not idempotent is sent again although the
-// server may have acted on it. It is the type of Policy.NonIdempotent. A value
+// Resend says when a request that is not idempotent is retried although the server
+// may have acted on it. It is the type of Policy.NonIdempotent. A value
 // that is none of the constants counts as ResendUnlessLost.
 type Resend int
 
 const (
-	// ResendUnlessLost, the default, sends it again when the server answered
-	// that it failed, or when it is proven that nothing of it was sent. When
-	// the answer was lost it is not sent again.
+	// ResendUnlessLost, the default, retries it when the server responded that it
+	// failed, or when it is proven that nothing of it was sent. When the response
+	// was lost it is not retried.
 	ResendUnlessLost Resend = iota
 
-	// ResendOnlyUnsent sends it again only when nothing of it was sent, or when
+	// ResendOnlyUnsent retries it only when nothing of it was sent, or when
 	// the server says that it did nothing: 408, 417, 425, 429, 521, 523, 529, and 413
 	// or 503 with Retry-After. Choose it where doing a thing twice is worse than failing.
 	ResendOnlyUnsent
 
-	// ResendEvenIfLost sends it again in any case: it may be carried out twice.
+	// ResendEvenIfLost retries it in any case: it may be carried out twice.
 	// Choose it where the server tells repetitions apart by itself.
 	ResendEvenIfLost
 )

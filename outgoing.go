@@ -5,11 +5,11 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/reqbody"
@@ -20,31 +20,37 @@ import (
 // allocation holds the copy, the mark in its context, and the tracker.
 type outgoing struct {
 	reqbody.Lease
-	mark    contextValue
-	tracker neterr.Tracker
-	ended   atomic.Bool // RoundTrip has returned
-	own     bool        // its headers and URL are not the caller's
+	mark     contextValue
+	tracker  neterr.Tracker
+	inFlight atomic.Bool // the base's RoundTrip has begun, and has not returned
+	own      bool        // its headers and URL are not the caller's
 }
 
-// outgoing builds attempt n. A non-nil error is the call's.
-func (c *call) outgoing(n int) (*outgoing, error) {
+// obstacle is why an attempt could not be built: it ends the call.
+type obstacle struct {
+	why   Reason
+	cause error
+}
+
+// outgoing builds attempt n.
+func (c *call) outgoing(n int) (*outgoing, *obstacle) {
 	out := c.copy(n)
 	if n > 1 {
 		c.adapt(out)
 	}
 	if err := c.body.Fill(&out.Lease); err != nil {
-		return nil, c.fail(ReasonBody, err)
+		return nil, &obstacle{ReasonBody, err}
 	}
 	if n > 1 && c.policy.Prepare != nil {
 		if err := c.policy.Prepare(&out.Request, c.lastHead(), c.last.err); err != nil {
-			return nil, c.fail(ReasonError, err)
+			return nil, &obstacle{ReasonError, err}
 		}
-		switch { // it may have taken long
-		case c.waiter.Canceled():
-			return nil, c.fail(ReasonContext, nil)
-		case c.policy.MaxElapsed > 0 && time.Since(c.begun) > c.policy.MaxElapsed:
-			return nil, c.fail(ReasonWait, nil)
+		if c.waiter.Canceled() { // it may have taken long
+			return nil, &obstacle{ReasonContext, nil}
 		}
+	}
+	if n > 1 && c.policy.isTooLate(c.begun) { // and so may the other hooks, or GetBody
+		return nil, &obstacle{ReasonWait, nil}
 	}
 	if c.body.Once {
 		sendOnce(&out.Request)
@@ -59,22 +65,33 @@ func (c *call) copy(n int) *outgoing {
 	out.Number = int32(c.reporter.before + n)
 	out.mark = contextValue{Context: c.req.Context(), outer: c.values, what: out}
 	ctx, timed := context.Context(&out.mark), c.policy.PerAttemptTimeout > 0
-	if c.cancelable {
+	if c.cancelable || c.racing {
 		c.limit = wait.NewLimit(ctx, c.policy.PerAttemptTimeout)
 		ctx = c.limit.Context()
 	}
 	if c.traced {
 		out.tracker.Track(timed) // out.mark has its hooks
 	}
-	if watch := c.watch(); watch != nil {
-		out.tracker.Trace(c.req.Context(), watch.Hook)
+	watch := c.watch()
+	if c.stopsRepeats {
+		c.repeats = neterr.NewRepeatGuard(c.stopper(out), mayUseH2C(c.base))
+	}
+	if c.stopsRepeats || watch != nil {
+		out.tracker.Trace(c.req.Context(), func(trace *httptrace.ClientTrace) {
+			c.repeats.Hook(trace)
+			watch.Hook(trace)
+		})
 	}
 	out.Request = *c.req.WithContext(ctx)
 	out.Request.Close = out.Request.Close || c.conns.Marks()
 	if n > 1 {
 		out.own = c.given.restore(&out.Request)
 	}
-	if (timed || c.key != "") && !out.own {
+	if c.racing && out.Request.URL != nil {
+		out.Request.URL = cloneURL(out.Request.URL) // an attempt that is overtaken may go on reading it
+	}
+	cutOff := timed || c.racing || c.stopsRepeats && c.limit.IsSet()
+	if (cutOff || c.key != "") && !out.own {
 		// On HTTP/2 an attempt that is cut off may go on reading its headers.
 		out.cloneHeader()
 	}
@@ -134,7 +151,7 @@ func (c *call) shown(out *outgoing, r *http.Request) *http.Request {
 		return r // of the base's own making
 	}
 	shown := r.WithContext(c.req.Context())
-	if ours || shown.Body == out.Request.Body {
+	if ours || reqbody.Same(shown.Body, out.Request.Body) {
 		shown.Body = c.req.Body
 	}
 	shown.GetBody = c.req.GetBody
@@ -188,24 +205,62 @@ func (c *call) addKey() {
 // it by itself when a kept connection is closed before a response, unless there is a
 // body without GetBody (Request.isReplayable). That must not happen to a GET that
 // Policy.Idempotent says is not.
-func repeatedBelow(req *http.Request) bool {
+func repeatedBelow(req *http.Request) bool { return isSafe(req) || hasKey(req) }
+
+func isSafe(req *http.Request) bool {
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 		return true
 	}
-	return hasKey(req)
+	return false
 }
 
-// sendOnce changes req, an attempt's own, so that net/http does not repeat it by
-// itself. With an empty body of these methods HTTP/1 sends none; HTTP/2 sends it,
-// after the headers. Other methods would get a chunked one, so that their key is
-// spelled in a way that net/http does not look for. A TRACE may have no body.
-func sendOnce(req *http.Request) {
-	if req.GetBody = nil; !repeatedBelow(req) || req.Body != nil && req.Body != http.NoBody {
-		return
+// preventRepeats finds out how to keep the base from repeating a guarded request by
+// itself: by the form in which it is sent (see sendOnce) or, where that is not enough,
+// by ending the attempt (see neterr.RepeatGuard). HTTP/2 repeats whatever has no body, or a
+// GetBody. That can be left out of what net/http's transport is given, but not of what
+// goes through other layers first, such as a signer.
+func (c *call) preventRepeats() {
+	_, direct := c.base.(*http.Transport)
+	http2 := c.req.URL != nil && (c.req.URL.Scheme == "https" || mayUseH2C(c.base))
+	if isBodyless(c.req) {
+		c.body.Once = repeatedBelow(c.req)
+		c.stopsRepeats = http2 && !canHaveEmptyBody(c.req)
+	} else {
+		c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct
+		c.stopsRepeats = http2 && !c.body.Once
 	}
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
+	// Without a layer between, the request itself is spoiled; see stopper.
+	c.cancelable = c.cancelable || c.stopsRepeats && !direct
+}
+
+// stopper returns what ends the attempt before it is written once more.
+func (c *call) stopper(out *outgoing) func() {
+	if cancel := c.limit.Cancel(); cancel != nil {
+		return func() { cancel(neterr.ErrRepeated) }
+	}
+	return func() { neterr.Spoil(&out.Request) }
+}
+
+func isBodyless(req *http.Request) bool { return req.Body == nil || req.Body == http.NoBody }
+
+// canHaveEmptyBody reports whether req may be given an empty body in place of none. With
+// one HTTP/1 sends a request of these methods as without; HTTP/2 sends an empty frame.
+// Other methods would be sent as chunked, and a TRACE may have no body.
+func canHaveEmptyBody(req *http.Request) bool { return isSafe(req) && req.Method != http.MethodTrace }
+
+// mayUseH2C reports whether base is known to speak HTTP/2 without TLS.
+func mayUseH2C(base http.RoundTripper) bool { return neterr.SpeaksH2C(innermost(base)) }
+
+// sendOnce changes req, an attempt's own, so that net/http does not repeat it by
+// itself: a body without GetBody, be it empty, is not sent again. Where the body can't be
+// that, an idempotency key is spelled in a way that net/http does not look for.
+func sendOnce(req *http.Request) {
+	req.GetBody = nil
+	switch {
+	case !isBodyless(req) || !repeatedBelow(req):
+		return
+	case canHaveEmptyBody(req):
 		req.Body = io.NopCloser(strings.NewReader(""))
 		return
 	}

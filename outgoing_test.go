@@ -2,6 +2,7 @@ package insist
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -24,32 +25,68 @@ func (m marks) RoundTrip(r *http.Request) (*http.Response, error) {
 	return m.RoundTripper.RoundTrip(r)
 }
 
-// TestEachAttemptStartsFromWhatTheCallerGave, whatever a base did to it in place.
-func TestEachAttemptStartsFromWhatTheCallerGave(t *testing.T) {
+// changesInPlace is what some bases do to a request with this header.
+var changesInPlace = []struct {
+	name   string
+	header http.Header
+	change func(*http.Request)
+}{
+	{"adds a header", http.Header{"A": {"b"}}, func(r *http.Request) { r.Header.Add("Authorization", "x") }},
+	{"adds a value", http.Header{"A": {"b"}}, func(r *http.Request) { r.Header.Add("A", "c") }},
+	{"adds to many headers", manyHeaders(), func(r *http.Request) { r.Header.Add("Authorization", "x") }},
+	{"adds to no header", http.Header{}, func(r *http.Request) { r.Header.Add("Authorization", "x") }},
+	{"makes a map", nil, func(r *http.Request) {
+		if r.Header == nil {
+			r.Header = http.Header{}
+		}
+		r.Header.Add("Authorization", "x")
+	}},
+	{"drops a header", http.Header{"A": {"b"}}, func(r *http.Request) { r.Header.Del("A") }},
+	{"adds to the query", http.Header{"A": {"b"}}, func(r *http.Request) { r.URL.RawQuery += "&key=x" }},
+	{"adds to the path", http.Header{}, func(r *http.Request) { r.URL.Path += "/v1" }},
+	{"another host", http.Header{}, func(r *http.Request) { r.URL.Host = "proxy." + r.URL.Host }},
+	{"another URL", http.Header{}, func(r *http.Request) { r.URL = cloneURL(r.URL); r.URL.Path += "/v1" }},
+	{"another scheme", http.Header{}, func(r *http.Request) {
+		if r.URL.Scheme == "http" {
+			r.URL.Scheme, r.URL.Path = "https", "/secure"+r.URL.Path
+		}
+	}},
+	{"moves the user", http.Header{}, func(r *http.Request) {
+		if u := r.URL.User; u != nil {
+			r.URL.User = nil
+			r.SetBasicAuth(u.Username(), "")
+		}
+	}},
+	{"moves the method", http.Header{}, func(r *http.Request) {
+		if r.Method != "POST" {
+			r.Header.Set("X-HTTP-Method-Override", r.Method)
+			r.Method = "POST"
+		}
+	}},
+	{"changes a value in its slice", http.Header{"A": {"b"}, "C": {"d", "e"}}, func(r *http.Request) {
+		r.Header["A"][0] += "+"
+		r.Header["C"][1] += "+"
+	}},
+	{"adds to the length", http.Header{}, func(r *http.Request) { r.ContentLength += 10 }},
+	{"adds an encoding", http.Header{}, func(r *http.Request) { r.TransferEncoding = append(r.TransferEncoding, "x") }},
+	{"adds a body", http.Header{}, func(r *http.Request) {
+		if r.Body == nil {
+			r.Body = io.NopCloser(strings.NewReader("{}"))
+		}
+	}},
+}
+
+func manyHeaders() http.Header {
 	many := http.Header{}
 	for _, key := range "ABCDEFGHIJKLMNOP" {
 		many.Set("X-"+string(key), "given")
 	}
-	for _, c := range []struct {
-		name   string
-		header http.Header
-		change func(*http.Request)
-	}{
-		{"adds a header", http.Header{"A": {"b"}}, func(r *http.Request) { r.Header.Add("Authorization", "x") }},
-		{"adds a value", http.Header{"A": {"b"}}, func(r *http.Request) { r.Header.Add("A", "c") }},
-		{"adds to many headers", many, func(r *http.Request) { r.Header.Add("Authorization", "x") }},
-		{"adds to no header", http.Header{}, func(r *http.Request) { r.Header.Add("Authorization", "x") }},
-		{"makes a map", nil, func(r *http.Request) {
-			if r.Header == nil {
-				r.Header = http.Header{}
-			}
-			r.Header.Add("Authorization", "x")
-		}},
-		{"drops a header", http.Header{"A": {"b"}}, func(r *http.Request) { r.Header.Del("A") }},
-		{"adds to the query", http.Header{"A": {"b"}}, func(r *http.Request) { r.URL.RawQuery += "&key=x" }},
-		{"adds to the path", http.Header{}, func(r *http.Request) { r.URL.Path += "/v1" }},
-		{"another host", http.Header{}, func(r *http.Request) { r.URL.Host = "proxy." + r.URL.Host }},
-	} {
+	return many
+}
+
+// TestEachAttemptStartsFromWhatTheCallerGave, whatever a base did to it in place.
+func TestEachAttemptStartsFromWhatTheCallerGave(t *testing.T) {
+	for _, c := range changesInPlace {
 		for _, method := range []string{"GET", "POST", "PUT"} {
 			for _, edit := range []func(*Policy){
 				func(*Policy) {},
@@ -63,21 +100,22 @@ func TestEachAttemptStartsFromWhatTheCallerGave(t *testing.T) {
 				if method == "PUT" {
 					body = io.MultiReader(strings.NewReader("hello"))
 				}
-				req := request(t, method, "http://x/path?query", body)
+				req := request(t, method, "http://user@x/path?query", body)
 				if req.Header = c.header.Clone(); c.header == nil {
 					req.Header = nil
 				}
-				var urls []string
+				var heads []string
 				_, err := (&RetryTransport{Base: marks{b, func(r *http.Request) {
 					c.change(r)
-					urls = append(urls, r.URL.String())
+					heads = append(heads, fmt.Sprint(r.Method, r.URL, r.ContentLength, r.TransferEncoding))
 				}}, Policy: p}).RoundTrip(req)
 				require.NoError(t, err, c.name)
 				seen := b.Arrivals()
 				require.Len(t, seen, 3, c.name)
 				for i, a := range seen[1:] {
 					assert.Equal(t, seen[0].Header, a.Header, "%s %s", c.name, method)
-					assert.Equal(t, urls[0], urls[i+1], "%s %s", c.name, method)
+					assert.Equal(t, heads[0], heads[i+1], "%s %s", c.name, method)
+					assert.Equal(t, seen[0].Body, a.Body, "%s %s", c.name, method)
 				}
 			}
 		}
@@ -169,6 +207,42 @@ func TestASlowPrepareIsBounded(t *testing.T) {
 			assert.Equal(t, 503, e.Status)
 			assert.Len(t, b.Arrivals(), 1)
 			assert.Equal(t, reason, record.Calls()[0][0].Reason)
+		})
+	}
+}
+
+// TestSlowHooksAreBounded by MaxElapsed, whichever they are.
+func TestSlowHooksAreBounded(t *testing.T) {
+	slow := func() { time.Sleep(20 * time.Second) }
+	for name, edit := range map[string]func(*Policy, *http.Request){
+		"OnAttempt": func(p *Policy, _ *http.Request) { p.OnAttempt = func(context.Context, Attempt) { slow() } },
+		"Backoff":   func(p *Policy, _ *http.Request) { p.Backoff = func(int) time.Duration { slow(); return 0 } },
+		"GetBody": func(_ *Policy, r *http.Request) {
+			body := func() io.ReadCloser { return io.NopCloser(struct{ io.Reader }{strings.NewReader("data")}) }
+			r.Body, r.GetBody = body(), func() (io.ReadCloser, error) { slow(); return body(), nil }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := script(status(503))
+				p := Policy{MaxElapsed: 5 * time.Second}
+				req := request(t, "PUT", "http://x/", nil)
+				edit(&p, req)
+				_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(req)
+				var e *Error
+				require.ErrorAs(t, err, &e)
+				assert.Equal(t, ReasonWait, e.Reason)
+				assert.Len(t, b.Arrivals(), 1)
+				if name == "GetBody" {
+					return
+				}
+				calls := 0
+				ctx, record := WithRecord(t.Context())
+				err = Run(ctx, p, func(context.Context) error { calls++; return errLost })
+				assert.ErrorIs(t, err, errLost)
+				assert.Equal(t, 1, calls)
+				assert.Equal(t, ReasonWait, record.Calls()[0][0].Reason)
+			})
 		})
 	}
 }

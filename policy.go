@@ -62,8 +62,8 @@ type Policy struct {
 	IgnoreRetryAfter bool
 
 	// MaxElapsed bounds a call in time: no attempt begins later than this after
-	// the first one did, and no wait is begun that would end later. An attempt
-	// under way is not cut. Use it where a request is good for a limited time (a
+	// the first one did, and no wait is begun that would end later. An attempt in
+	// flight is not cut. Use it where a request is good for a limited time (a
 	// signature), or where an SDK passes no context. Transport and functions.
 	// Zero or negative means no bound.
 	MaxElapsed time.Duration
@@ -74,9 +74,9 @@ type Policy struct {
 	// attempt that takes longer fails with an error whose Timeout method reports
 	// true and that matches context.DeadlineExceeded; it is judged as any error
 	// is. On HTTP/2 no later request is sent on its connection, on which requests in
-	// flight go on; see Attempt.ConnRetired. A function gets a context that ends after this time or when the
-	// function returns; but if it returns an *http.Response in time, that can be
-	// read to its end. Transport and functions.
+	// flight go on; see Attempt.ConnRetired. A function gets a context that ends after
+	// this time or when the function returns; but if it returns an *http.Response in
+	// time, that can be read to its end. Transport and functions.
 	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
 
@@ -85,7 +85,7 @@ type Policy struct {
 	// Use it for downloads; 30 seconds is a common value. It is no bound on the whole
 	// body, and time between the caller's Reads does not count. Then Read fails with an
 	// error whose Timeout method reports true and that matches
-	// context.DeadlineExceeded; with ResumeDownloads the download goes on; with
+	// context.DeadlineExceeded; with ResumeDownloads the download is resumed; with
 	// MaxWholeBytes, or while RetryableBody looks, the body is truncated, and the rules
 	// for that apply. Streams that are quiet by nature (server-sent events, watches,
 	// long polls) need a longer value, or none: set it by request, by EditPolicy. A 101
@@ -115,10 +115,10 @@ type Policy struct {
 	// was given a condition on the result.
 	RetryableError func(err error) bool
 
-	// RetryableBody looks into the body of a response that no other rule takes
-	// for a failure, for APIs that answer 200 {"ret_code": 5000}. JSONField and
-	// JSONFieldNot make such conditions. Where RetryableStatus has found a
-	// failure it is asked as well, but only for the Wait. It looks only as far as
+	// RetryableBody looks into the body of a response that no other rule counts as
+	// a failure, for APIs that answer 200 {"ret_code": 5000}. JSONField and
+	// JSONFieldNot make such conditions. If RetryableStatus has found a failure, it
+	// is asked as well, but only for the Wait. It looks only as far as
 	// it has to, at most MaxPeekBytes and MaxPeekTime, and the caller gets the
 	// body whole. It is asked about an empty body, too. Not looked into are responses
 	// to HEAD and CONNECT, 1xx, 204 and 304, encodings other than gzip alone, streams
@@ -129,7 +129,7 @@ type Policy struct {
 	RetryableBody BodyCondition
 
 	// NonIdempotent says when a request that is not idempotent, and that the
-	// server may have acted on, is sent again. Transport only.
+	// server may have acted on, is retried. Transport only.
 	// Zero means ResendUnlessLost.
 	NonIdempotent Resend
 
@@ -139,10 +139,9 @@ type Policy struct {
 	//
 	//	func(r *http.Request) bool { return r.URL.Path == "/search" || insist.IsIdempotent(r) }
 	//
-	// A GET
-	// for which it reports false is not repeated by net/http either, which would
-	// do so when a kept connection is closed before the answer; over HTTP/2 it
-	// has an empty body for that.
+	// A GET for which it reports false is not repeated by net/http either, which
+	// would do so when a kept connection is closed before the response; over HTTP/2
+	// it has an empty body for that.
 	// Transport only. If nil, IsIdempotent.
 	Idempotent func(req *http.Request) bool
 
@@ -154,10 +153,11 @@ type Policy struct {
 	Budget *Budget
 
 	// MaxReplayBytes bounds what is kept in memory, in bytes, of a request body
-	// that can be read only once (it has no GetBody and is none of bytes.Reader,
-	// bytes.Buffer and strings.Reader). A longer body is sent all the same, but
-	// only once. Transport only. Zero means 16 MiB; negative means that nothing
-	// is kept, so that such a body is sent again only if it had not been read.
+	// that can be read only once: it has no GetBody, is none of bytes.Reader,
+	// bytes.Buffer and strings.Reader, and does not seek as a file does. A longer
+	// body is sent all the same, but only once. Transport only. Zero means 16 MiB;
+	// negative means that nothing is kept, so that such a request is retried only if
+	// its body had not been read.
 	MaxReplayBytes int64
 
 	// RetryableEvent is a condition on the data of the first event of a response of type
@@ -183,11 +183,11 @@ type Policy struct {
 	MaxPeekTime time.Duration
 
 	// MaxWholeBytes has responses that are no longer than this, in bytes, read
-	// before they are handed over. One that breaks off is then a failure: the
-	// request is sent again by the rules for an answer that did not come, and if
-	// it is not, the caller gets the response with what there is of it. Use it for
-	// the small answers of an API. Streams (see RetryableBody) and longer
-	// responses are handed over as soon as they are known to be that; a response
+	// before they are handed over. A truncated one is then a failure: the request is
+	// retried by the rules for a lost response, and if it is not, the caller gets
+	// the response with the partial body. Use it for the small responses of an API.
+	// Streams (see RetryableBody) and longer responses are handed over as soon as
+	// they are known to be that; a response
 	// whose head does not say its length is held up for MaxPeekTime at most.
 	// Transport only. Zero or negative means that none is read.
 	MaxWholeBytes int64
@@ -217,6 +217,10 @@ type Policy struct {
 	// If nil, each call knows only what it was told itself.
 	Cooldown *Cooldown
 
+	// Hedge begins another attempt beside one whose response is slow; see Hedge.
+	// Transport only. If nil, there is one attempt at a time.
+	Hedge *Hedge
+
 	// IdempotencyKey returns a value for the Idempotency-Key header (IETF draft
 	// "The Idempotency-Key HTTP Header Field"; Stripe, Adyen, OpenAI and others) of a
 	// request that is not idempotent and has none. It is called once for each call, so
@@ -243,26 +247,26 @@ type Policy struct {
 	// host. req is a copy of its own, made from the caller's headers and URL; its body
 	// is not to be touched. last is the head of the last attempt's response, whose
 	// body has been discarded; it is nil if none came, or if the caller has it, whose
-	// Read resumes a download. err is the last attempt's error; it is nil if a
-	// complete response came. Where Prepare changes the host, the record, the Budget
-	// and relative redirects follow. An error ends the call with an *Error; so does
-	// the end of MaxElapsed or of the context meanwhile. Transport only.
-	// If nil, the request is sent as it is.
+	// Read resumes a download. err is the last attempt's error; it is nil if a complete
+	// response came. If Prepare changes the host, the record, the Budget and relative
+	// redirects follow. An error ends the call with an *Error; so does the end of
+	// MaxElapsed or of the context before it has returned.
+	// Transport only. If nil, the request is sent as it is.
 	Prepare func(req *http.Request, last *http.Response, err error) error
 
-	// OnAttempt is told of each attempt, after it was judged and before the
-	// wait. It is called on the caller's goroutine. An attempt whose wait is cut
-	// short, or whose body breaks off and is resumed, is told of once more, with
-	// Amended set. Transport and functions.
-	// If nil, nobody is told.
+	// OnAttempt is given each attempt, after it was judged and before the wait. It is
+	// called on the caller's goroutine. An attempt whose wait is cut short, or whose
+	// body is truncated (with ResumeDownloads), is reported once more, with Amended set.
+	// Transport and functions.
+	// If nil, nothing is reported.
 	OnAttempt func(ctx context.Context, a Attempt)
 }
 
 // Standard returns the policy to start from in production, the rules on which
 // the large cloud SDKs agree: 3 attempts; statuses 408, 425, 429, 500, 502, 503, 504,
-// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s), with full jitter; a request that is
-// not idempotent is sent again only if nothing of it was sent, or if the server
-// says that it did nothing (ResendOnlyUnsent); and a Budget.
+// 520 to 524 and 529, and 413 with Retry-After; waits by Exponential(200 ms, 10 s),
+// with full jitter; a request that is not idempotent is retried only if nothing of it
+// was sent, or if the server says that it did nothing (ResendOnlyUnsent); and a Budget.
 //
 // The Budget is new with each call of Standard, and shared by all that is given
 // the same returned value: call Standard once, and copy that. Where EditPolicy

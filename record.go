@@ -49,7 +49,7 @@ func (r *Record) Calls() [][]Attempt {
 }
 
 // add puts a on the list of call, which is nil before the first attempt. An
-// attempt that is told of again takes its former place.
+// attempt that is reported again takes its former place.
 func (r *Record) add(call *callRecord, a Attempt) *callRecord {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,13 +89,9 @@ func (r *Record) GoString() string { return r.String() }
 func (r *Record) String() string {
 	var calls []string
 	for _, attempts := range r.Calls() {
-		var took time.Duration
+		took := spanOf(attempts)
 		var each []string
 		for _, a := range attempts {
-			took += a.Held + a.Duration
-			if a.Retry {
-				took += a.Wait
-			}
 			each = append(each, a.String())
 		}
 		plural := "s"
@@ -124,14 +120,34 @@ func (a Attempt) call() string {
 	return strings.Join(parts, " ") + ": "
 }
 
-// reporter tells whoever asked about the attempts of one call. Where nobody did it
+// spanOf returns the time from the beginning of a call's first attempt to the end of its
+// last, waits included. Attempts of a race overlap, and are reported as they end.
+func spanOf(attempts []Attempt) (span time.Duration) {
+	var begun, ended time.Duration // of the attempt before
+	byNumber := func(a, b Attempt) int { return cmp.Compare(a.Number, b.Number) }
+	for _, a := range slices.SortedStableFunc(slices.Values(attempts), byNumber) {
+		if a.Beside > 0 {
+			begun += a.Beside
+		} else {
+			begun = ended + a.Held
+		}
+		ended = begun + a.Duration
+		if a.Retry {
+			ended += a.Wait
+		}
+		span = max(span, ended)
+	}
+	return span
+}
+
+// reporter reports the attempts of one call to the hook and the record. Without both it
 // costs nothing, not even the time of day.
 type reporter struct {
 	ctx    context.Context
 	hook   func(context.Context, Attempt)
 	record *Record
 	call   *callRecord
-	before int // attempts that were told of before this call's first
+	before int // attempts that were reported before this call's first
 	last   Attempt
 	start  time.Time
 }
@@ -154,7 +170,7 @@ func (r *reporter) report(o *outcome, a action) {
 	}
 	before := r.last
 	r.last = Attempt{
-		Number: r.before + o.number, Name: before.Name, Err: o.err, Duration: time.Since(r.start), Held: o.held,
+		Number: r.before + o.number, Name: before.Name, Err: o.err, Duration: time.Since(r.start), Beside: o.beside, Held: o.held,
 		Wait: a.wait, Retry: a.retry, Reason: a.reason,
 		ConnRetired: o.retired,
 	}

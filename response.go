@@ -9,11 +9,21 @@ import (
 	"github.com/seed-552c89fc/insist/internal/respbody"
 )
 
+// assessOnce returns what a race has heard of the rules about the last attempt, or asks
+// them.
+func (c *call) assessOnce() assessment {
+	if a := c.assessed; a != nil {
+		c.assessed = nil
+		return *a
+	}
+	return c.assess()
+}
+
 // assess asks the rules about the last attempt, which may end it: if
 // PerAttemptTimeout fires before the response is accepted, its body is already
 // canceled, so the attempt failed, unless the body is fully buffered.
 func (c *call) assess() assessment {
-	a, more := c.policy.assess(&c.last), c.last.number < c.policy.maxAttempts()
+	a, more := c.policy.assess(&c.last), max(c.made, c.last.number) < c.policy.maxAttempts()
 	if a.open && (a.Verdict != Retry || more) {
 		a = a.after(c.look(a.Verdict == Retry))
 	}

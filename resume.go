@@ -11,9 +11,8 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// resumption is what is left of a call once its response has been handed over: enough
-// to go on from its last attempt if the body is truncated, or to report why that is
-// not done.
+// resumption continues a call whose response has been handed over, from its last
+// attempt, each time the body turns out to be truncated; or it reports why it doesn't.
 type resumption struct {
 	base     http.RoundTripper
 	policy   *Policy
@@ -22,35 +21,37 @@ type resumption struct {
 	given    *given        // nil if no base can have changed req
 	begun    time.Time
 	reporter reporter
-	number   int            // of the last attempt, from the last progress on
+	conns    *conn.Guard    // of the attempts so far
+	number   int            // of the last attempt; 1 after progress
+	made     int            // attempts up to then, if there was a race
 	host     string         // of the last attempt
 	bucket   bucketKey      // of that host
-	conns    *conn.Guard    // of that attempt and those before
 	head     *http.Response // of the last attempt; nil if the caller has it
 
-	first     head.Range // what the response's body is
+	first     head.Range // which bytes the first response's body is
 	validator head.Validator
-	obstacle  head.Obstacle
+	obstacle  head.Obstacle // why the body can't be resumed; else empty
 }
 
-// resumption returns what resumes the last response's body, or nil where a truncation
-// of that is the caller's matter alone.
+// resumption returns the resumption of the last response's body, or nil if there is
+// neither that nor a report.
 func (c *call) resumption() *resumption {
 	resp := c.last.resp
-	if !c.policy.ResumeDownloads || resp == nil || resp.ContentLength == 0 || !head.HasBody(c.req, resp) {
+	if !c.policy.ResumeDownloads || resp == nil || !head.HasBody(c.req, resp) {
 		return nil
 	}
 	first, v, why := head.Resumable(c.req, resp, c.policy.ResumeValidator)
 	if why == "" && c.idempotent != yes {
 		why = head.NotIdempotent
 	}
-	if why == head.Method || why != "" && !c.reporter.isOn() { // no download, or nobody to tell
+	if why == head.Method || why != "" && !c.reporter.isOn() { // no download, or nothing to report to
 		return nil
 	}
 	s := &resumption{
 		base: c.base, policy: c.policy, values: c.values, req: c.req, begun: c.begun,
-		reporter: c.reporter, number: c.last.number, host: c.last.host, bucket: c.last.bucket, first: first, validator: v, obstacle: why,
-		conns: c.conns,
+		reporter: c.reporter, conns: c.conns,
+		number: c.last.number, made: c.made, host: c.last.host, bucket: c.last.bucket,
+		first: first, validator: v, obstacle: why,
 	}
 	if c.given.taken {
 		given := c.given
@@ -59,7 +60,7 @@ func (c *call) resumption() *resumption {
 	return s
 }
 
-// attach has resp's body resumed by s, which may be nil.
+// attach gives resp a body that uses s, which may be nil.
 func (s *resumption) attach(resp *http.Response) {
 	switch {
 	case s == nil:
@@ -78,28 +79,29 @@ func (s *resumption) refuse(p *download.Part) (*http.Response, error) {
 	return nil, nil
 }
 
-// rest goes on with the call, from the attempt whose body was truncated: the loop
-// decides, waits and makes attempts for p as after any other attempt.
+// rest continues the call from the attempt whose body was truncated: the loop decides,
+// waits and makes attempts for p as after any other attempt.
 func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 	if p.Progress {
-		s.reporter.before += s.number - 1
-		s.number = 1
+		s.reporter.before += max(s.made, s.number) - 1
+		s.number, s.made = 1, 0
 	}
-	policy := *s.policy
-	policy.RetryableBody, policy.RetryableEvent, policy.MaxWholeBytes, policy.ResumeDownloads = nil, nil, 0, false // no rules for parts
+	policy := *s.policy // without what looks into a body, since a part is not all of one
+	policy.RetryableBody, policy.RetryableEvent, policy.MaxWholeBytes, policy.ResumeDownloads = nil, nil, 0, false
 	req := s.request(p)
 	c := call{
 		base: s.base, policy: &policy, values: s.values, req: req, waiter: wait.ForRequest(req),
-		host: s.host, bucket: s.bucket, idempotent: yes, begun: s.begun, reporter: s.reporter, part: p,
-		conns: s.conns,
+		begun: s.begun, reporter: s.reporter, conns: s.conns, idempotent: yes, part: p,
+		made: s.made, host: s.host, bucket: s.bucket,
 	}
 	resp, err := c.run(outcome{
 		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, bucket: s.bucket, begun: s.begun,
 		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
 	})
-	s.reporter, s.conns, s.number, s.host, s.bucket = c.reporter, c.conns, c.last.number, c.last.host, c.last.bucket
+	s.reporter, s.conns = c.reporter, c.conns
+	s.number, s.made, s.host, s.bucket = c.last.number, c.made, c.last.host, c.last.bucket
 	switch {
-	case p.Taken():
+	case p.Accepted():
 		head := *resp
 		head.Body = http.NoBody
 		s.head = &head
@@ -112,7 +114,7 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 	return nil, nil
 }
 
-// request returns the caller's request, for p.
+// request returns a copy of the caller's request that requests p.
 func (s *resumption) request(p *download.Part) *http.Request {
 	req := s.req.WithContext(p.Context)
 	if s.given == nil || !s.given.restore(req) {
@@ -125,13 +127,13 @@ func (s *resumption) request(p *download.Part) *http.Request {
 	return req
 }
 
-// takePart takes the last attempt's response, with which the call ends, if it is the
-// part. Otherwise it says so, unless the rules count it as a failure anyway.
-func (c *call) takePart(a action) action {
+// acceptPart offers the last attempt's response, which ends the call, to the part. If
+// that does not accept a response that the rules accept, the attempt has failed.
+func (c *call) acceptPart(a action) action {
 	if c.last.resp == nil || c.last.err != nil {
 		return a
 	}
-	why := c.part.Take(c.last.resp)
+	why := c.part.Accept(c.last.resp)
 	switch a.reason {
 	case ReasonSuccess, ReasonAccepted, ReasonDecision:
 		if why != "" {
@@ -141,9 +143,9 @@ func (c *call) takePart(a action) action {
 	return a
 }
 
-// partStatus is what the policy's rule would say about the status of a response to a
-// request for a part, where the rule is not asked: a 206 is what is asked for, and
-// after a 412 or 416 the representation stays changed.
+// partStatus is the result of RetryableStatus for the response to a request for a part,
+// if the rule is not asked: a 206 was requested, and after a 412 or 416 another attempt
+// would meet the same.
 func partStatus(code int) ruleResult {
 	switch code {
 	case http.StatusPartialContent, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
@@ -152,8 +154,8 @@ func partStatus(code int) ruleResult {
 	return notAsked
 }
 
-// notResumableError is on record where a truncated body is not resumed. The caller
-// gets the error in which it was truncated.
+// notResumableError is on record if a truncated body is not resumed. The caller gets
+// the error in which it was truncated.
 type notResumableError struct {
 	obstacle head.Obstacle
 	err      error // in which the body was truncated; nil if a response does not continue it

@@ -2,10 +2,7 @@ package insist
 
 import (
 	"net/http"
-	"sync"
 	"time"
-
-	"github.com/hashicorp/go-cleanhttp"
 
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
@@ -23,13 +20,13 @@ import (
 // whole, or the last error as the base returned it. Only where there is neither,
 // RoundTrip returns an *Error.
 //
-// Of two RetryTransports that a request passes, only the outer one retries. The outer finds the inner through WrappedRoundTripper,
-// and then marks its first attempt, which costs a copy of the request (one
-// allocation); attempts that it copies anyway are always marked. Behind a
-// wrapper without that method up to M+N-1 attempts are made.
+// Of two RetryTransports that a request passes, only the outer one retries. The outer
+// finds the inner through WrappedRoundTripper, and then marks its first attempt, which
+// costs a copy of the request (one allocation); attempts that it copies anyway are
+// always marked. Behind a wrapper without that method up to M+N-1 attempts are made.
 type RetryTransport struct {
 	// Base makes the attempts.
-	// If nil, a pooled transport that all such RetryTransports share.
+	// If nil, one with the settings of DefaultBase that all such RetryTransports share.
 	Base http.RoundTripper
 
 	// Policy says when there is another attempt.
@@ -44,10 +41,6 @@ type RetryTransport struct {
 	// If nil, or if it returns nil, Policy counts.
 	PolicyFor func(req *http.Request) *Policy
 }
-
-var sharedBase = sync.OnceValue(func() http.RoundTripper {
-	return cleanhttp.DefaultPooledTransport()
-})
 
 // WrappedRoundTripper returns the RoundTripper that makes the attempts. By this
 // name Kubernetes and others look through a wrapper.
@@ -112,7 +105,7 @@ func (t *RetryTransport) policyFor(req *http.Request, values *contextValue) *Pol
 func (p *Policy) isPlain() bool {
 	return p.OnAttempt == nil && p.Classify == nil && p.RetryableBody == nil &&
 		p.PerAttemptTimeout <= 0 && p.BodyIdleTimeout <= 0 && p.MaxElapsed <= 0 && p.MaxWholeBytes <= 0 &&
-		!p.ResumeDownloads && p.RetryableEvent == nil && p.Cooldown.isQuiet()
+		!p.ResumeDownloads && p.RetryableEvent == nil && p.Hedge == nil && p.Cooldown.isQuiet()
 }
 
 // fastPath makes the first attempt of most calls before anything is ready for
@@ -124,7 +117,9 @@ func fastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *giv
 		return start(base, p, nil, req, resultOf(idempotent))
 	}
 	var t target
-	t.take(req)
+	if !keepsHead(base) {
+		t.take(req)
+	}
 	resp, err := base.RoundTrip(req)
 	status := notAsked
 	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && len(resp.Header["X-Should-Retry"]) == 0 {

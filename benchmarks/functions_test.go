@@ -16,7 +16,7 @@ import (
 
 type function = func(context.Context) (int, error)
 
-// functions are the libraries of the README's section "Coming from", each with 3
+// functions are the libraries of docs/from-backoff.md, each with 3
 // attempts in all and the same wait between them.
 var functions = []struct {
 	name string
@@ -52,7 +52,7 @@ type fate struct {
 	matchesCause, matchesLast, matchesCtx bool
 }
 
-// TestFunctions holds the README's table "Coming from" against what the libraries
+// TestFunctions holds the table of docs/from-backoff.md against what the libraries
 // do, in virtual time.
 func TestFunctions(t *testing.T) {
 	errCause := errors.New("the user went home")

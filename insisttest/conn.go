@@ -6,8 +6,9 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // conn is one end of a connection. Writes never block: HTTP/2 needs a buffer
@@ -40,7 +41,7 @@ func (c *conn) SetLinger(sec int) error {
 func (c *conn) Close() error {
 	c.in.end(net.ErrClosed, false)
 	if c.abrupt.Load() {
-		c.out.end(&net.OpError{Op: "read", Net: addr{}.Network(), Err: syscall.ECONNRESET}, true)
+		c.out.end(&net.OpError{Op: "read", Net: addr{}.Network(), Err: errno.Reset.Err()}, true)
 	} else {
 		c.out.end(io.EOF, false)
 	}
@@ -87,7 +88,7 @@ func (h *half) write(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.err != nil {
-		return 0, &net.OpError{Op: "write", Net: addr{}.Network(), Err: syscall.EPIPE}
+		return 0, &net.OpError{Op: "write", Net: addr{}.Network(), Err: errno.BrokenPipe.Err()}
 	}
 	h.data = append(h.data, p...)
 	h.changed.Broadcast()

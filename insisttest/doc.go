@@ -12,8 +12,8 @@
 //	)
 //	client := &http.Client{Transport: &insist.RetryTransport{Base: api, Policy: policy}}
 //
-// Afterwards the script tells what arrived: [Script.Arrivals], [Script.Waits],
-// and whether each answer was closed: [Script.Bodies].
+// Afterwards the script says what arrived: [Script.Arrivals], [Script.Waits],
+// and whether each response was closed: [Script.Bodies].
 //
 // # Virtual time
 //

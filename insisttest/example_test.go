@@ -39,7 +39,7 @@ func TestPolicyInVirtualTime(t *testing.T) {
 }
 
 // TestServerInVirtualTime is an example, too: net/http's own transport and
-// server in a bubble, and an answer that takes an hour.
+// server in a bubble, and a response that takes an hour.
 func TestServerInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := insisttest.NewScript(
@@ -65,7 +65,7 @@ func TestServerInVirtualTime(t *testing.T) {
 	})
 }
 
-// A script is the base of a transport, and tells what it got.
+// A script is the base of a transport, and says what it got.
 func ExampleScript() {
 	api := insisttest.NewScript(
 		insisttest.Status(503),
@@ -89,8 +89,8 @@ func ExampleScript() {
 	for _, a := range api.Arrivals() {
 		fmt.Println(a.Method, a.URI, a.Header.Get("Idempotency-Key"), a.Body, a.Whole)
 	}
-	for _, answer := range api.Bodies() {
-		fmt.Println("closed:", answer.Closes() > 0)
+	for _, body := range api.Bodies() {
+		fmt.Println("closed:", body.Closes() > 0)
 	}
 	// Output:
 	// 201 Created {"id": 7}
@@ -101,7 +101,7 @@ func ExampleScript() {
 	// closed: false
 }
 
-// The same script is a server's handler. Here a POST without a key: its answer is
+// The same script is a server's handler. Here a POST without a key: its response is
 // lost, and so it is not sent again.
 func ExampleScript_server() {
 	api := insisttest.NewScript(insisttest.Lost(), insisttest.Status(201))
@@ -137,7 +137,7 @@ func ExampleStep() {
 	// Output: 401 Unauthorized
 }
 
-// An answer that breaks off: a 200, and then half of what was to come.
+// A truncated response: a 200, and then half of what was to come.
 func ExampleCutAfter() {
 	done := insisttest.JSON(200, `{"state": "done"}`)
 	api := insisttest.NewScript(insisttest.Status(503, "Retry-After", "0"), insisttest.CutAfter(10, done), done)

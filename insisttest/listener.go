@@ -5,7 +5,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"syscall"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // Listener is a network in memory, for servers in a bubble of testing/synctest:
@@ -65,7 +66,7 @@ func (l *Listener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	case l.conns <- server:
 		return client, nil
 	case <-l.done:
-		return nil, &net.OpError{Op: "dial", Net: addr{}.Network(), Addr: addr{}, Err: syscall.ECONNREFUSED}
+		return nil, &net.OpError{Op: "dial", Net: addr{}.Network(), Addr: addr{}, Err: errno.Refused.Err()}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

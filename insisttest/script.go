@@ -21,8 +21,8 @@ type Script struct {
 	bodies   []*Body
 }
 
-// NewScript returns a script of these steps. Without any, each request is
-// answered by Status(200).
+// NewScript returns a script of these steps. Without any, each request meets
+// Status(200).
 func NewScript(steps ...Step) *Script {
 	if len(steps) == 0 {
 		steps = []Step{Status(http.StatusOK)}
@@ -31,7 +31,7 @@ func NewScript(steps ...Step) *Script {
 }
 
 // RoundTrip plays the next step. The request's body is read to its end before
-// the answer is returned, unless reading it fails, and closed on every path.
+// the response is returned, unless reading it fails, and closed on every path.
 func (s *Script) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
@@ -98,7 +98,7 @@ func (s *Script) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.NewResponseController(w).Flush() // the head, before the body's first bytes
 	}
 	if resp.Body != nil && send(w, resp.Body) != nil {
-		panic(http.ErrAbortHandler) // breaks the answer off
+		panic(http.ErrAbortHandler) // truncates the response
 	}
 }
 

@@ -9,26 +9,27 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // Step is what one attempt meets: a response, or an error in place of one. Any
 // such function is a step, also one that calls another; write your own for what
 // is not here. The request's Body may be nil. What a step leaves unread of it is
 // read after it has returned a response, and not after an error. On a server an
-// error resets the connection, and one that the response's body returns breaks
-// the answer off.
+// error resets the connection, and one that the response's body returns truncates
+// the response.
 type Step func(*http.Request) (*http.Response, error)
 
-// Status answers with a status code, its text as the body, and headers, given as
-// keys and values in turn. An odd number of them panics.
+// Status is a response with a status code, its text as the body, and headers, given
+// as keys and values in turn. An odd number of them panics.
 func Status(code int, headers ...string) Step {
 	return answer(code, "text/plain; charset=utf-8", http.StatusText(code), headers)
 }
 
-// JSON answers with a status code and a JSON body, which is sent as it is, and
-// headers as Status does.
+// JSON is a response with a status code and a JSON body, which is sent as it is, and
+// headers as Status has them.
 func JSON(code int, body string, headers ...string) Step {
 	return answer(code, "application/json", body, headers)
 }
@@ -69,15 +70,15 @@ func Reset() Step {
 }
 
 // Lost reads the whole request, and resets the connection: the request may have
-// had its effect, but the answer is lost.
+// had its effect, but the response is lost.
 func Lost() Step { return After(0, Reset()) }
 
 // As net/http returns it, but for the addresses, which a base doesn't have.
-var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", errno.Reset.Err())}
 
 // After reads the whole request, lets d pass, and plays step. If the request's
 // context ends before, that is the attempt's error; so After(time.Hour, …) is a
-// server that does not answer.
+// server that does not respond.
 func After(d time.Duration, step Step) Step {
 	return func(req *http.Request) (*http.Response, error) {
 		if err := readAll(req); err != nil {
@@ -97,7 +98,7 @@ func After(d time.Duration, step Step) Step {
 	}
 }
 
-// CutAfter plays step, and breaks the body of its answer off after n bytes: the
+// CutAfter plays step, and truncates the body of its response after n bytes: the
 // client, which has the response by then, reads these and io.ErrUnexpectedEOF,
 // on HTTP/2 the error of a stream that was reset. A body of up to n bytes
 // arrives whole.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,11 +21,14 @@ const (
 	sharedReader          // GetBody rewinds the one reader there is
 	onceKnown             // can be read once, with ContentLength
 	onceUnknown           // can be read once, without
-	seekable              // an io.Seeker without GetBody, as a file is
+	seekable              // an io.Seeker without GetBody
+	section               // an io.SectionReader
+	osFile                // an *os.File
+	bodyKinds
 )
 
 func (k bodyKind) String() string {
-	return [...]string{"no body", "in memory", "GetBody new", "GetBody shared", "once", "once unsized", "seeker"}[k]
+	return [...]string{"no body", "in memory", "GetBody new", "GetBody shared", "once", "once unsized", "seeker", "section", "file"}[k]
 }
 
 // bodies makes the body of one request, and knows whether all that was opened of
@@ -37,6 +41,7 @@ type bodies struct {
 	seeks bool          // the reader that GetBody rewinds is an io.Seeker
 
 	about   string
+	file    *os.File
 	trailer http.Header // of the request, to be filled
 	stuckAt int         // the offset, if any, at which a Read waits for Close, or for long
 
@@ -52,6 +57,14 @@ func (b *bodies) give(req *http.Request, k bodyKind) {
 	case inMemory:
 		known, _ := http.NewRequest("POST", "/", b.memory())
 		req.Body, req.GetBody, req.ContentLength = known.Body, known.GetBody, known.ContentLength
+		return
+	case section:
+		req.Body = io.NopCloser(io.NewSectionReader(bytes.NewReader(b.data), 0, int64(len(b.data))))
+		req.ContentLength = int64(len(b.data))
+		return
+	case osFile:
+		b.file = openFile(b.data)
+		req.Body, req.ContentLength = b.file, int64(len(b.data))
 		return
 	case newReaders:
 		req.GetBody = func() (io.ReadCloser, error) { return b.open(), nil }
@@ -101,12 +114,31 @@ func (b *bodies) open() *reader {
 func (b *bodies) left() (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.file != nil {
+		if _, err := b.file.Stat(); err == nil {
+			n++
+		}
+	}
 	for _, r := range b.readers {
 		if !r.closed.Load() {
 			n++
 		}
 	}
 	return n
+}
+
+// openFile returns a file, which has no name any more, that stands at the start of
+// data; something else is before it.
+func openFile(data []byte) *os.File {
+	f, err := os.CreateTemp("", "insist")
+	if err != nil {
+		panic(err)
+	}
+	os.Remove(f.Name()) // where the system allows that
+	f.Write([]byte("header"))
+	f.Write(data)
+	f.Seek(int64(len("header")), io.SeekStart)
+	return f
 }
 
 // reader is a request body. Its position is not guarded, so that the race detector

@@ -44,10 +44,11 @@ const (
 	allRules        // the last three
 	standard        // insist.Standard
 	never           // Idempotent says that no request is
+	hedged          // Hedge, so soon that slow uploads overlap
 )
 
 func (r rules) String() string {
-	return [...]string{"plain", "untimed", "condition", "whole", "resume", "all rules", "standard", "never idempotent"}[r]
+	return [...]string{"plain", "untimed", "condition", "whole", "resume", "all rules", "standard", "never idempotent", "hedged"}[r]
 }
 
 const (
@@ -75,6 +76,9 @@ func (r rules) policy(retries *int) insist.Policy {
 	}
 	if r == never {
 		p.Idempotent = func(*http.Request) bool { return false }
+	}
+	if r == hedged {
+		p.Hedge = &insist.Hedge{Delay: 2 * time.Millisecond, Share: attempts}
 	}
 	p.ResumeDownloads = r == resume || r == allRules
 	return p
@@ -147,6 +151,9 @@ func scenarios(p servertest.Proto, conn connKind) (all []scenario) {
 		}
 	}
 	add(scenario{method: "PUT", body: onceUnknown, key: true, rules: whole})
+	add(scenario{method: "PUT", body: section, shape: servertest.InChunks})
+	add(scenario{method: "PUT", body: osFile})
+	add(scenario{method: "POST", body: osFile, key: true, rules: condition})
 	add(scenario{method: "PUT", body: onceUnknown, rules: untimed})
 	add(scenario{method: "POST", body: onceKnown, rules: untimed})
 	add(scenario{method: "POST", body: sharedReader, key: true, rules: untimed})
@@ -155,6 +162,12 @@ func scenarios(p servertest.Proto, conn connKind) (all []scenario) {
 	add(scenario{method: "PUT", body: newReaders, key: true, rules: never})
 	add(scenario{method: "POST", body: inMemory, key: true, rules: never})
 	add(scenario{method: "POST", key: true, rules: never})
+	for i, k := range kinds {
+		add(scenario{method: "PUT", body: k, rules: hedged, shape: servertest.Shape(i % 2)})
+	}
+	add(scenario{method: "GET", rules: hedged})
+	add(scenario{method: "PUT", body: osFile, rules: hedged})
+	add(scenario{method: "POST", body: newReaders, rules: hedged})
 	add(scenario{method: "GET", rules: standard})
 	add(scenario{method: "POST", body: inMemory, rules: standard})
 	add(scenario{method: "POST", body: onceUnknown, key: true, rules: standard})

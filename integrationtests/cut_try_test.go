@@ -218,7 +218,7 @@ func (t *trial) roundTrip(ctx context.Context) (*http.Response, error) {
 	if t.openBodies != nil {
 		transport.Base = t.openBodies
 	}
-	if t.body == seekable {
+	if t.body >= seekable {
 		transport.Policy.MaxReplayBytes = -1 // it needs no memory
 	}
 	return transport.RoundTrip(req)

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
@@ -54,6 +55,22 @@ var realErrors = []struct {
 		permanent, permanent, [2]int{}, as[x509.HostnameError]},
 	{"no common TLS version", overTLS(func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }),
 		permanent, permanent, [2]int{}, as[*net.OpError]},
+	{"no client certificate", overTLS12(func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert }),
+		permanent, permanent, [2]int{}, alert("remote error", "tls: ")},
+	{"internal error in the handshake", overTLS12(func(c *tls.Config) {
+		c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, errLost }
+	}), usesUp(3), usesUp(3), [2]int{}, alert("remote error", "tls: internal error")},
+	{"a bit of the response flips", flips(flip{reads: true, at: -1}),
+		usesUp(3), maybeDone, [2]int{3, 1}, alert("local error", "tls: bad record MAC")},
+	{"a bit of the request flips", flips(flip{at: -1}),
+		usesUp(3), maybeDone, [2]int{}, func(err error) bool { // a body may still be written then
+			return alert("remote error", "tls: bad record MAC")(err) || neterr.IsBroken(err)
+		}},
+	{"a bit of a record's length flips", flips(flip{reads: true, at: 3}),
+		usesUp(3), maybeDone, [2]int{3, 1}, as[tls.RecordHeaderError]},
+	{"the proxy wants credentials", refusedByProxy(407), permanent, permanent, [2]int{}, anyError},
+	{"the proxy forbids it", refusedByProxy(403), permanent, permanent, [2]int{}, anyError},
+	{"the proxy can't reach it", refusedByProxy(502), usesUp(3), usesUp(3), [2]int{}, anyError},
 	{"no answer in time", headerTimeout, usesUp(3), maybeDone, [2]int{}, isTimeout},
 	{"unsupported scheme", unsendable("gopher://mem/"), permanent, permanent, [2]int{}, anyError},
 	{"no host", unsendable("http:///path"), permanent, permanent, [2]int{}, anyError},

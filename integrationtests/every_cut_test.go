@@ -101,12 +101,13 @@ func cutPairs(t *testing.T, report *report, p servertest.Proto) {
 			}
 		}
 	}
-	const perScenario = 100
-	for range *pairs / 2 / perScenario {
+	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	const perScenario = 50
+	for i := range *pairs / 2 / perScenario {
 		if len(all) == 0 {
 			return
 		}
-		s := all[random.IntN(len(all))]
+		s := all[i%len(all)]
 		inWorld(t, &s, func(t *testing.T, w *world) {
 			size := w.measure(t, &s)
 			for range perScenario {

@@ -379,3 +379,25 @@ func TestTheRequestForAPart(t *testing.T) {
 		})
 	}
 }
+
+// TestAHedgedDownload: the attempts at parts are numbered after all attempts of the race
+// that the first response has won.
+func TestAHedgedDownload(t *testing.T) {
+	slow := insisttest.After
+	for _, n := range []int{0, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, record := insist.WithRecord(t.Context())
+			b := script(slow(2*time.Second, part(n)), slow(time.Hour, part(all)), part(9), part(all))
+			p := resuming(func(p *insist.Policy) { p.Hedge, p.MaxAttempts = &insist.Hedge{Delay: time.Second}, 4 })
+			resp, err := (&insist.RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+			require.NoError(t, err)
+			assert.Equal(t, alphabet, text(t, resp))
+			resp.Body.Close()
+			numbers := map[int]bool{}
+			for _, a := range record.Calls()[0] {
+				numbers[a.Number] = true
+			}
+			assert.Equal(t, map[int]bool{1: true, 2: true, 3: true, 4: true}, numbers, "%v", record)
+		})
+	}
+}

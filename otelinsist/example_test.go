@@ -52,6 +52,28 @@ func printSpans(exported *tracetest.InMemoryExporter) {
 	}
 }
 
+// Both metrics and spans, of the global providers.
+func Example() {
+	server := exampleServer()
+	defer server.Close()
+
+	policy := insist.Standard()
+	policy.OnAttempt = otelinsist.Metrics(nil)
+	client := &http.Client{Transport: &insist.RetryTransport{
+		Base:   &otelinsist.Transport{},
+		Policy: policy,
+	}}
+
+	resp, err := client.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
 // A span for each attempt, without otelhttp.
 func ExampleTransport() {
 	server := exampleServer()

@@ -68,8 +68,8 @@ func newInstruments(m metric.Meter) *instruments {
 	return &i
 }
 
-// observe is told of an attempt. What replaces an earlier tale of the same
-// attempt says anew whether the call goes on, but it is not another attempt.
+// observe counts an attempt. What replaces an earlier report of the same attempt says
+// anew whether another one follows, but it is not another attempt.
 func (i *instruments) observe(ctx context.Context, a insist.Attempt) {
 	var attrs []attribute.KeyValue
 	if a.Method != "" {

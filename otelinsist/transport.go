@@ -18,7 +18,7 @@ import (
 //
 // Names, attributes and status follow the semantic conventions for HTTP client
 // spans. In url.full a query is replaced by REDACTED, and so are user and
-// password. Errors are told of by their class only, see insist.Attempt.Class.
+// password. Errors are named by their class only, see insist.Attempt.Class.
 //
 // The span ends as otelhttp's does: with an error, or when the response's body
 // was read to its end or closed. That of an upgraded connection (101) ends with

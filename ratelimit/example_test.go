@@ -14,7 +14,7 @@ import (
 	"github.com/seed-552c89fc/insist/ratelimit"
 )
 
-// service answers with the first status and these headers, and from then on with
+// service responds with the first status and these headers, and from then on with
 // 200.
 func service(status int, header map[string]string, body string) *httptest.Server {
 	requests := 0
@@ -106,7 +106,7 @@ func ExampleClassify_combined() {
 	// Output: attempt 1: status 429, again: false (decision)
 }
 
-// Some of GitHub's secondary limits are told by the body alone. Its advice is to
+// Some of GitHub's secondary limits are in the body alone. Its advice is to
 // wait for a minute then.
 func ExampleClassify_secondaryLimit() {
 	server := service(http.StatusForbidden, map[string]string{"Content-Type": "application/json"},

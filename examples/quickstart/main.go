@@ -1,14 +1,14 @@
-// Quickstart shows a RetryTransport at work. Without flags it starts a server
-// that misbehaves, sends three requests to it, and prints what happened. With
-// -url it sends one request to any server:
+// Quickstart makes the same calls without and with insist, to a server that
+// misbehaves, and prints what became of them. With -url it sends one request to any
+// server:
 //
 //	go run ./examples/quickstart
 //	go run ./examples/quickstart -url https://api.example.com/v1/items
 //	go run ./examples/quickstart -url https://api.example.com/v1/items -method PUT -data item.json
 //
-// The exit status is 1 if a call ended in an error or in a status of 400 or
-// more, or, without -url, if anything did not go as it should; 2 means that the
-// flags were wrong.
+// client.go is what to copy. The exit status is 1 if a call ended in an error or in a
+// status of 400 or more, or, without -url, if anything did not go as it should; 2
+// means that the flags were wrong.
 package main
 
 import (
@@ -17,11 +17,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
-
-	"github.com/seed-552c89fc/insist"
 )
 
 func main() {
@@ -50,16 +49,21 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case s.url == "" && (s.method != "" || s.data != ""):
 		fmt.Fprintln(stderr, "quickstart: -method and -data need -url")
 		return 2
-	case s.url == "":
-		return demo(ctx, stdout, stderr)
+	case s.url != "":
+		return s.send(ctx, stdin, stdout, stderr)
 	}
-	return s.send(ctx, stdin, stdout, stderr)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(stderr, "quickstart:", err)
+		return 1
+	}
+	return demo(ctx, listener, newTransport(), stdout)
 }
 
-// newClient returns a client whose attempts the timeline prints. This is all
-// that there is to do: one field of an http.Client.
-func newClient(t *timeline) *http.Client {
-	policy := insist.Standard()
-	policy.OnAttempt = t.attempt
-	return &http.Client{Transport: &insist.RetryTransport{Policy: policy}}
+// newTransport returns net/http's transport, which makes a connection for each
+// request: on one that was kept it would repeat a GET by itself, unseen.
+func newTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableKeepAlives = true
+	return t
 }

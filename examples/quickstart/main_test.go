@@ -10,7 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/seed-552c89fc/insist/insisttest"
 	"github.com/seed-552c89fc/insist/internal/leak"
 )
 
@@ -42,18 +45,34 @@ func wantCode(t *testing.T, got, want int) {
 	}
 }
 
+// demoInBubble runs the demonstration over a network in memory, in virtual time. It
+// returns the exit status, the output, and how long it took.
+func demoInBubble(t *testing.T) (code int, stdout string, took time.Duration) {
+	synctest.Test(t, func(t *testing.T) {
+		network, out, start := insisttest.NewListener(), new(strings.Builder), time.Now()
+		code = demo(t.Context(), network, network.Transport(), out)
+		stdout, took = out.String(), time.Since(start)
+	})
+	t.Logf("exit status %d after %v\n%s", code, took, stdout)
+	return code, stdout, took
+}
+
 func TestDemo(t *testing.T) {
-	code, stdout, stderr := quickstart(t, "")
+	code, stdout, took := demoInBubble(t)
 	wantCode(t, code, 0)
-	wantIn(t, stdout, "GET /report\n", "POST /orders", "PUT /videos/7",
-		"attempt 1  503 Service Unavailable", "wait       1.000 s (status)",
-		"attempt 1  no answer: ", "attempt 3  200 OK", "outcome    200 OK, after 2 attempts",
-		"body whole (SHA-256 0aa8c86e...), after 2 attempts", "All three calls succeeded")
-	if n := strings.Count(stdout, "  attempt "); n != 7 {
-		t.Errorf("got %d attempts, want 7", n)
+	wantIn(t, stdout,
+		"GET /report: ", "  with insist     attempt 1: connection lost, retried after 0.",
+		"GET /stock: ", "attempt 1: 503 Service Unavailable, ", "retried after 1.000 s (Retry-After: 1)\n",
+		"GET /job: ", `without insist  200 OK {"ret_code": 5000}`, " s (the body reports a failure)\n",
+		"PUT /video: ", "result: 200 OK 5242880 bytes arrived, after 2 attempts\n",
+		"POST /order: ", "attempt 1: connection lost, not retried: the server may have acted on it\n",
+		"GET /quota: ", "not retried: the wait is longer than Policy.MaxRetryAfter (Retry-After: 3600)\n")
+	if n := strings.Count(stdout, "attempt 1: ") + strings.Count(stdout, "attempt 2: "); n != 10 {
+		t.Errorf("got %d attempts, want 10", n)
 	}
-	if stderr != "" {
-		t.Errorf("standard error: %q", stderr)
+	// The wait that was asked for, and three of up to 0.2 s.
+	if took < time.Second || took > 1600*time.Millisecond {
+		t.Errorf("took %v in virtual time", took)
 	}
 }
 
@@ -61,9 +80,10 @@ func TestDemoInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out strings.Builder
-	wantCode(t, run(ctx, nil, nil, &out, io.Discard), 1)
-	if n := strings.Count(out.String(), "FAILED: "); n != 3 {
-		t.Errorf("got %d failures, want 3:\n%s", n, &out)
+	network := insisttest.NewListener()
+	wantCode(t, demo(ctx, network, network.Transport(), &out), 1)
+	if n := strings.Count(out.String(), "THIS SHOULD BE"); n != len(calls) {
+		t.Errorf("%d calls noticed, want %d:\n%s", n, len(calls), &out)
 	}
 }
 
@@ -75,21 +95,19 @@ func TestDemoNotices(t *testing.T) {
 		server http.HandlerFunc
 		want   string
 	}{
-		{"no failure", succeed, "FAILED: should have taken 3 attempts, after 1 attempt\n"},
+		{"no failure", say(""), "result: 200 OK, after 1 attempt\n  THIS SHOULD BE  connection lost, and 200 OK, after 2 attempts\n"},
 		{"lost bytes", func(w http.ResponseWriter, req *http.Request) {
 			req.Body = http.NoBody
-			succeed(w, req)
-		}, "FAILED: the server got another body than was sent"},
-		{"client error", http.NotFound, "FAILED: 404 Not Found, after 1 attempt\n"},
+			measure(w, req)
+		}, "result: 200 OK 0 bytes arrived, after 1 attempt\n  THIS SHOULD BE"},
+		{"client error", http.NotFound, "404 Not Found 404 page not found, after 1 attempt\n  THIS SHOULD BE"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(tt.server)
 			defer server.Close()
 			var out strings.Builder
-			if sendAll(t.Context(), server.URL, &out) {
-				t.Error("it did not")
-			}
+			wantCode(t, makeCalls(t.Context(), calls, server.URL, newTransport(), &out), 1)
 			wantIn(t, out.String(), tt.want)
 		})
 	}
@@ -97,16 +115,11 @@ func TestDemoNotices(t *testing.T) {
 
 // echo fails at first and then answers with what it got.
 func echo() http.Handler {
-	return script(turnAwayNow, func(w http.ResponseWriter, req *http.Request) {
+	return script(turnAway(503, "0"), func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
 		w.Header().Set("X-Got", fmt.Sprint(req.Method, " ", req.Header.Get("Content-Type"), " ", string(body)))
 		fmt.Fprint(w, "hello")
 	})
-}
-
-func turnAwayNow(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Retry-After", "0")
-	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
 func TestURL(t *testing.T) {
@@ -136,8 +149,8 @@ func TestURL(t *testing.T) {
 			code, stdout, stderr := quickstart(t, tt.stdin, append(tt.args, "-url", address)...)
 			server.Close() // and wait for the handler
 			wantCode(t, code, 0)
-			wantIn(t, stdout, " "+server.URL+"/items\n", "attempt 1  503 Service Unavailable",
-				"attempt 2  200 OK", "outcome    200 OK, 5 bytes, after 2 attempts\n")
+			wantIn(t, stdout, " "+server.URL+"/items\n", "attempt 1: 503 Service Unavailable, retried after ",
+				" s (Retry-After: 0)\n  attempt 2: 200 OK\n", "  result: 200 OK, 5 bytes, after 2 attempts and ")
 			if got != tt.got {
 				t.Errorf("the server got %q, want %q", got, tt.got)
 			}
@@ -162,19 +175,18 @@ func TestURLFails(t *testing.T) {
 		server http.HandlerFunc
 		want   string
 	}{
-		{"always 503", turnAwayNow, "503 Service Unavailable, 0 bytes, after 3 attempts: attempts_used_up\n"},
-		{"404", http.NotFound, "404 Not Found, 19 bytes, after 1 attempt\n"},
-		{"hangs up", hangUp, "FAILED: connection closed, after 3 attempts: attempts_used_up\n"},
-		{"asks for an hour", func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Retry-After", "3600")
-			w.WriteHeader(http.StatusTooManyRequests)
-		}, "429 Too Many Requests, 0 bytes, after 1 attempt: wait_too_long (to wait: 3600.000 s)\n"},
-		{"body breaks off", func(w http.ResponseWriter, _ *http.Request) {
+		{"always 503", turnAway(503, "0"), "attempt 3: 503 Service Unavailable, not retried: attempts_used_up\n" +
+			"  result: 503 Service Unavailable, 0 bytes, after 3 attempts and "},
+		{"404", http.NotFound, "attempt 1: 404 Not Found\n  result: 404 Not Found, 19 bytes, after 1 attempt and "},
+		{"hangs up", hangUp, "attempt 3: connection lost, not retried: attempts_used_up\n  result: FAILED: connection lost, after 3 attempts and "},
+		{"asks for an hour", turnAway(429, "3600"), "attempt 1: 429 Too Many Requests, not retried: " +
+			"the wait is longer than Policy.MaxRetryAfter (Retry-After: 3600)\n"},
+		{"body is cut", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "10")
 			fmt.Fprint(w, "hello")
-		}, "200 OK, but its body broke off after 5 bytes: unexpected EOF, after 1 attempt\n"},
-		{"redirects for ever", redirect("/again?token=s3cret"), "FAILED: the redirect could not be followed, after 10 attempts\n"},
-		{"bad redirect", redirect("http://[?token=s3cret"), "FAILED: the redirect could not be followed, after 1 attempt\n"},
+		}, "result: 200 OK, but its body ended after 5 bytes: connection lost, after 1 attempt and "},
+		{"redirects forever", redirect("/again?token=s3cret"), "FAILED: the redirect could not be followed, after 10 attempts and "},
+		{"bad redirect", redirect("http://[?token=s3cret"), "FAILED: the redirect could not be followed, after 1 attempt and "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,25 +210,25 @@ func TestURLFollowsRedirects(t *testing.T) {
 	defer server.Close()
 	code, stdout, _ := quickstart(t, "", "-url", server.URL+"/old")
 	wantCode(t, code, 0)
-	wantIn(t, stdout, "attempt 1  302 Found", "redirect   GET "+server.URL+"/new\n",
-		"attempt 1  503", "attempt 2  200 OK", "after 3 attempts\n")
+	wantIn(t, stdout, "attempt 1: 302 Found\n  redirected to GET "+server.URL+"/new\n  attempt 1: 503 ",
+		"  attempt 2: 200 OK\n", "after 3 attempts and ")
 }
 
 func TestURLRefused(t *testing.T) {
 	code, stdout, _ := quickstart(t, "abc", "-url", "http://127.0.0.1:1", "-data", "-")
 	wantCode(t, code, 1)
-	wantIn(t, stdout, "POST http://", "no answer: connect", "after 3 attempts: attempts_used_up\n")
+	wantIn(t, stdout, "POST http://", "attempt 1: connect: connection refused, retried after ", "after 3 attempts and ")
 }
 
-// A wait that is cut short is told of twice, and seen in the timeline.
+// An attempt whose wait is cut short is reported twice.
 func TestURLInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	server := httptest.NewServer(http.HandlerFunc(turnAway))
+	server := httptest.NewServer(turnAway(503, "1"))
 	defer server.Close()
 	var out strings.Builder
-	code := run(ctx, []string{"-url", server.URL}, nil, &cancelOn{&out, "  wait ", cancel}, io.Discard)
+	code := run(ctx, []string{"-url", server.URL}, nil, &cancelOn{&out, "retried after", cancel}, io.Discard)
 	wantCode(t, code, 1)
-	wantIn(t, out.String(), "no wait    cut short: context_ended\n", "FAILED: insist: gave up after 1 attempt: ")
+	wantIn(t, out.String(), "  the wait was cut short: context_ended\n", "FAILED: insist: gave up after 1 attempt: ")
 }
 
 // cancelOn cancels when text is written.
@@ -246,6 +258,8 @@ func TestFlags(t *testing.T) {
 		{"method alone", []string{"-method", "PUT"}, 2, "need -url"},
 		{"data alone", []string{"-data", "-"}, 2, "need -url"},
 		{"bad URL", []string{"-url", "http://[?s3cret"}, 2, "missing ']'"},
+		{"no scheme", []string{"-url", "127.0.0.1:1"}, 2, "http:// or https:// is missing"},
+		{"a host for a scheme", []string{"-url", "localhost:8080/items"}, 2, "http:// or https:// is missing"},
 		{"bad method", []string{"-url", "http://127.0.0.1", "-method", "GE T"}, 2, "invalid method"},
 		{"no file", []string{"-url", "http://127.0.0.1", "-data", "no-such-file"}, 2, "no-such-file"},
 	}

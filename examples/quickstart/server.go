@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -9,24 +8,20 @@ import (
 	"sync/atomic"
 )
 
-// step is what the server does with one request.
-type step func(w http.ResponseWriter, req *http.Request)
-
-// misbehave returns a handler that fails the way real servers do. Which failure
-// meets which request is no accident: an answer that says "failed" may follow
-// any method, but where the answer is lost only a request that can be repeated
-// without harm is sent again. GET and PUT can be, and so can the POST, by its
-// Idempotency-Key.
+// misbehave returns a handler that fails the way real servers do.
 func misbehave() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /report", script(hangUp, succeed))
-	mux.Handle("POST /orders", script(turnAway, hangUp, succeed))
-	mux.Handle("PUT /videos/7", script(reset, succeed))
+	mux.Handle("GET /report", script(hangUp, say("")))
+	mux.Handle("GET /stock", script(turnAway(503, "1"), say("")))
+	mux.Handle("GET /job", script(say(`{"ret_code": 5000}`), say(`{"ret_code": 0}`)))
+	mux.Handle("PUT /video", script(reset, measure))
+	mux.Handle("POST /order", script(hangUp, say(""))) // a second order would be accepted
+	mux.Handle("GET /quota", turnAway(429, "3600"))
 	return mux
 }
 
 // script plays one step for each request, and repeats the last one.
-func script(steps ...step) http.Handler {
+func script(steps ...http.HandlerFunc) http.Handler {
 	var requests atomic.Int64
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		n := int(requests.Add(1))
@@ -34,23 +29,29 @@ func script(steps ...step) http.Handler {
 	})
 }
 
-// succeed reads the whole body and answers with its SHA-256.
-func succeed(w http.ResponseWriter, req *http.Request) {
-	sum := sha256.New()
-	if _, err := io.Copy(sum, req.Body); err != nil {
+func say(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, text) }
+}
+
+// measure reads the whole body.
+func measure(w http.ResponseWriter, req *http.Request) {
+	n, err := io.Copy(io.Discard, req.Body)
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	fmt.Fprintf(w, "%x", sum.Sum(nil))
+	fmt.Fprintf(w, "%d bytes arrived", n)
 }
 
-// turnAway answers at once, with the body unread.
-func turnAway(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Retry-After", "1")
-	http.Error(w, "too busy, come back later", http.StatusServiceUnavailable)
+// turnAway responds at once, without a look at the body.
+func turnAway(status int, retryAfter string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", retryAfter)
+		w.WriteHeader(status)
+	}
 }
 
-// hangUp takes the whole request and closes the connection without an answer.
+// hangUp takes the whole request and closes the connection without a response.
 func hangUp(w http.ResponseWriter, req *http.Request) {
 	io.Copy(io.Discard, req.Body)
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
@@ -65,31 +66,26 @@ func reset(w http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		return
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0) // close with RST: what is under way is lost
+	if c, ok := conn.(interface{ SetLinger(int) error }); ok {
+		c.SetLinger(0) // Close sends RST: what is in flight is lost
 	}
 	conn.Close()
 }
 
-// serve starts handler on a port of its own and returns the address and what
-// stops it.
-func serve(handler http.Handler) (address string, stop func(), err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
+// serve serves on listener, for calls without and with insist, which each begin with
+// the first failure. It returns what stops it.
+func serve(listener net.Listener) (stop func()) {
+	mux := http.NewServeMux()
+	for _, prefix := range []string{"/without", "/with"} {
+		mux.Handle(prefix+"/", http.StripPrefix(prefix, misbehave()))
 	}
-	server := &http.Server{Handler: handler}
-	// A connection for each attempt: where a kept one turns out dead, net/http
-	// repeats the request by itself, and that attempt would not be seen here.
-	server.SetKeepAlivesEnabled(false)
-	done := make(chan struct{})
+	server, done := &http.Server{Handler: mux}, make(chan struct{})
 	go func() {
 		defer close(done)
 		server.Serve(listener)
 	}()
-	stop = func() {
+	return func() {
 		server.Close()
 		<-done
 	}
-	return listener.Addr().String(), stop, nil
 }

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/seed-552c89fc/insist"
 )
@@ -19,7 +21,7 @@ type single struct {
 	url, method, data string // the flags
 }
 
-// send sends the request, prints its timeline and returns the exit status.
+// send sends the request, prints its attempts and returns the exit status.
 func (s *single) send(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, record := insist.WithRecord(ctx)
 	req, err := s.request(ctx, stdin)
@@ -27,34 +29,41 @@ func (s *single) send(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 		fmt.Fprintln(stderr, "quickstart:", describe(err))
 		return 2
 	}
-	t := &timeline{out: stdout}
-	client := newClient(t)
-	defer client.CloseIdleConnections()
+	p := &printer{out: stdout, base: newTransport(), indent: "  "}
+	client := newClient(p)
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		if len(via) >= 10 {
 			return errors.New("stopped after 10 redirects")
 		}
-		t.redirect(req.Method + " " + address(req.URL))
+		fmt.Fprintf(stdout, "  redirected to %s %s\n", req.Method, address(req.URL))
 		return nil
 	}
-	t.begin(req.Method + " " + address(req.URL))
+	start := time.Now()
+	fmt.Fprintf(stdout, "%s %s\n", req.Method, address(req.URL))
 	resp, err := client.Do(req)
+	if err != nil && p.last.Status != 0 && p.last.Err == nil && !p.last.Retry { // its text may have a Location in it
+		err = errors.New("the redirect could not be followed")
+	}
+	result, code := outcome(resp, err)
+	fmt.Fprintf(stdout, "  result: %s, after %s and %s\n", printable(result), count(record), seconds(time.Since(start)))
+	return code
+}
+
+// outcome reads a response to its end, and returns what is to be said of it and the
+// exit status.
+func outcome(resp *http.Response, err error) (string, int) {
 	if err != nil {
-		t.end(record, "FAILED: "+explain(err, record))
-		return 1
+		return "FAILED: " + describe(err), 1
 	}
 	defer resp.Body.Close()
 	n, err := io.Copy(io.Discard, resp.Body)
-	if err != nil {
-		t.end(record, fmt.Sprintf("%s, but its body broke off after %d bytes: %s",
-			status(resp.StatusCode), n, describe(err)))
-		return 1
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s, but its body ended after %d bytes: %s", status(resp.StatusCode), n, describe(err)), 1
+	case resp.StatusCode >= 400:
+		return fmt.Sprintf("%s, %d bytes", status(resp.StatusCode), n), 1
 	}
-	t.end(record, fmt.Sprintf("%s, %d bytes", status(resp.StatusCode), n))
-	if resp.StatusCode >= 400 {
-		return 1
-	}
-	return 0
+	return fmt.Sprintf("%s, %d bytes", status(resp.StatusCode), n), 0
 }
 
 // request makes the request of the flags.
@@ -68,13 +77,16 @@ func (s *single) request(ctx context.Context, stdin io.Reader) (*http.Request, e
 		method = http.MethodGet
 	}
 	req, err := http.NewRequestWithContext(ctx, method, s.url, nil)
-	if err != nil {
+	switch {
+	case !strings.Contains(s.url, "://"):
+		return nil, errors.New("http:// or https:// is missing at the beginning of the URL")
+	case err != nil:
 		return nil, err
 	}
 	switch s.data {
 	case "":
 	case "-":
-		// It can be read only once: insist keeps it while it is sent.
+		// It can be read only once: insist buffers it while it is sent.
 		req.Body, req.ContentLength = io.NopCloser(stdin), -1
 		req.Header.Set("Content-Type", "application/octet-stream")
 	default:
@@ -105,22 +117,4 @@ func sendFile(req *http.Request, name string) error {
 // address is the part of u that may be printed: queries and passwords are not.
 func address(u *url.URL) string {
 	return u.Scheme + "://" + u.Host + u.EscapedPath()
-}
-
-// explain is what may be printed of an error of http.Client.
-func explain(err error, record *insist.Record) string {
-	_, last := tally(record)
-	if last.Reason == insist.ReasonSuccess || last.Reason == insist.ReasonAccepted {
-		// http.Client didn't like the answer; its text may have a Location in it.
-		return "the redirect could not be followed"
-	}
-	return describe(err)
-}
-
-// describe is what may be printed of an error: a url.Error says the whole URL.
-func describe(err error) string {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		err = wrapped.Err
-	}
-	return cause(err)
 }

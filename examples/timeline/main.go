@@ -4,7 +4,7 @@
 //	go run ./examples/timeline
 //	go run ./examples/timeline -o timeline.svg
 //
-// Both come from the calls' records alone. The picture of the README is made in
+// Both come from the calls' records alone. The picture of docs/observability.md is made in
 // virtual time, where it is the same each time: go test ./examples/timeline -update
 package main
 

@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -139,14 +140,16 @@ func (g *Guard) TimedOut(below http.RoundTripper, u *url.URL, lasted time.Durati
 // addrs returns the addresses under which net/http may have a connection that sends
 // requests to u: u's own, or, where a wrapper changed the request's, the one that was
 // asked for.
-func addrs(u *url.URL, asked string) []string {
-	port := "443"
-	if u.Scheme == "http" {
-		port = "80"
+func addrs(u *url.URL, asked string) (all []string) {
+	if u != nil { // a base may do without
+		port := "443"
+		if u.Scheme == "http" {
+			port = "80"
+		}
+		all = append(all, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)))
 	}
-	own := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
-	if asked == "" || asked == own {
-		return []string{own}
+	if asked != "" && !slices.Contains(all, asked) {
+		all = append(all, asked)
 	}
-	return []string{own, asked}
+	return all
 }

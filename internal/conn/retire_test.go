@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -277,5 +278,27 @@ func TestRetireDialsNever(t *testing.T) {
 			retired, stuck := retire(base, "example.com:443", suspects{since: time.Now()})
 			assert.False(t, retired || stuck, name)
 		}
+	}
+}
+
+func TestAddrs(t *testing.T) {
+	for _, c := range []struct {
+		url, asked string
+		want       []string
+	}{
+		{"https://example.com/path", "", []string{"example.com:443"}},
+		{"http://example.com/path", "example.com:80", []string{"example.com:80"}},
+		{"https://example.com:8443/", "proxy.test:3128", []string{"example.com:8443", "proxy.test:3128"}},
+		{"https://[::1]/", "", []string{"[::1]:443"}},
+		{"", "example.com:443", []string{"example.com:443"}},
+		{"", "", nil},
+	} {
+		var u *url.URL
+		if c.url != "" {
+			var err error
+			u, err = url.Parse(c.url)
+			require.NoError(t, err)
+		}
+		assert.Equal(t, c.want, addrs(u, c.asked), c.url)
 	}
 }

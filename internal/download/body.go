@@ -1,10 +1,15 @@
-// Package download is the body of a response that is resumed where it is truncated.
-// It owns bytes, ranges and validators: it knows what has been read, what to ask for
+// Package download has the body of a response that is resumed where it is truncated.
+// It owns bytes, ranges and validators: it knows what has been read, what to request
 // next, and whether a response brings that. Attempts, waits and rules are not its
-// matter: it is given one function that gets the rest.
+// concern: it is given one function that gets the rest.
 //
-// It promises that what is read is the start of one representation, that io.EOF is
-// the end of that, and that Close may be called at any time, from any goroutine.
+// It promises:
+//
+//   - What is read is the start of one version of the representation, without a gap.
+//   - io.EOF is returned at the end of that version, or of the range of it that the
+//     caller requested. Another end is the error in which a part was truncated.
+//   - Close may be called at any time, from any goroutine. It ends a request that is
+//     in flight.
 package download
 
 import (
@@ -17,13 +22,13 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// Rest gets a response that p.Take has taken. If there is none, it returns the error
-// that Read is to return, or nil for the one in which the body was truncated. It is
-// called in Read.
+// Rest requests p until p.Accept accepts a response, and returns that. If there is
+// none, it returns the error for Read, or nil if that is the one in which the body was
+// truncated. It is called in Read.
 type Rest func(p *Part) (*http.Response, error)
 
-// Body is the body of a download. It consists of parts: the first response's body,
-// and one more from each request for the rest.
+// Body is the body of a download. It consists of parts: the body of the first
+// response, and that of each response to a request for the rest.
 type Body struct {
 	req       *http.Request // the caller's
 	rest      Rest
@@ -33,12 +38,13 @@ type Body struct {
 	next   int64 // the offset of the next byte
 	end    int64 // the offset behind the last byte; negative if not known
 	total  int64 // the length of the representation; negative if not known
-	known  int64 // how many bytes of this part come before the next one
-	left   int64 // of this part, behind those; negative if its end is where it returns io.EOF
-	reread int64 // bytes that have come more than once
+	skip   int64 // how many bytes of this part have been read in another one
+	left   int64 // how many follow; negative if the part ends where it returns io.EOF
 	gained int64 // bytes that have come in this count of attempts
-	enough int64 // bytes that earn a new one
-	err    error // truncated, asking: in which the part ended; ended, closed: what Read returns
+	enough int64 // bytes that begin a new one
+	err    error // truncated, requesting: how the part ended; ended, closed: what Read returns
+
+	skipped int64 // of all parts
 
 	mu     sync.Mutex
 	state  state
@@ -47,50 +53,51 @@ type Body struct {
 	cancel context.CancelFunc // ends ctx
 }
 
-// state says what the next Read does. Close moves any state but ended to closed; only
-// Read does the rest.
+// state says what the next Read does. Close changes any state but ended to closed, on
+// any goroutine. All other transitions are Read's:
 //
-//	reading → truncated   the part ended before the download did
-//	reading → ended       the download is complete
-//	truncated → asking    the next part is asked for
-//	truncated → ended     there is nothing to ask for, or the caller is gone
-//	asking → reading      the next part is there
-//	asking → ended        there is none
+//	reading → truncated      the part ended before the download did
+//	reading → ended          the download is complete
+//	truncated → requesting   the next part is requested
+//	truncated → ended        nothing is left to request, or the caller has given up
+//	requesting → reading     a response was accepted
+//	requesting → ended       none was
 //
-// A hook that panics while the next part is asked for leaves asking behind. The
-// caller may recover and read on: then Read returns the error of the truncation.
+// If a hook panics in Rest, the state remains requesting. A caller that recovers and
+// reads on gets the error in which the part was truncated.
 type state uint8
 
 const (
 	reading state = iota
 	truncated
-	asking
+	requesting
 	ended
 	closed
 )
 
-// New returns a body that begins with resp's, which is the range r of what v names.
+// New returns a body that begins with resp's, which is the range r of the version that
+// v identifies.
 func New(req *http.Request, resp *http.Response, r head.Range, v head.Validator, rest Rest) *Body {
 	return &Body{
 		req: req, rest: rest, ranged: resp.StatusCode == http.StatusPartialContent, validator: v,
 		next: r.First, end: r.End, total: r.Total, left: -1, part: resp.Body,
-		enough: 1, // its head has been a success already
+		enough: 1, // the first response is a success already
 	}
 }
 
 func (b *Body) Read(p []byte) (int, error) {
 	for {
-		switch b.now() {
+		switch b.current() {
 		case truncated:
 			b.resume()
-		case asking, ended:
+		case requesting, ended:
 			return 0, b.err
 		case reading:
 			n, err := b.read(p)
 			if err != nil {
 				err = b.endPart(err)
 			}
-			if n > 0 || err != nil || b.now() == reading {
+			if n > 0 || err != nil || b.current() == reading {
 				return n, err
 			}
 		case closed:
@@ -99,23 +106,22 @@ func (b *Body) Read(p []byte) (int, error) {
 	}
 }
 
-// now returns the state. What depends on it holds if Close is called at this moment,
-// too.
-func (b *Body) now() state {
+// current returns the state. By the time it is used, Close may have changed it.
+func (b *Body) current() state {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state
 }
 
-// read reads this part, without what is known, and nothing behind it.
+// read reads this part: not what has been read before, and not beyond its range.
 func (b *Body) read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}
-	for b.known > 0 {
-		n, err := b.part.Read(p[:min(int64(len(p)), b.known)])
-		b.known -= int64(n)
-		b.reread += int64(n)
+	for b.skip > 0 {
+		n, err := b.part.Read(p[:min(int64(len(p)), b.skip)])
+		b.skip -= int64(n)
+		b.skipped += int64(n)
 		if n == 0 || err != nil {
 			return 0, err
 		}
@@ -132,18 +138,18 @@ func (b *Body) read(p []byte) (int, error) {
 	return n, err
 }
 
-// endPart says what follows from the end of this part. It returns an error if that is
-// the end of the download.
+// endPart changes the state after this part has ended in err. It returns an error if
+// the download has ended, too.
 func (b *Body) endPart(err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	complete := err == io.EOF && b.known == 0 && (b.left < 0 || b.next == b.end)
+	complete := err == io.EOF && b.skip == 0 && (b.left < 0 || b.next == b.end)
 	if err == io.EOF && !complete {
 		err = io.ErrUnexpectedEOF
 	}
 	b.err = err
 	switch {
-	case b.state == closed: // by now; the part's own error says so
+	case b.state == closed: // which ended the Read
 		return err
 	case complete:
 		b.endWith(err)
@@ -161,8 +167,8 @@ func (b *Body) endWith(err error) {
 	}
 }
 
-// readClosed reads after Close. It is the part's matter what that brings, until there
-// is an error.
+// readClosed reads after Close. The part decides what that returns, until it returns an
+// error.
 func (b *Body) readClosed(p []byte) (n int, err error) {
 	if b.err == nil {
 		n, b.err = b.part.Read(p)
@@ -172,7 +178,7 @@ func (b *Body) readClosed(p []byte) (n int, err error) {
 
 // resume gets the next part, or ends the download.
 func (b *Body) resume() {
-	p := b.ask()
+	p := b.nextPart()
 	if p == nil {
 		return
 	}
@@ -195,9 +201,9 @@ func (b *Body) resume() {
 	}
 }
 
-// ask closes this part and returns the next one, to be asked for, or nil if there is
-// nothing left to read, or nobody to read it.
-func (b *Body) ask() *Part {
+// nextPart closes this part and returns the next one, to be requested. It returns nil if
+// nothing is left to request, or the caller has given up.
+func (b *Body) nextPart() *Part {
 	b.mu.Lock()
 	if b.state == closed {
 		b.mu.Unlock()
@@ -219,14 +225,14 @@ func (b *Body) ask() *Part {
 		b.gained, b.enough = 0, progress(b.end-b.next)
 	}
 	last := b.part
-	b.part, b.state = nil, asking
+	b.part, b.state = nil, requesting
 	b.mu.Unlock()
 	last.Close()
 	return p
 }
 
-// progress is how many bytes earn a new count of attempts where left are left: 16 KiB,
-// or a sixteenth of what is left. A negative left is not known.
+// progress returns how many bytes begin a new count of attempts when left are left: a
+// sixteenth of them, but at most 16 KiB. A negative left is not known.
 //
 // 16 KiB is a little more than a server sends before the first acknowledgment (ten
 // segments: RFC 6928). If every connection breaks at its very start, or every response
@@ -234,13 +240,14 @@ func (b *Body) ask() *Part {
 // the download is. The sixteenth is for downloads that are short or nearly complete. A
 // download of n bytes has at most n/16 KiB + 200 counts.
 func progress(left int64) int64 {
-	if left < 0 {
-		return 16 << 10
+	const most = 16 << 10
+	if left < 0 || left >= 16*most {
+		return most
 	}
-	return min(16<<10, (left+15)/16)
+	return (left + 15) / 16
 }
 
-// Close ends the part, and a request for the next one that is in flight.
+// Close closes the part, and ends a request for the next one that is in flight.
 func (b *Body) Close() error {
 	b.mu.Lock()
 	if b.state != ended {

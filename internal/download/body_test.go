@@ -71,9 +71,9 @@ func start(t *testing.T, rest Rest) (*Body, *source) {
 	return New(req, resp, r, validatorOf(resp), rest), resp.Body.(*source)
 }
 
-// taken returns resp once p has taken it.
-func taken(t *testing.T, p *Part, resp *http.Response) (*http.Response, error) {
-	assert.Empty(t, p.Take(resp))
+// accepted returns resp once p has accepted it.
+func accepted(t *testing.T, p *Part, resp *http.Response) (*http.Response, error) {
+	assert.Empty(t, p.Accept(resp))
 	return resp, nil
 }
 
@@ -86,15 +86,15 @@ func TestTheRest(t *testing.T) {
 		assert.Equal(t, errCut, p.Err)
 		ranges = append(ranges, h.Get("Range"))
 		if len(ranges) == 1 {
-			return taken(t, p, from(5, 10))
+			return accepted(t, p, from(5, 10))
 		}
-		return taken(t, p, from(15, 11))
+		return accepted(t, p, from(15, 11))
 	})
 	got, err := io.ReadAll(b)
 	assert.NoError(t, err)
 	assert.Equal(t, alphabet, string(got))
 	assert.Equal(t, []string{"bytes=5-", "bytes=15-"}, ranges)
-	assert.Equal(t, 1, first.closes, "before the next part is asked for")
+	assert.Equal(t, 1, first.closes, "before the next part is requested")
 	assert.NoError(t, b.Close())
 }
 
@@ -118,7 +118,7 @@ func TestStates(t *testing.T) {
 	read := func(b *Body) error { _, err := b.Read(make([]byte, 5)); return err }
 	for _, c := range []struct {
 		name string
-		rest func(*Body) // while the next part is asked for
+		rest func(*Body) // while the next part is requested
 		do   func(*Body)
 		want error
 	}{
@@ -128,8 +128,8 @@ func TestStates(t *testing.T) {
 			b.endPart(errCut) // as if it had come with the last bytes
 			b.Close()
 		}, errCut},
-		{"closed while asking", func(b *Body) { b.Close() }, func(b *Body) { read(b); read(b) }, http.ErrBodyReadAfterClose},
-		{"panicked while asking", func(*Body) { panic(errCut) }, func(b *Body) {
+		{"closed while requesting", func(b *Body) { b.Close() }, func(b *Body) { read(b); read(b) }, http.ErrBodyReadAfterClose},
+		{"panicked while requesting", func(*Body) { panic(errCut) }, func(b *Body) {
 			defer func() { recover() }()
 			read(b)
 			read(b)
@@ -146,7 +146,7 @@ func TestStates(t *testing.T) {
 			late := from(5, 21)
 			b, first := start(t, func(p *Part) (*http.Response, error) {
 				c.rest(b)
-				return taken(t, p, late)
+				return accepted(t, p, late)
 			})
 			c.do(b)
 			for range 2 {
@@ -156,7 +156,7 @@ func TestStates(t *testing.T) {
 			}
 			assert.NoError(t, b.Close())
 			assert.NotZero(t, first.closes)
-			if c.name == "closed while asking" {
+			if c.name == "closed while requesting" {
 				assert.Equal(t, 1, late.Body.(*source).closes)
 			}
 			if b.ctx != nil {
@@ -179,10 +179,10 @@ func TestBodiesThatReturnNothing(t *testing.T) {
 	assert.NoError(t, b.Close())
 }
 
-// TestCloseEndsARead: what a Read returns that Close has ended is its error, and
-// nothing is asked for.
+// TestCloseEndsARead: a Read that Close has ended returns the part's error, and nothing
+// is requested.
 func TestCloseEndsARead(t *testing.T) {
-	b, first := start(t, func(*Part) (*http.Response, error) { panic("asked for more") })
+	b, first := start(t, func(*Part) (*http.Response, error) { panic("requested more") })
 	first.onRead = func() { b.Close() }
 	_, err := b.Read(make([]byte, 5))
 	assert.Equal(t, errCut, err)
@@ -190,21 +190,21 @@ func TestCloseEndsARead(t *testing.T) {
 	assert.Equal(t, errCut, err)
 }
 
-// TestTheSameVersionIsShorter: responses of unknown length, of which the second ends
-// before what is known does, contradict each other.
+// TestTheSameVersionIsShorter: of two responses of unknown length the second may be
+// shorter than what has been read of the first. Then it is truncated.
 func TestTheSameVersionIsShorter(t *testing.T) {
 	for _, c := range []struct {
 		all  string
 		want error
 	}{{"abcd", io.ErrUnexpectedEOF}, {"abcde", io.EOF}, {"abcdef", io.EOF}} {
-		asked := 0
+		requests := 0
 		b, _ := start(t, func(p *Part) (*http.Response, error) {
-			if asked++; asked == 2 {
+			if requests++; requests == 2 {
 				return nil, nil
 			}
 			resp := from(0, 0)
 			resp.StatusCode, resp.ContentLength, resp.Body = http.StatusOK, -1, &source{data: c.all, err: io.EOF}
-			return taken(t, p, resp)
+			return accepted(t, p, resp)
 		})
 		b.end, b.total = -1, -1
 		got, err := io.ReadAll(b)
@@ -221,8 +221,8 @@ func TestAPartWithoutABody(t *testing.T) {
 	b, _ := start(t, func(p *Part) (*http.Response, error) {
 		resp := from(5, 21)
 		resp.Body = nil
-		assert.Equal(t, head.BadRange, p.Take(resp))
-		assert.False(t, p.Taken())
+		assert.Equal(t, head.BadRange, p.Accept(resp))
+		assert.False(t, p.Accepted())
 		return nil, nil
 	})
 	_, err := io.ReadAll(b)
@@ -233,7 +233,7 @@ func TestAPartWithoutABody(t *testing.T) {
 // n/16 KiB + 200 counts of attempts.
 func TestProgress(t *testing.T) {
 	for _, c := range []struct{ left, want int64 }{
-		{-1, 16 << 10}, {0, 0}, {1, 1}, {16, 1}, {17, 2}, {256 << 10, 16 << 10}, {256<<10 - 16, 16<<10 - 1}, {math.MaxInt64 / 2, 16 << 10},
+		{-1, 16 << 10}, {0, 0}, {1, 1}, {16, 1}, {17, 2}, {256 << 10, 16 << 10}, {256<<10 - 16, 16<<10 - 1}, {256<<10 - 15, 16 << 10}, {math.MaxInt64, 16 << 10},
 	} {
 		assert.Equal(t, c.want, progress(c.left), c.left)
 	}

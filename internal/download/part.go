@@ -8,24 +8,24 @@ import (
 	"github.com/seed-552c89fc/insist/internal/head"
 )
 
-// Part is the next part of a download: what to ask for, and why.
+// Part is the next part of a download, to be requested.
 type Part struct {
-	// Context is that of the requests. It ends with the download.
+	// Context is the context of the requests. It ends with the download.
 	Context context.Context
 
-	// Err is the error in which the part before was truncated. If nil, that was no
-	// failure: the server may send a shorter range than it is asked for (RFC 9110,
-	// section 14.2), if that makes progress.
+	// Err is the error in which the part before was truncated. If nil, that part was
+	// complete, although shorter than the range that was requested (a server may do
+	// that: RFC 9110, section 14.2), and it made progress.
 	Err error
 
 	// Progress reports whether enough has come for a new count of attempts.
 	Progress bool
 
-	body  *Body
-	taken bool
+	body     *Body
+	accepted bool
 }
 
-// SetHeader asks for the part in h, a request's header.
+// SetHeader requests the part in h, a request's header.
 func (p *Part) SetHeader(h http.Header) {
 	b := p.body
 	if b.ranged {
@@ -36,21 +36,21 @@ func (p *Part) SetHeader(h http.Header) {
 	if v := b.validator.IfRange(); v != "" {
 		h.Set("If-Range", v)
 	} else {
-		h.Del("If-Range") // the caller's own was for the first part
+		h.Del("If-Range") // the caller's own was about the first part
 	}
 }
 
-// Take takes resp, if it brings what comes next of the same version: then its body is
-// the part. Otherwise it says why not.
+// Accept accepts resp if it brings the next bytes of the same version. Then resp's body
+// is the part. Otherwise it says why not.
 //
-// A response that begins before what comes next is taken, too: a server that ignores
-// Range sends all there is. What is known already is thrown away, but of one download
-// no more than it is long. So it costs at most twice its bytes, which is less than
-// the caller would pay who begins anew.
-func (p *Part) Take(resp *http.Response) head.Obstacle {
+// The response may begin before the next byte: a server that ignores Range sends all
+// of the representation. What has been read before is skipped, but in one download no
+// more bytes than that is long. So a download costs at most twice its bytes, as if the
+// caller had begun again once.
+func (p *Part) Accept(resp *http.Response) head.Obstacle {
 	b := p.body
 	if b.isComplete(resp) {
-		b.end, b.left, p.taken = b.next, 0, true
+		b.end, b.left, p.accepted = b.next, 0, true
 		return ""
 	}
 	r, why := head.Continues(b.req, resp, b.validator)
@@ -62,15 +62,15 @@ func (p *Part) Take(resp *http.Response) head.Obstacle {
 		b.total >= 0 && r.End > b.total,
 		b.end < 0 && r.End >= 0 && r.Total < 0: // nothing tells where the download ends
 		return head.BadRange
-	case b.reread+b.next-r.First > max(b.total, r.Total, b.next):
+	case b.skipped+b.next-r.First > max(b.total, r.Total, b.next):
 		return head.RangeIgnored
 	}
 	if b.total = max(b.total, r.Total); b.end < 0 {
 		b.end = r.Total
 	}
-	b.known, b.left, p.taken = b.next-r.First, -1, true
+	b.skip, b.left, p.accepted = b.next-r.First, -1, true
 	switch {
-	case b.end < 0: // both responses are of unknown length: this one's end is the end
+	case b.end < 0: // all of a representation of unknown length: it ends where the part ends
 	case r.End >= 0:
 		b.left = min(r.End, b.end) - b.next
 	default:
@@ -79,9 +79,8 @@ func (p *Part) Take(resp *http.Response) head.Obstacle {
 	return ""
 }
 
-// isComplete reports whether resp says that all bytes of a download whose length was
-// not known have come. Without a validator it says so of the version that If-Range
-// was about.
+// isComplete reports whether the length of the download was unknown, and resp says that
+// all its bytes have come.
 func (b *Body) isComplete(resp *http.Response) bool {
 	if resp.StatusCode != http.StatusRequestedRangeNotSatisfiable || b.end >= 0 || resp.Body == nil {
 		return false
@@ -90,5 +89,5 @@ func (b *Body) isComplete(resp *http.Response) bool {
 	return ok && total == b.next && b.validator.MayMatch(resp.Header)
 }
 
-// Taken reports whether Take has taken a response.
-func (p *Part) Taken() bool { return p.taken }
+// Accepted reports whether Accept has accepted a response.
+func (p *Part) Accepted() bool { return p.accepted }

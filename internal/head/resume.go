@@ -2,24 +2,24 @@ package head
 
 import "net/http"
 
-// Obstacle is a word for why a response's body can't be resumed, or why a response
-// does not continue one. Empty means that there is no obstacle.
+// Obstacle is a word for why a body can't be resumed, or why a response does not
+// continue it. Empty means that there is no obstacle.
 type Obstacle string
 
 // The obstacles.
 const (
-	Method        Obstacle = "method"            // of the request: no GET, or one with a body
-	NotIdempotent Obstacle = "not_idempotent"    // by the caller's rule
-	Status        Obstacle = "status"            // of the response
-	Compressed    Obstacle = "compressed"        // ranges are of other bytes than the caller gets
-	Trailers      Obstacle = "trailers"          // they would be the last part's
-	Redirect      Obstacle = "redirect"          // followed by the base: the validator is another resource's
+	Method        Obstacle = "method"            // the request is not a GET, or has a body
+	NotIdempotent Obstacle = "not_idempotent"    // a rule of the caller's says so of the request
+	Status        Obstacle = "status"            // the status is another one than 200 or 206
+	Compressed    Obstacle = "compressed"        // a range is of other bytes than the caller gets
+	Trailers      Obstacle = "trailers"          // a part has none, or its own
+	Redirect      Obstacle = "redirect"          // the base has followed one, to another resource
 	NoRanges      Obstacle = "no_ranges"         // Accept-Ranges says so
-	NoValidator   Obstacle = "no_validator"      // versions can't be told apart
-	WeakValidator Obstacle = "weak_validator"    // the same
-	BadRange      Obstacle = "bad_content_range" // or none, or not the one that is needed
-	Changed       Obstacle = "changed"           // by the validator
-	RangeIgnored  Obstacle = "range_ignored"     // and too much would have to be read again
+	NoValidator   Obstacle = "no_validator"      // nothing identifies the version
+	WeakValidator Obstacle = "weak_validator"    // nothing strong does
+	BadRange      Obstacle = "bad_content_range" // it is missing, malformed, or not what was requested
+	Changed       Obstacle = "changed"           // the validator is of another version
+	RangeIgnored  Obstacle = "range_ignored"     // too much would have to be read again
 )
 
 // Resumable returns which bytes resp's body is, and the validator by which other
@@ -46,8 +46,9 @@ func Resumable(req *http.Request, resp *http.Response, custom func(http.Header) 
 	return r, v, why
 }
 
-// Continues returns which bytes resp's body is, resp being the response to a request
-// for a range, or why they are not of v's version of what req asks for.
+// Continues returns which bytes of the version that v identifies resp's body is, or
+// why it is none of it. resp is the response to a request for a range; req is the
+// first request.
 func Continues(req *http.Request, resp *http.Response, v Validator) (Range, Obstacle) {
 	r, why := rangeOf(resp)
 	switch {

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Validator tells two versions of a representation apart. It is strong: parts of
-// responses that it matches may be combined (RFC 9110, section 15.3.7.3). The zero
-// value matches nothing.
+// Validator identifies a version of a representation. It is strong: parts of responses
+// that it matches may be combined (RFC 9110, section 15.3.7.3). The zero value matches
+// nothing.
 type Validator struct {
-	etag, modified string
+	etag, modified string // at most one of them
 
-	custom func(http.Header) string // the caller's own, which needs no name
+	custom func(http.Header) string // in place of both
 	value  string                   // what custom returns for this version
 }
 
@@ -46,7 +46,7 @@ func ValidatorOf(h http.Header, custom func(http.Header) string) (Validator, Obs
 	return Validator{modified: h.Get("Last-Modified")}, ""
 }
 
-// IfRange returns the value for the If-Range header, or "" if a server can't know the
+// IfRange returns the value for the If-Range header, or "" if there is none for such a
 // validator.
 func (v Validator) IfRange() string { return v.etag + v.modified }
 
@@ -61,8 +61,9 @@ func (v Validator) Matches(h http.Header) bool {
 	return v.modified != "" && len(h["Etag"]) == 0 && slices.Equal(h["Last-Modified"], []string{v.modified})
 }
 
-// MayMatch is Matches, or reports that h has no validator that a server could be asked
-// for. Then that the server has taken the request's If-Range tells the version.
+// MayMatch reports whether a 416 with the header h, to a request with IfRange, is about
+// the same version. It need not have a validator: the server evaluates If-Range first,
+// and ignores the Range if that is false (RFC 9110, section 14.2).
 func (v Validator) MayMatch(h http.Header) bool {
 	silent := v.custom == nil && len(h["Etag"]) == 0 && len(h["Last-Modified"]) == 0
 	return silent || v.Matches(h)

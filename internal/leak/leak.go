@@ -62,7 +62,7 @@ func newSince(before map[string]string) (stacks []string) {
 }
 
 func ownedByRuntime(stack string) bool {
-	for _, known := range []string{"os/signal.", "testing.(*M).", "runtime.ensureSigM", "testing.runFuzz"} {
+	for _, known := range []string{"os/signal.", "testing.(*M).", "runtime.ensureSigM", "testing.runFuzz", "runtime.handleEvent"} {
 		if strings.Contains(stack, known) {
 			return true
 		}

@@ -6,15 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // Class names the kind of err in one word, for logs and metrics: "timeout",
-// "canceled", "dns", "certificate", "tls", "connection_refused",
-// "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
+// "canceled", "dns", "certificate", "tls", "proxy_refused" (it answered CONNECT with a
+// status of 4xx or 5xx), "connection_refused", "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
 // "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
 // 7), else the Go type of the innermost error. It never has a text of the error's
 // own, which may have a URL in it. Of nil it is empty.
@@ -44,13 +46,13 @@ var classes = []struct {
 	{"timeout", IsTimeout},
 	{"canceled", is(context.Canceled)},
 	{"timeout", is(context.DeadlineExceeded)},
+	{ProxyRefused, isRefusedURL},
 	{"tls", isAlert},
 	{"tls", as[tls.RecordHeaderError]},
-	{"connection_refused", is(syscall.ECONNREFUSED)},
-	{"connection_reset", is(syscall.ECONNRESET)},
-	{"broken_pipe", is(syscall.EPIPE)},
-	{"unreachable", is(syscall.EHOSTUNREACH)},
-	{"unreachable", is(syscall.ENETUNREACH)},
+	{"connection_refused", errno.Refused.Is},
+	{"connection_reset", errno.Reset.Is},
+	{"broken_pipe", errno.BrokenPipe.Is},
+	{"unreachable", errno.Unreachable.Is},
 	{"unexpected_eof", is(io.ErrUnexpectedEOF)},
 	{"eof", is(io.EOF)},
 	{"closed", is(net.ErrClosed)},
@@ -74,6 +76,29 @@ func innermost(err error) error {
 	}
 }
 
+// tree yields err and all that it wraps, in errors.As's order.
+func tree(err error) iter.Seq[error] {
+	return func(yield func(error) bool) { walk(err, yield) }
+}
+
+func walk(err error, yield func(error) bool) bool {
+	if err == nil {
+		return true
+	}
+	if !yield(err) {
+		return false
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, inner := range many.Unwrap() {
+			if !walk(inner, yield) {
+				return false
+			}
+		}
+		return true
+	}
+	return walk(errors.Unwrap(err), yield)
+}
+
 // IsTimeout reports whether err, or the first error in its tree that can tell, is a
 // timeout.
 func IsTimeout(err error) bool {
@@ -81,5 +106,5 @@ func IsTimeout(err error) bool {
 		error
 		Timeout() bool
 	}](err)
-	return ok && t.Timeout()
+	return ok && t.Timeout() || errno.TimedOut.Is(err)
 }

@@ -14,7 +14,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"syscall"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 func as[E error](err error) bool {
@@ -26,8 +27,8 @@ func as[E error](err error) bool {
 // again. It is the default of Policy.RetryableError, turned round: what it does
 // not know may pass.
 func IsPermanent(err error) bool {
-	return isCertificateError(err) || isAlert(err) || isUnknownHost(err) ||
-		as[tls.RecordHeaderError](err) || // no TLS at the other end
+	return isCertificateError(err) || isPermanentAlert(err) || isUnknownHost(err) ||
+		isNoTLS(err) || isPermanentProxyRefusal(err) || isTokenRefusal(err) ||
 		errors.Is(err, http.ErrSchemeMismatch) ||
 		errors.Is(err, http.ErrSkipAltProtocol) || errors.Is(err, http.ErrUseLastResponse) ||
 		isMalformed(err)
@@ -40,14 +41,6 @@ func isCertificateError(err error) bool {
 		as[x509.UnknownAuthorityError](err) ||
 		as[x509.HostnameError](err) ||
 		as[x509.CertificateInvalidError](err)
-}
-
-// isAlert reports a TLS alert from either end: no common version, a client
-// certificate refused. crypto/tls does not export the alert's type over TCP, but
-// names the operation.
-func isAlert(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && (op.Op == "remote error" || op.Op == "local error")
 }
 
 // isUnknownHost reports that a name server said that there is no such name; one
@@ -84,7 +77,7 @@ func isUnsent(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Op == "dial" || op.Op == "proxyconnect"
 	}
-	return errors.Is(err, syscall.ECONNREFUSED) || as[*net.DNSError](err)
+	return errno.Refused.Is(err) || as[*net.DNSError](err)
 }
 
 // streamError has the fields of net/http's own HTTP/2 stream error, which
@@ -128,12 +121,9 @@ func IsUnprocessed(err error) bool {
 
 // IsBroken reports whether err says that a connection, once made, broke.
 func IsBroken(err error) bool {
-	for _, target := range []error{
-		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED,
-	} {
-		if errors.Is(err, target) {
-			return true
-		}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errno.Reset.Is(err) || errno.BrokenPipe.Is(err) || isAlert(err) && !isPermanentAlert(err) {
+		return true
 	}
 	text := err.Error()
 	return strings.Contains(text, "http: server closed idle connection") ||

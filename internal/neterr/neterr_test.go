@@ -9,10 +9,14 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
+	"runtime"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // Texts of errors that have no type to be known by; the real ones are in
@@ -89,6 +93,8 @@ func TestIsBroken(t *testing.T) {
 		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
 		{&net.OpError{Op: "write", Err: syscall.EPIPE}, true},
 		{errors.New("http: server closed idle connection"), true},
+		{&net.OpError{Op: "local error", Err: tls.AlertError(20)}, true},
+		{&net.OpError{Op: "remote error", Err: tls.AlertError(42)}, false},
 		{errors.New("net/http: HTTP/1.x transport connection broken: malformed HTTP response"), true},
 		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
 		{&net.DNSError{}, false},
@@ -97,4 +103,68 @@ func TestIsBroken(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, IsBroken(c.err), "%v", c.err)
 	}
+}
+
+// The words are the same on each system, whatever its numbers are.
+func TestClassOfTheSystemsErrors(t *testing.T) {
+	for want, kind := range map[string]errno.Kind{
+		"connection_refused": errno.Refused, "connection_reset": errno.Reset, "broken_pipe": errno.BrokenPipe,
+		"unreachable": errno.Unreachable, "timeout": errno.TimedOut,
+	} {
+		if runtime.GOOS == "plan9" && want == "broken_pipe" {
+			want = "connection_reset" // it makes no difference
+		}
+		for _, e := range kind {
+			err := &net.OpError{Op: "read", Err: os.NewSyscallError("read", e)}
+			assert.Equal(t, want, Class(err), "%v", e)
+			assert.False(t, IsPermanent(err), "%v", e)
+		}
+	}
+}
+
+// The real ones are in integrationtests/errors_tls_test.go.
+func TestAlerts(t *testing.T) {
+	pass := map[int]bool{10: true, 20: true, 21: true, 22: true, 50: true, 80: true, 90: true}
+	for code := range 256 {
+		for _, op := range []string{"local error", "remote error"} {
+			err := fmt.Errorf("call: %w", &net.OpError{Op: op, Err: tls.AlertError(code)}) // over TCP another type like it
+			assert.Equal(t, !pass[code], IsPermanent(err), "%v", err)
+			assert.Equal(t, "tls", Class(err))
+		}
+	}
+	assert.True(t, IsPermanent(&net.OpError{Op: "remote error", Err: errors.New("of an unknown type")}))
+	assert.False(t, IsPermanent(&net.OpError{Op: "read", Err: tls.AlertError(42)}))
+
+	assert.True(t, IsPermanent(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake", Conn: &net.TCPConn{}}))
+	assert.False(t, IsPermanent(tls.RecordHeaderError{Msg: "oversized record received with length 40000"}))
+}
+
+func TestAProxysRefusal(t *testing.T) {
+	for _, c := range []struct {
+		err              error
+		refusal, forEver bool
+	}{
+		{errors.New("Proxy Authentication Required"), true, true},
+		{fmt.Errorf("call: %w", errors.New("Forbidden")), true, true},
+		{errors.New("Method Not Allowed"), true, true},
+		{errors.New("Bad Gateway"), true, false},
+		{errors.New("Too Many Requests"), true, false},
+		{errors.New("OK"), false, false},
+		{errors.New("Forbidden, they said"), false, false},
+		{errors.New(""), false, false},
+		{secretError{"Forbidden"}, false, false},
+	} {
+		assert.Equal(t, c.refusal, IsProxyRefusal(c.err), "%v", c.err)
+		assert.Equal(t, c.forEver, IsPermanent(c.err), "%v", c.err)
+		want := "*errors.errorString"
+		if _, ok := c.err.(secretError); ok {
+			want = "neterr.secretError"
+		}
+		assert.Equal(t, want, Class(c.err), "of a function: %v", c.err)
+		if c.refusal {
+			want = "proxy_refused"
+		}
+		assert.Equal(t, want, Class(&url.Error{Err: c.err}), "%v", c.err)
+	}
+	assert.False(t, IsProxyRefusal(nil))
 }

@@ -35,6 +35,8 @@ func (b *bufferedReader) Read(p []byte) (n int, err error) {
 		case r.err != nil:
 			return 0, b.end()
 		case r.pulling:
+		case r.state != opened: // it may say that it ends
+			return 0, errRevoked
 		case r.keeps():
 			r.pulling = true
 			go r.pull()

@@ -22,7 +22,7 @@ type bufferedSource struct {
 	mu      sync.Mutex
 	wake    sync.Cond // signals any change below
 	src     io.ReadCloser
-	err     error // what src ended with, io.EOF included; errRevoked if it was closed before
+	err     error // what src ended with, io.EOF included; errRevoked if it was closed meanwhile
 	size    int64 // bytes read from src
 	buffer  chunk.Buffer
 	current *Lease // whose readers are not revoked
@@ -74,7 +74,9 @@ func (r *bufferedSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 		r.current, r.readers, r.dead = l, readers{}, errRevoked
 		r.wake.Broadcast()
 	}
-	return &bufferedReader{from: r, reader: reader{of: l, isCopy: isCopy}}, nil
+	b := &bufferedReader{from: r, reader: reader{of: l, isCopy: isCopy}}
+	r.readers.add(&b.reader)
+	return b, nil
 }
 
 func (r *bufferedSource) revoke(l *Lease, err error) {
@@ -232,7 +234,7 @@ func (r *bufferedSource) read(p []byte) (n int) {
 		}
 		r.size += int64(n)
 		r.err = r.length.check(r.size, err)
-		if r.state != opened && r.err != io.EOF && panicked == nil {
+		if r.state != opened && panicked == nil { // being closed it may say that it ends
 			r.err = errRevoked
 		}
 		r.wake.Broadcast()

@@ -401,3 +401,46 @@ func TestACopyOfWhatIsTooLongToKeep(t *testing.T) {
 		ends(t, c)
 	})
 }
+
+// A body that is closed may say that it ends. A copy that is read after that does not.
+func TestACopyAfterTheSourceIsClosed(t *testing.T) {
+	c := &call{req: request(t, "PUT", "http://x/", &endless{left: 1000})}
+	c.Take(c.req, 100)
+	req := c.attempt(t)
+	body := copyOf(t, req)
+	io.ReadFull(req.Body, make([]byte, 50))
+	req.Body.Close() // nobody else could read it on
+	got, err := io.ReadAll(body)
+	assert.Error(t, err)
+	assert.Less(t, len(got), 1000)
+	c.End()
+
+	c = &call{req: request(t, "PUT", "http://x/", &endless{left: 1000})}
+	c.Take(c.req, 2000)
+	req = c.attempt(t)
+	body = copyOf(t, req)
+	io.ReadFull(req.Body, make([]byte, 200))
+	req.Body.Close()
+	c.Keep()
+	_, err = io.ReadAll(body)
+	assert.Error(t, err)
+	c.End()
+}
+
+// net/http closes Body and sends a copy in its place when a connection turns out to be
+// dead. The response may come before the copy is read.
+func TestAReplayWhenTheCallEnds(t *testing.T) {
+	data := pattern(70_000)
+	for _, n := range []int64{0, 10} {
+		eachKind(t, data, func(t *testing.T, c *call) {
+			req := c.attempt(t)
+			_, err := io.CopyN(io.Discard, req.Body, n)
+			require.NoError(t, err)
+			req.Body.Close()
+			replay := copyOf(t, req)
+			c.Keep()
+			readsAll(t, replay, data)
+			assert.Equal(t, c.given.Load(), c.closed.Load())
+		})
+	}
+}

@@ -81,6 +81,7 @@ func (r *getBodySource) start(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	if err := r.renew(b); err != nil {
 		return nil, err
 	}
+	r.readers.add(&b.reader)
 	return b, nil
 }
 
@@ -108,7 +109,7 @@ func (r *getBodySource) renew(b *getBodyReader) error {
 		return err
 	}
 	r.src, r.state, r.owner = src, opened, b
-	shared := same(before, src)
+	shared := Same(before, src)
 	b.again = shared || b.n > 0
 	if !b.again && !b.isCopy { // another attempt's body may start in another way
 		r.known = 0
@@ -131,8 +132,9 @@ func (r *getBodySource) callGetBody() (src io.ReadCloser, err error) {
 	return src, err
 }
 
-// same reports whether a and b are one reader.
-func same(a, b io.ReadCloser) bool {
+// Same reports whether a and b are one reader. Some types of readers can't be compared:
+// then it can't be told, and == would panic.
+func Same(a, b io.ReadCloser) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 

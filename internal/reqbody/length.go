@@ -51,9 +51,10 @@ func (l *length) late(n int64, err error) error {
 }
 
 // fillTrailer gives the request of b, which is at its end, the trailers' values. While
-// its Body is being sent net/http reads them, so a copy leaves them alone.
+// its Body is being sent net/http reads them, so a copy leaves them alone. A base may
+// have taken the trailers away.
 func (l *length) fillTrailer(b *reader, all *readers) {
-	if b.isCopy && all.body == reading {
+	if b.isCopy && all.body == reading || b.of.Request.Trailer == nil {
 		return
 	}
 	for k, v := range l.trailer {

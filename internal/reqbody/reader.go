@@ -34,6 +34,15 @@ type readers struct {
 // copy may have been sent in its place, and Body forgotten. It can still be read.
 const sentAsCopy readerState = released + 1
 
+// add takes b, which has just been opened, in. A copy that is asked for when Body has been
+// closed is to be sent in its place: so net/http sends a request once more. (It closes
+// Body first; a signer reads its copy before Body is sent.)
+func (r *readers) add(b *reader) {
+	if b.isCopy && r.body == released {
+		b.isCopy, r.body = false, unread
+	}
+}
+
 // move puts b, a reader of the current attempt, into a later state.
 func (r *readers) move(b *reader, to readerState) {
 	if to <= b.state {

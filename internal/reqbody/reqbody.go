@@ -34,6 +34,9 @@ type Body struct {
 	trailer http.Header
 	// Once means that the base must not send the body again by itself.
 	Once bool
+	// Apart means that several attempts are in flight at the same time, and may go on
+	// after the call: the first one has a reader of its own, too.
+	Apart bool
 }
 
 // Lease is what one attempt holds of the body: the request that is sent, whose Body
@@ -104,7 +107,7 @@ func (b *Body) Fill(l *Lease) (err error) {
 	switch {
 	case b.stream != nil:
 		l.source = b.stream
-	case l.Number > 1 && b.memory.kind != nothing:
+	case (l.Number > 1 || b.Apart) && b.memory.kind != nothing:
 		l.source = &memorySource{given: b.memory} // a copy, since b would move to the heap
 	default:
 		return nil

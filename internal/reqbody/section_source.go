@@ -84,7 +84,9 @@ func (r *sectionSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 		}
 	}
 	r.used = true
-	return &sectionReader{from: r, reader: reader{of: l, isCopy: isCopy}}, nil
+	b := &sectionReader{from: r, reader: reader{of: l, isCopy: isCopy}}
+	r.readers.add(&b.reader)
+	return b, nil
 }
 
 func (r *sectionSource) revoke(l *Lease, err error) {

@@ -235,7 +235,7 @@ func (b *Body) Close() error {
 	case closing:
 		return nil
 	}
-	defer b.attempt.end()
+	b.attempt.end()
 	return b.src.Close()
 }
 

@@ -111,15 +111,19 @@ func drain(body io.ReadCloser, read bool, done chan struct{}) {
 var drainBuffers = sync.Pool{New: func() any { return new([8 << 10]byte) }}
 
 // readAway reads body to its end, until late has something, or until it is longer than is
-// worth it.
+// worth it, or returns nothing, not even an error, maxReads times in a row.
 func readAway(body io.Reader, late <-chan struct{}) {
 	buf := drainBuffers.Get().(*[8 << 10]byte)
-	for left := drainBytes; left >= 0 && len(late) == 0; {
-		n, err := body.Read(buf[:min(left+1, len(buf))]) // one byte more than a body may have, to see its end
+	// One byte more than a body may have, to see its end.
+	for left, empty := drainBytes+1, 0; left > 0 && empty <= maxReads && len(late) == 0; {
+		n, err := body.Read(buf[:min(left, len(buf))])
 		if err != nil {
 			break
 		}
-		left -= n
+		left -= max(n, 0)
+		if empty++; n > 0 {
+			empty = 0
+		}
 	}
 	drainBuffers.Put(buf)
 }

@@ -133,3 +133,26 @@ func TestDiscardAfterALook(t *testing.T) {
 	a.Discard(b.Response(), 0, new(wait.Timer))
 	s.tidy(t, "not worth reading")
 }
+
+// A body that returns nothing without end is not asked for half a second. (In virtual
+// time that would never pass.)
+func TestDiscardOfABodyThatReturnsNothing(t *testing.T) {
+	for n := range 2 { // none, or a count that can't be
+		synctest.Test(t, func(t *testing.T) {
+			a, _ := attempt(t)
+			resp, s := response(-1)
+			reads := 0
+			resp.Body = struct {
+				io.Reader
+				io.Closer
+			}{readerFunc(func([]byte) (int, error) { reads++; return -n, nil }), s}
+			a.Discard(resp, time.Second, new(wait.Timer))
+			assert.Equal(t, maxReads+1, reads)
+			assert.EqualValues(t, 1, s.closes.Load())
+		})
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

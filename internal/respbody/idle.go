@@ -61,7 +61,9 @@ func (b *idleBody) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// Close ends the attempt's context first: net/http's reader of gzip holds a lock while
+// it waits for gzip's header, and Close would wait for that Read.
 func (b *idleBody) Close() error {
-	defer b.attempt.end()
+	b.attempt.end()
 	return b.src.Close()
 }

@@ -1,21 +1,33 @@
 package servertest
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist/insisttest"
 )
 
-// FrameServer is an HTTP/2 server in frames, for what net/http's server does not
-// do. Its clients know that it speaks HTTP/2 and use no TLS.
+// FrameServer is an HTTP/2 server in frames, for what net/http's server does not do.
 type FrameServer struct {
 	// Play is called for each stream when all of its request has come. n counts
 	// the streams of all connections from 1.
 	Play func(c *FrameConn, stream uint32, n int)
+
+	// Ping is called for each PING, which has been acknowledged.
+	// If nil, nothing is.
+	Ping func(c *FrameConn)
 
 	mu      sync.Mutex
 	streams int
@@ -28,20 +40,43 @@ func (s *FrameServer) Count() int {
 	return s.streams
 }
 
-// Transport returns a transport whose connections s serves.
+// Transport returns a transport whose connections s serves, without TLS. It knows that
+// they speak HTTP/2.
 func (s *FrameServer) Transport(li *insisttest.Listener) *http.Transport {
-	go func() {
-		for {
-			c, err := li.Accept()
-			if err != nil {
-				return
-			}
-			go s.serve(&FrameConn{Conn: c})
-		}
-	}()
+	go s.accept(li)
 	t := &http.Transport{DialContext: li.Dial, Protocols: new(http.Protocols)}
 	t.Protocols.SetUnencryptedHTTP2(true)
 	return t
+}
+
+// TLSTransport returns a transport whose connections s serves by TLS, in which they agree
+// on HTTP/2.
+func (s *FrameServer) TLSTransport(t testing.TB, li *insisttest.Listener) *http.Transport {
+	config := &tls.Config{Certificates: []tls.Certificate{newCertificate(t)}, NextProtos: []string{"h2"}}
+	go s.accept(tls.NewListener(li, config))
+	return &http.Transport{
+		DialContext: li.Dial, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}
+}
+
+func newCertificate(t testing.TB) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{cert}, PrivateKey: key}
+}
+
+func (s *FrameServer) accept(li net.Listener) {
+	for {
+		c, err := li.Accept()
+		if err != nil {
+			return
+		}
+		go s.serve(&FrameConn{Conn: c})
+	}
 }
 
 const (
@@ -85,6 +120,9 @@ func (s *FrameServer) serve(c *FrameConn) {
 					payload = nil
 				}
 				c.frame(kind, flagAck, 0, payload)
+				if kind == framePing && s.Ping != nil {
+					s.Ping(c)
+				}
 			}
 		case frameHeaders, frameData:
 			if flags&flagEndStream != 0 {

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -81,9 +81,7 @@ func digest(body []byte) string {
 // ServeHTTP reads the request, and carries it out if it is whole. A request whose
 // body can't be read to its end is not answered.
 func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var name, sum string
-	var size int
-	fmt.Sscan(r.Header.Get(header), &name, &size, &sum)
+	name, sum, _ := strings.Cut(r.Header.Get(header), " ")
 	if !l.arrive(name) {
 		w.WriteHeader(http.StatusNotFound)
 		return
@@ -92,7 +90,7 @@ func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	c, busy := l.carry(name, digest(body) == strconv.Itoa(size)+" "+sum)
+	c, busy := l.carry(name, digest(body) == sum)
 	if busy {
 		c.Response, c.Shape = []byte(BusyBody), WithLength
 	}

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
 // DialFunc is an http.Transport's DialContext.
@@ -137,7 +138,7 @@ func (c *QuietConn) Read(p []byte) (int, error) {
 			return n, err
 		}
 		if c.reset.Load() && !c.Closed() {
-			return 0, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+			return 0, &net.OpError{Op: "read", Err: errno.Reset.Err()}
 		}
 		if err == io.EOF { // the server's
 			<-c.closed

@@ -94,10 +94,11 @@ func (b *LimitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close ends the context first: a Read in flight may hold a lock that Close waits for,
+// as net/http's reader of gzip does.
 func (b *LimitedBody) Close() error {
-	err := b.ReadCloser.Close()
 	b.cancel(nil)
-	return err
+	return b.ReadCloser.Close()
 }
 
 // Explain returns err or, where the limit caused it and its text does not say so,

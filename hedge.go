@@ -1,0 +1,335 @@
+package insist
+
+import (
+	"net/http"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-552c89fc/insist/internal/conn"
+	"github.com/seed-552c89fc/insist/internal/latency"
+	"github.com/seed-552c89fc/insist/internal/origin"
+	"github.com/seed-552c89fc/insist/internal/wait"
+)
+
+// Hedge begins another attempt beside one whose response is slow, and takes the first
+// response that no rule counts as a failure (Dean and Barroso, "The Tail at Scale",
+// CACM 2013). Use it where a few responses in a hundred take many times as long as the
+// rest, and the service has the capacity for a few per cent more requests. Make one for
+// a process, and set the pointer in the Policy of each transport that calls the same
+// services. The zero value is ready for use. A Hedge is safe for concurrent use; it
+// must not be copied, nor its fields changed, once it is used.
+//
+// Only what may be carried out twice at the same time is hedged: a request that is
+// idempotent by the policy's rule or by its key, without a body or with one in memory.
+// Anything else is sent once at a time, as without a Hedge. So is a request to a host
+// that a Cooldown holds.
+//
+// A hedge is an attempt: it counts for MaxAttempts, PerAttemptTimeout bounds it, and it
+// is on record, as Attempt.Beside says. It draws on the policy's Budget or, where there
+// is none, on Share. So when everything is slow the delay follows, and when everything
+// fails there are no hedges.
+type Hedge struct {
+	// Delay is how long a response is waited for before there is another attempt.
+	// Zero means that it follows the host: the time in which 97 of 100 responses of the
+	// last one to two minutes began, once 32 of them are known; before there is no
+	// hedge. Negative means none at all.
+	Delay time.Duration
+
+	// MinDelay is the least delay that follows the host.
+	// Zero means 5 milliseconds; negative means no bound.
+	MinDelay time.Duration
+
+	// Extra is how many attempts there are beside the first at the same time.
+	// Zero means 1; negative means none.
+	Extra int
+
+	// Share is how many hedges there are for each call that ends well, where the policy
+	// has no Budget. Zero means 0.05; negative means none.
+	Share float64
+
+	seen  latency.Tracker
+	spent atomic.Int64 // hedges less what calls have paid for, in thousandths
+}
+
+const (
+	hedgeQuantile = 0.97
+	hedgeKnown    = 32
+	hedgeShare    = 0.05
+	hedgeReserve  = 4    // hedges that may go before any call has paid for one
+	hedgeSaved    = 10   // hedges that can be saved up
+	hedgeUnit     = 1000 // of Hedge.spent
+)
+
+func (h *Hedge) extra() int {
+	if h.Extra == 0 {
+		return 1
+	}
+	return max(h.Extra, 0)
+}
+
+// delay returns after which time another attempt is made, and false if never.
+func (h *Hedge) delay(host string, now time.Time) (time.Duration, bool) {
+	switch {
+	case h.Delay < 0 || h.extra() == 0:
+		return 0, false
+	case h.Delay > 0:
+		return h.Delay, true
+	}
+	d, ok := h.seen.Quantile(host, now, hedgeQuantile, hedgeKnown)
+	least := h.MinDelay
+	if least == 0 {
+		least = 5 * time.Millisecond
+	}
+	return max(d, least), ok
+}
+
+// note notes how long a response, or an attempt that was given up, took.
+func (h *Hedge) note(host string, begun time.Time) {
+	if h != nil && h.Delay == 0 {
+		now := time.Now()
+		h.seen.Note(host, now, now.Sub(begun))
+	}
+}
+
+// withdraw takes a hedge from the share, and reports whether there was one.
+func (h *Hedge) withdraw() bool {
+	if h.Share < 0 {
+		return false
+	}
+	if h.spent.Add(hedgeUnit) <= hedgeReserve*hedgeUnit {
+		return true
+	}
+	h.spent.Add(-hedgeUnit)
+	return false
+}
+
+// deposit puts in what a call that ended well pays for.
+func (h *Hedge) deposit() {
+	share := h.Share
+	if share == 0 {
+		share = hedgeShare
+	}
+	if !(share > 0) { // NaN, too
+		return
+	}
+	paid := int64(min(share, 1) * hedgeUnit)
+	if left := h.spent.Add(-paid); left < -hedgeSaved*hedgeUnit {
+		h.spent.Add(paid)
+	}
+}
+
+// hedgeDelay returns after which time a hedge of attempt n begins, and false if none
+// does: the request may not be carried out twice at the same time, or too little is
+// known of the host. After an attempt that failed without a response there is none: the
+// connections are suspect then.
+func (c *call) hedgeDelay(n int) (time.Duration, bool) {
+	h := c.policy.Hedge
+	if c.idempotent != yes || c.part != nil || c.body.IsStream() || n >= c.policy.maxAttempts() || c.last.err != nil {
+		return 0, false
+	}
+	return h.delay(c.hedgeHost(), time.Now())
+}
+
+// hedgeHost is the host by which the Hedge knows how long responses take.
+func (c *call) hedgeHost() string {
+	if c.req.URL == nil {
+		return ""
+	}
+	return origin.Host(c.req.URL)
+}
+
+// mayHedge reports whether another attempt may begin beside those in flight, and takes
+// what it costs.
+func (c *call) mayHedge() bool {
+	now := time.Now()
+	switch {
+	case c.made >= c.policy.maxAttempts(), c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
+		return false
+	case c.hold.cooldown != nil:
+		if held, _ := c.hold.until(c.req, ""); held > 0 {
+			return false
+		}
+	}
+	if c.policy.Budget == nil {
+		return c.policy.Hedge.withdraw()
+	}
+	return c.policy.Budget.withdraw(c.bucket, now, c.policy.mostRetries(), &c.last.lease)
+}
+
+// runner is one of the attempts that are in flight at the same time.
+type runner struct {
+	*outgoing
+	n      int // of the attempt
+	limit  wait.Limit
+	conns  *conn.Guard
+	host   string
+	bucket bucketKey
+	begun  time.Time
+	beside time.Duration // see Attempt.Beside
+
+	resp    *http.Response
+	err     error
+	exited  bool // the base ended the goroutine,
+	escaped any  // by a panic with this, or by runtime.Goexit
+}
+
+// race is the attempts that are in flight at the same time, from attempt n on.
+type race struct {
+	c        *call
+	inFlight []*runner
+	results  chan *runner
+}
+
+// race makes attempt n, and others beside it where it takes longer than delay. It leaves
+// in c.last the first that ended in a response that no rule counts as a failure, or the
+// last to end, with what the rules think of it in c.assessed.
+func (c *call) race(n int, delay time.Duration) error {
+	racing := *c // so that a call without a race needs no heap
+	racing.racing = true
+	defer func() {
+		*c = racing
+		c.racing = false
+	}()
+	return racing.runRace(n, delay)
+}
+
+func (c *call) runRace(n int, delay time.Duration) error {
+	extra := c.policy.Hedge.extra()
+	r := &race{c: c, results: make(chan *runner, min(extra, 16)+1)}
+	defer r.abandon()
+	if o := r.begin(n); o != nil {
+		return c.fail(o.why, o.cause)
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			if len(r.inFlight) <= extra && len(r.inFlight) < cap(r.results) && c.mayHedge() && r.begin(c.made+1) == nil {
+				timer.Reset(delay)
+			}
+		case ended := <-r.results:
+			if r.isDecided(ended) {
+				r.reportOvertaken()
+				return nil
+			}
+		}
+	}
+}
+
+// begin begins attempt n.
+func (r *race) begin(n int) *obstacle {
+	c := r.c
+	c.conns, c.body.Apart = nil, true
+	out, o := c.outgoing(n)
+	if o != nil {
+		return o
+	}
+	c.made = n
+	next := &runner{
+		outgoing: out, n: n, limit: c.limit, conns: c.conns,
+		host: hostOf(&out.Request), bucket: c.policy.hostKey(out.Request.URL), begun: time.Now(),
+	}
+	if others := len(r.inFlight); others > 0 {
+		next.beside = next.begun.Sub(r.inFlight[others-1].begun)
+	}
+	c.limit = wait.Limit{} // is the runner's
+	r.inFlight = append(r.inFlight, next)
+	next.inFlight.Store(true)
+	base, caller, results := c.base, c.req.Context(), r.results
+	go func() {
+		defer func() { results <- next }()
+		next.exited = true
+		defer func() {
+			if next.exited {
+				next.escaped = recover()
+			}
+		}()
+		next.resp, next.err = next.Send(base, caller)
+		next.exited = false
+	}()
+	return nil
+}
+
+// isDecided takes in an attempt that has ended. It reports whether the race is over.
+func (r *race) isDecided(ended *runner) bool {
+	c := r.c
+	ended.inFlight.Store(false)
+	r.inFlight = slices.DeleteFunc(r.inFlight, func(other *runner) bool { return other == ended })
+	if ended.exited {
+		ended.limit.End()
+		if ended.escaped != nil {
+			panic(ended.escaped)
+		}
+		runtime.Goexit()
+	}
+	c.limit, c.conns, c.host, c.bucket = ended.limit, ended.conns, ended.host, ended.bucket
+	c.reporter.start = ended.begun
+	resp, err := c.received(ended.outgoing, ended.resp, ended.err)
+	if resp != nil {
+		c.policy.Hedge.note(c.hedgeHost(), ended.begun)
+	}
+	c.note(ended.n, &ended.tracker, resp, err)
+	c.last.beside = ended.beside
+	a := c.assess()
+	c.assessed = &a
+	good := c.last.resp != nil && c.last.err == nil && a.Verdict != Retry || a.sure && a.Verdict == Stop
+	if good || len(r.inFlight) == 0 || c.last.ended {
+		return true
+	}
+	// Another one is in flight already, so that this one is not waited for.
+	c.guardConns()
+	c.reporter.report(&c.last, action{retry: true, reason: a.reason})
+	c.limit.End()
+	closeLater(c.last.resp)
+	c.state = discarded
+	return false
+}
+
+// reportOvertaken reports the attempts that are still in flight when the race is over.
+func (r *race) reportOvertaken() {
+	c := r.c
+	start := c.reporter.start
+	for _, other := range r.inFlight {
+		c.policy.Hedge.note(c.hedgeHost(), other.begun)
+		c.reporter.start = other.begun
+		c.reporter.report(&outcome{number: other.n, req: c.req, host: other.host, beside: other.beside},
+			action{retry: true, reason: ReasonOvertaken})
+	}
+	c.reporter.start = start
+}
+
+// abandon ends what is in flight, without waiting for it.
+func (r *race) abandon() {
+	n := len(r.inFlight)
+	for _, other := range r.inFlight {
+		other.inFlight.Store(false)
+		other.limit.End()
+	}
+	if n == 0 {
+		return
+	}
+	results := r.results
+	go func() {
+		for range n {
+			closeNow((<-results).resp)
+		}
+	}()
+}
+
+// closeLater closes a response that nobody reads any more, which may block.
+func closeLater(resp *http.Response) {
+	if resp != nil && resp.Body != nil {
+		go closeNow(resp)
+	}
+}
+
+// closeNow closes a response. A panic in Close is nobody's.
+func closeNow(resp *http.Response) {
+	if resp != nil && resp.Body != nil {
+		defer func() { recover() }()
+		resp.Body.Close()
+	}
+}

@@ -1,0 +1,439 @@
+package insist
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// after is a step that takes d, or until the request's context ends, and counts the
+// response bodies that are not closed.
+func (o *openBodies) after(d time.Duration, s step) step {
+	return func(r *http.Request) (*http.Response, error) {
+		if r.Body != nil {
+			io.ReadAll(r.Body)
+		}
+		select {
+		case <-time.After(d):
+		case <-r.Context().Done():
+			o.canceled.Add(1)
+			return nil, r.Context().Err()
+		}
+		resp, err := s(r)
+		if resp != nil {
+			o.open.Add(1)
+			resp.Body = &openBody{resp.Body, o, sync.Once{}}
+		}
+		return resp, err
+	}
+}
+
+type openBodies struct{ open, canceled atomic.Int32 }
+
+type openBody struct {
+	io.ReadCloser
+	of   *openBodies
+	once sync.Once
+}
+
+func (b *openBody) Close() error {
+	b.once.Do(func() { b.of.open.Add(-1) })
+	return b.ReadCloser.Close()
+}
+
+// TestHedge is a line per case: what each attempt does, and what comes of it.
+func TestHedge(t *testing.T) {
+	const ms = time.Millisecond
+	type attempts []func(*openBodies) step
+	takes := func(d time.Duration, s step) func(*openBodies) step {
+		return func(o *openBodies) step { return o.after(d, s) }
+	}
+	for _, c := range []struct {
+		name     string
+		method   string
+		edit     func(*Policy)
+		attempts attempts
+		status   int
+		took     time.Duration
+		record   string
+	}{
+		{"fast", "GET", nil, attempts{takes(50*ms, status(200))}, 200, 50 * ms, "200"},
+		{"slow", "GET", nil, attempts{takes(time.Hour, status(200)), takes(50*ms, status(200))}, 200, 150 * ms, "1 overtaken, 200"},
+		{"the hedge is slower", "GET", nil, attempts{takes(150*ms, status(200)), takes(time.Hour, status(200))}, 200, 150 * ms, "2 overtaken, 200"},
+		{"a failed hedge does not end the first", "GET", nil, attempts{takes(180*ms, status(200)), takes(10*ms, status(503))}, 200, 180 * ms, "2 status, 200"},
+		{"a failed hedge is followed by another", "GET", nil, attempts{takes(time.Hour, status(200)), takes(10*ms, status(503)), takes(10*ms, status(200))}, 200, 210 * ms, "2 status, 1 overtaken, 200"},
+		{"a failed first does not end the hedge", "GET", nil, attempts{takes(120*ms, fails(errLost)), takes(80*ms, status(200))}, 200, 180 * ms, "1 error, 200"},
+		{"both fail", "GET", nil, attempts{takes(120*ms, status(503)), takes(50*ms, status(500)), takes(0, status(200))}, 200, 150 * ms, "1 status, 2 status, 200"},
+		{"a body that says no", "GET", func(p *Policy) { p.RetryableBody = JSONFieldNot("/ok", true) },
+			attempts{takes(180*ms, jsonBody(`{"ok": true}`)), takes(10*ms, jsonBody(`{"ok": false}`))}, 200, 180 * ms, "2 condition, 200"},
+		{"three at a time", "GET", func(p *Policy) { p.Hedge.Extra = 2 },
+			attempts{takes(time.Hour, status(200)), takes(time.Hour, status(200)), takes(10*ms, status(200))}, 200, 210 * ms, "1 overtaken, 2 overtaken, 200"},
+		{"MaxAttempts", "GET", func(p *Policy) { p.MaxAttempts = 1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
+		{"MaxAttempts used up", "GET", func(p *Policy) { p.MaxAttempts = 2 },
+			attempts{takes(120*ms, status(503)), takes(50*ms, status(500))}, 500, 150 * ms, "1 status, 500"},
+		{"not idempotent", "POST", nil, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
+		{"a key", "POST", func(p *Policy) { p.IdempotencyKey = func(*http.Request) string { return "k" } },
+			attempts{takes(time.Hour, status(200)), takes(50*ms, status(200))}, 200, 150 * ms, "1 overtaken, 200"},
+		{"off", "GET", func(p *Policy) { p.Hedge.Delay = -1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
+		{"no extra", "GET", func(p *Policy) { p.Hedge.Extra = -1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
+		{"no share", "GET", func(p *Policy) { p.Hedge.Share = -1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
+		{"an empty budget", "GET", func(p *Policy) { p.Budget = &Budget{Reserve: 1, PerSuccess: -1}; p.MaxAttempts = 2 },
+			attempts{takes(time.Hour, status(200)), takes(50*ms, status(200))}, 200, 150 * ms, "1 overtaken, 200"},
+		{"PerAttemptTimeout", "GET", func(p *Policy) { p.PerAttemptTimeout = 300 * ms },
+			attempts{takes(time.Hour, status(200)), takes(time.Hour, status(200)), takes(10*ms, status(200))}, 200, 410 * ms, "1 error, 2 error, 200"},
+		{"Stop ends it", "GET", func(p *Policy) {
+			p.Classify = func(_ *http.Request, r *http.Response, err error, _ int) (d Decision) {
+				if err != nil {
+					d.Verdict = Stop
+				}
+				return d
+			}
+		}, attempts{takes(time.Hour, status(200)), takes(50*ms, fails(errLost))}, 0, 150 * ms, "1 overtaken, decision"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := Policy{Backoff: Constant(0), RetryableStatus: StatusAbove(499), Hedge: &Hedge{Delay: 100 * ms}}
+				if c.edit != nil {
+					c.edit(&p)
+				}
+				var open openBodies
+				var steps []step
+				for _, a := range c.attempts {
+					steps = append(steps, a(&open))
+				}
+				b := script(steps...)
+				ctx, record := WithRecord(t.Context())
+				var reported []int
+				p.OnAttempt = func(_ context.Context, a Attempt) { reported = append(reported, a.Number) }
+				start := time.Now()
+				resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, c.method, "http://x/", strings.NewReader("hello")).WithContext(ctx))
+				assert.Equal(t, c.took, time.Since(start))
+				if c.status != 0 {
+					require.NoError(t, err)
+					assert.Equal(t, c.status, resp.StatusCode)
+					io.ReadAll(resp.Body)
+					resp.Body.Close()
+				} else {
+					assert.ErrorIs(t, err, errLost)
+				}
+				synctest.Wait()
+				assert.Zero(t, open.open.Load(), "bodies that are open")
+				assert.Len(t, b.Arrivals(), len(c.attempts))
+				for _, a := range b.Arrivals() {
+					assert.Equal(t, "hello", string(a.Body))
+				}
+				assert.Equal(t, c.record, overlap(record.Calls()[0]))
+				assert.Len(t, reported, len(c.attempts))
+			})
+		})
+	}
+}
+
+func jsonBody(body string) step {
+	return func(*http.Request) (*http.Response, error) {
+		resp := answer(200, "Content-Type", "application/json")
+		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		return resp, nil
+	}
+}
+
+// overlap is what a record says about attempts, all but the last one by number.
+func overlap(attempts []Attempt) string {
+	var all []string
+	for i, a := range attempts {
+		switch last := i == len(attempts)-1; {
+		case last && a.Status != 0:
+			all = append(all, strconv.Itoa(a.Status))
+		case last:
+			all = append(all, string(a.Reason))
+		default:
+			all = append(all, strconv.Itoa(a.Number)+" "+string(a.Reason))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// TestAHedgeIsOnRecord: what overlapped can be seen.
+func TestAHedgeIsOnRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var open openBodies
+		b := script(open.after(time.Hour, status(200)), open.after(50*time.Millisecond, status(200)))
+		ctx, record := WithRecord(t.Context())
+		rt := &RetryTransport{Base: b, Policy: Policy{Hedge: &Hedge{Delay: 100 * time.Millisecond}}}
+		resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		resp.Body.Close()
+		const ms = time.Millisecond
+		assert.Equal(t, []Attempt{
+			{Number: 1, Method: "GET", Host: "x", Duration: 150 * ms, Retry: true, Reason: ReasonOvertaken},
+			{Number: 2, Method: "GET", Host: "x", Status: 200, Duration: 50 * ms, Beside: 100 * ms, Reason: ReasonSuccess},
+		}, record.Calls()[0])
+		assert.Equal(t, "no response after 150ms (overtaken)", record.Calls()[0][0].String())
+		assert.Equal(t, "begun 100ms beside, 200 after 50ms (success)", record.Calls()[0][1].String())
+		assert.Equal(t, "GET x: 2 attempts in 150ms: no response after 150ms (overtaken); begun 100ms beside, 200 after 50ms (success)", record.String())
+	})
+}
+
+// TestTheDelayFollowsTheHost: none while little is known, then a high quantile.
+func TestTheDelayFollowsTheHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Hedge)
+		slow := false
+		var n atomic.Int32
+		b := roundTripper(func(r *http.Request) (*http.Response, error) {
+			n.Add(1)
+			d := 20 * time.Millisecond
+			if slow && AttemptNumber(r.Context()) == 1 {
+				d = 10 * time.Second
+			}
+			select {
+			case <-time.After(d):
+				return answer(200), nil
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		})
+		rt := &RetryTransport{Base: b, Policy: Policy{Hedge: h}}
+		call := func() time.Duration {
+			start := time.Now()
+			_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			return time.Since(start)
+		}
+		slow = true
+		assert.Equal(t, 10*time.Second, call(), "nothing known yet")
+		slow = false
+		for range 100 {
+			call()
+		}
+		before := n.Load()
+		slow = true
+		time.Sleep(2 * time.Second)
+		took := call()
+		assert.Less(t, took, 60*time.Millisecond)
+		assert.Greater(t, took, 40*time.Millisecond)
+		assert.Equal(t, before+2, n.Load())
+	})
+}
+
+// TestHedgesOfASlowService are bounded: where everything is slow the delay follows, and
+// where everything fails the share is soon spent.
+func TestHedgesOfASlowService(t *testing.T) {
+	for name, c := range map[string]struct {
+		hedge  *Hedge
+		fails  bool
+		factor float64
+	}{
+		"everything slow":          {new(Hedge), false, 1.06},
+		"everything slow, fixed":   {&Hedge{Delay: 10 * time.Millisecond}, false, 1.06},
+		"everything fails":         {new(Hedge), true, 1.06},
+		"everything fails, fixed":  {&Hedge{Delay: 10 * time.Millisecond}, true, 1.06},
+		"a share of its own":       {&Hedge{Delay: time.Millisecond, Share: 0.01}, false, 1.02},
+		"a share that is no share": {&Hedge{Delay: time.Millisecond, Share: math.NaN()}, false, 1.01},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var n atomic.Int32
+			rt := &RetryTransport{Policy: Policy{Hedge: c.hedge, RetryableStatus: func(int) bool { return false }}}
+			slow := false
+			rt.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+				n.Add(1)
+				d := time.Duration(rand.ExpFloat64() * float64(20*time.Millisecond))
+				if slow {
+					d *= 10
+				}
+				select {
+				case <-time.After(d):
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+				if slow && c.fails {
+					return nil, Permanent(errLost)
+				}
+				return answer(200), nil
+			})
+			for range 500 {
+				rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			}
+			slow = true
+			before := n.Load()
+			for range 1000 {
+				rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			}
+			assert.LessOrEqual(t, float64(n.Load()-before), 1000*c.factor, name)
+		})
+	}
+}
+
+// TestTheTail: with a slow one in a hundred, hedging brings the tail down by an order of
+// magnitude for under 5 % more load.
+func TestTheTail(t *testing.T) {
+	tail := func(h *Hedge) (p999 time.Duration, load float64) {
+		synctest.Test(t, func(t *testing.T) {
+			var n atomic.Int32
+			rt := &RetryTransport{Policy: Policy{Hedge: h}}
+			rt.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+				n.Add(1)
+				d := 8*time.Millisecond + time.Duration(rand.ExpFloat64()*float64(2*time.Millisecond))
+				if rand.IntN(100) == 0 {
+					d = time.Second
+				}
+				select {
+				case <-time.After(d):
+					return answer(200), nil
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			})
+			const calls = 5000
+			var took []time.Duration
+			for range calls {
+				start := time.Now()
+				_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+				require.NoError(t, err)
+				took = append(took, time.Since(start))
+			}
+			took = took[200:] // warm
+			p999, load = quantile(took, 0.999), float64(n.Load())/calls
+		})
+		return p999, load
+	}
+	bare, _ := tail(nil)
+	hedged, load := tail(new(Hedge))
+	t.Logf("p99.9 without %v, with %v, load %.3f", bare, hedged, load)
+	assert.Less(t, 10*hedged, bare)
+	assert.Less(t, load, 1.05)
+}
+
+func quantile(all []time.Duration, share float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[int(share*float64(len(sorted)-1))]
+}
+
+// TestACooledDownHostIsNotHedged.
+func TestACooledDownHostIsNotHedged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cooldown := new(Cooldown)
+		var open openBodies
+		b := script(open.after(time.Second, status(200)))
+		rt := &RetryTransport{Base: b, Policy: Policy{Hedge: &Hedge{Delay: 100 * time.Millisecond}, Cooldown: cooldown}}
+		go func() {
+			time.Sleep(50 * time.Millisecond)
+			other := &RetryTransport{Base: script(status(429, "Retry-After", "20")), Policy: Policy{MaxAttempts: 1, Cooldown: cooldown}}
+			other.RoundTrip(request(t, "GET", "http://x/", nil))
+		}()
+		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		assert.Len(t, b.Arrivals(), 1)
+	})
+}
+
+// TestWhatABaseDoesInARace reaches the caller: a panic, the end of the goroutine.
+func TestWhatABaseDoesInARace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var open openBodies
+		b := script(open.after(time.Hour, status(200)), func(*http.Request) (*http.Response, error) { panic("boom") })
+		rt := &RetryTransport{Base: b, Policy: Policy{Hedge: &Hedge{Delay: time.Second}}}
+		assert.PanicsWithValue(t, "boom", func() { rt.RoundTrip(request(t, "GET", "http://x/", nil)) })
+		synctest.Wait()
+		assert.EqualValues(t, 1, open.canceled.Load())
+
+		b = script(open.after(time.Hour, status(200)), func(*http.Request) (*http.Response, error) { runtime.Goexit(); return nil, nil })
+		rt.Base = b
+		ended := make(chan bool, 1)
+		go func() {
+			defer close(ended)
+			rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			ended <- true
+		}()
+		assert.False(t, <-ended, "RoundTrip returned")
+		synctest.Wait()
+		assert.EqualValues(t, 2, open.canceled.Load())
+
+		rt = &RetryTransport{Base: script(open.after(time.Hour, status(200)), open.after(0, status(200))), Policy: Policy{
+			Hedge: &Hedge{Delay: time.Second}, RetryableStatus: func(int) bool { panic("rule") },
+		}}
+		assert.PanicsWithValue(t, "rule", func() { rt.RoundTrip(request(t, "GET", "http://x/", nil)) })
+		synctest.Wait()
+		assert.Zero(t, open.open.Load())
+		assert.EqualValues(t, 3, open.canceled.Load())
+	})
+}
+
+// TestARaceEndsWithTheContext.
+func TestARaceEndsWithTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var open openBodies
+		rt := &RetryTransport{Base: script(open.after(time.Hour, status(200))), Policy: Policy{Hedge: &Hedge{Delay: time.Second}}}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(5*time.Second, cancel)
+		start := time.Now()
+		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, 5*time.Second, time.Since(start))
+		synctest.Wait()
+		assert.EqualValues(t, 2, open.canceled.Load())
+	})
+}
+
+// TestManyHedgedCalls: ten thousand at once, with faults. Every body is whole, every
+// loser is closed.
+func TestManyHedgedCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var open openBodies
+		var bad atomic.Int32
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			data, err := io.ReadAll(r.Body)
+			if err == nil && string(data) != "hello" {
+				bad.Add(1)
+			}
+			d := time.Duration(rand.ExpFloat64() * float64(20*time.Millisecond))
+			s := status(200)
+			switch rand.IntN(10) {
+			case 0:
+				d *= 100
+			case 1:
+				s = status(503)
+			case 2:
+				s = fails(errLost)
+			}
+			return open.after(d, s)(r)
+		})
+		rt := &RetryTransport{Base: base, Policy: Policy{
+			MaxAttempts: 5, Backoff: Constant(0), Hedge: &Hedge{Share: 1, Extra: 2}, PerAttemptTimeout: time.Minute,
+		}}
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				for range 100 {
+					resp, err := rt.RoundTrip(request(t, "PUT", "http://x/", strings.NewReader("hello")))
+					if err == nil {
+						io.Copy(io.Discard, resp.Body)
+						resp.Body.Close()
+					} else if !errors.Is(err, errLost) {
+						bad.Add(1)
+					}
+				}
+			})
+		}
+		all.Wait()
+		synctest.Wait()
+		assert.Zero(t, bad.Load())
+		assert.Zero(t, open.open.Load())
+		assert.Positive(t, open.canceled.Load())
+	})
+}
