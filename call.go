@@ -28,6 +28,7 @@ type call struct {
 	host         string              // of the last attempt, as its URL has it
 	bucket       bucketKey           // of that host
 	begun        time.Time           // if MaxElapsed asks for it
+	timer        wait.Timer          // of what the call waits for
 	limit        wait.Limit          // of the last attempt, if attempts are cancelable
 	conns        *conn.Guard         // nil where no connection is watched over
 	idempotent   ruleResult          // of Policy.Idempotent
@@ -282,7 +283,7 @@ func (c *call) wait(d time.Duration) bool {
 	}
 	start := now(d > 0)
 	c.body.Revoke() // before the response is closed: HTTP/2 waits for it
-	c.last.resp = c.lastAttempt().Discard(c.last.resp, d)
+	c.last.resp = c.lastAttempt().Discard(c.last.resp, d, &c.timer)
 	c.state = discarded
 	c.limit.End()
 	if d > 0 {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 
+	"github.com/seed-552c89fc/insist/internal/neterr"
 	"github.com/seed-552c89fc/insist/internal/reqbody"
 )
 
@@ -27,6 +28,13 @@ type contextKey struct{}
 func (v *contextValue) Value(key any) any {
 	if key == (contextKey{}) {
 		return v
+	}
+	if neterr.IsTraceKey(key) {
+		if out, ok := v.what.(*outgoing); ok {
+			if trace := out.tracker.Trace(v.Context, nil); trace != nil {
+				return trace
+			}
+		}
 	}
 	return v.Context.Value(key)
 }
@@ -166,7 +174,19 @@ func isFrom(req, sent *http.Request) bool {
 // wraps reports whether there is a RetryTransport beneath rt, as far as the
 // wrappers tell.
 func wraps(rt http.RoundTripper) bool {
-	for rt := range unwrap(rt) {
+	switch rt := rt.(type) {
+	case *http.Transport: // as for most calls
+		return false
+	case *RetryTransport:
+		return true
+	case wrapper:
+		return wrapsBelow(rt)
+	}
+	return false
+}
+
+func wrapsBelow(w wrapper) bool {
+	for rt := range unwrap(w.WrappedRoundTripper()) {
 		if _, ok := rt.(*RetryTransport); ok {
 			return true
 		}
@@ -182,15 +202,17 @@ func innermost(rt http.RoundTripper) http.RoundTripper {
 	return rt
 }
 
-// unwrap yields rt and what it wraps (WrappedRoundTripper is Kubernetes'
-// convention).
+// wrapper is Kubernetes' convention.
+type wrapper interface{ WrappedRoundTripper() http.RoundTripper }
+
+// unwrap yields rt and what it wraps.
 func unwrap(rt http.RoundTripper) iter.Seq[http.RoundTripper] {
 	return func(yield func(http.RoundTripper) bool) {
 		for range 32 { // a wrapper that wraps itself is not ours to hang on
 			if !yield(rt) {
 				return
 			}
-			w, ok := rt.(interface{ WrappedRoundTripper() http.RoundTripper })
+			w, ok := rt.(wrapper)
 			if !ok {
 				return
 			}

@@ -40,21 +40,23 @@ import (
 // EditPolicy with Disabled set; to leave them to the transport, call fn without
 // Do.
 func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), retryIf ...func(T) bool) (T, error) {
-	if p.eventful(ctx) {
+	if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
 		return doEventful(ctx, &p, funcid.Of(fn), fn, retryIf)
 	}
 	v, err := fn(ctx)
-	rejected := err == nil && reports(retryIf, v)
+	rejected := err == nil && len(retryIf) > 0 && reports(retryIf, v)
 	if err == nil && !rejected {
 		return v, nil // the usual call: there is nothing to set up
 	}
 	return doAgain(&loop{ctx: ctx}, &p, fn, retryIf, v, err, rejected)
 }
 
-// eventful reports whether a call that succeeds at once is more than the call.
-func (p *Policy) eventful(ctx context.Context) bool {
+// eventful reports whether a call that succeeds at once is more than the call. So it is
+// also where ctx has ended, or holds a value of ours; callers look themselves, since what
+// asks a context is not inlined.
+func (p *Policy) eventful() bool {
 	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil ||
-		p.Cooldown != nil && p.Name != "" || ctx.Err() != nil || ctx.Value(contextKey{}) != nil
+		p.Cooldown != nil && p.Name != ""
 }
 
 // doEventful is Do for the other calls. code tells the function apart that the caller
@@ -106,7 +108,7 @@ func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), ret
 // does; its connection could not be used otherwise.
 func discardValue[T any](ctx context.Context, v T) {
 	if resp, ok := any(v).(*http.Response); ok {
-		respbody.Attempt{Waiter: wait.ForContext(ctx)}.Discard(resp, 0)
+		respbody.Attempt{Waiter: wait.ForContext(ctx)}.Discard(resp, 0, new(wait.Timer))
 	}
 }
 
@@ -148,11 +150,15 @@ func reportsAny[T any](conditions []func(T) bool, v T) bool {
 // Run is shorthand for Do with a function that returns only an error.
 func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
 	bound := func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) }
-	if p.eventful(ctx) {
+	if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
 		_, err := doEventful(ctx, &p, funcid.Of(fn), bound, nil)
 		return err
 	}
-	_, err := Do(ctx, p, bound)
+	err := fn(ctx)
+	if err == nil {
+		return nil
+	}
+	_, err = doAgain(&loop{ctx: ctx}, &p, bound, nil, struct{}{}, err, false)
 	return err
 }
 
@@ -168,11 +174,11 @@ func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ..
 	return func(ctx context.Context, a A) (T, error) {
 		// As Do, but that it doesn't copy the policy for each call.
 		bound := func(ctx context.Context) (T, error) { return fn(ctx, a) }
-		if p.eventful(ctx) {
+		if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
 			return doEventful(ctx, &p, funcid.Of(fn), bound, retryIf)
 		}
 		v, err := fn(ctx, a)
-		rejected := err == nil && reports(retryIf, v)
+		rejected := err == nil && len(retryIf) > 0 && reports(retryIf, v)
 		if err == nil && !rejected {
 			return v, nil
 		}

@@ -14,7 +14,13 @@ import (
 // nothing that was moved is missing.
 // net/http's own transport changes nothing, so that it costs nothing there.
 type given struct {
-	taken        bool
+	taken bool
+	target
+	headers givenHeaders
+}
+
+// target is all of a head but its headers.
+type target struct {
 	bodyless     bool          // body is nil or http.NoBody
 	body         io.ReadCloser // else the attempts have readers of their own
 	method, host string        // Request.Host
@@ -22,9 +28,13 @@ type given struct {
 	encoding     []string
 	u            *url.URL // Request.URL
 	url          url.URL  // what it was
-	headers      [usualHeaders]givenHeader
-	n            int           // of headers
-	more         []givenHeader // what does not fit there
+}
+
+// givenHeaders is a list since a map would have to be allocated.
+type givenHeaders struct {
+	first [usualHeaders]givenHeader
+	n     int
+	more  []givenHeader // what does not fit there
 }
 
 // usualHeaders is how many headers a request mostly has at most. More cost an
@@ -60,20 +70,35 @@ func (h *givenHeader) equals(values []string) bool {
 	return slices.Equal(values, *h.values)
 }
 
-// take notes req's head.
+// keepsHead reports whether base is known to leave the request's head alone.
+func keepsHead(base http.RoundTripper) bool {
+	_, netHTTP := base.(*http.Transport)
+	return netHTTP
+}
+
+// take notes req's head, unless base leaves that alone.
 func (g *given) take(base http.RoundTripper, req *http.Request) {
-	if _, own := base.(*http.Transport); own {
+	if keepsHead(base) {
 		return
 	}
-	g.taken, g.method, g.host, g.length = true, req.Method, req.Host, req.ContentLength
-	g.encoding, g.body = req.TransferEncoding, req.Body
-	g.bodyless = req.Body == nil || req.Body == http.NoBody
-	if g.u = req.URL; g.u != nil {
-		g.url = *g.u
+	g.taken = true
+	g.target.take(req)
+	g.headers.take(req)
+}
+
+func (t *target) take(req *http.Request) {
+	t.method, t.host, t.length = req.Method, req.Host, req.ContentLength
+	t.encoding, t.body = req.TransferEncoding, req.Body
+	t.bodyless = req.Body == nil || req.Body == http.NoBody
+	if t.u = req.URL; t.u != nil {
+		t.url = *t.u
 	}
+}
+
+func (g *givenHeaders) take(req *http.Request) {
 	for key, values := range req.Header {
 		if g.n < usualHeaders {
-			g.headers[g.n] = newGivenHeader(key, values)
+			g.first[g.n] = newGivenHeader(key, values)
 		} else {
 			g.more = append(g.more, newGivenHeader(key, values))
 		}
@@ -95,19 +120,19 @@ func (g *given) restore(out *http.Request) (own bool) {
 	if out.URL = g.u; g.u != nil && *g.u != g.url {
 		out.URL = cloneURL(&g.url)
 	}
-	if g.isIn(out.Header) {
+	if g.headers.isIn(out.Header) {
 		return false
 	}
-	out.Header = make(http.Header, g.n)
-	for i := range g.n {
-		h := g.at(i)
+	out.Header = make(http.Header, g.headers.n)
+	for i := range g.headers.n {
+		h := g.headers.at(i)
 		out.Header[h.key] = h.all()
 	}
 	return true
 }
 
 // isIn reports whether h has the headers that the caller gave, and no others.
-func (g *given) isIn(h http.Header) bool {
+func (g *givenHeaders) isIn(h http.Header) bool {
 	if len(h) != g.n {
 		return false
 	}
@@ -121,9 +146,9 @@ func (g *given) isIn(h http.Header) bool {
 }
 
 // at returns the i-th of the headers that the caller gave.
-func (g *given) at(i int) *givenHeader {
+func (g *givenHeaders) at(i int) *givenHeader {
 	if i < usualHeaders {
-		return &g.headers[i]
+		return &g.first[i]
 	}
 	return &g.more[i-usualHeaders]
 }

@@ -17,8 +17,7 @@ import (
 )
 
 // outgoing is an attempt that is sent as a copy of the caller's request. One
-// allocation holds the copy, the mark in its context, and the tracker; one word more
-// is the next size class.
+// allocation holds the copy, the mark in its context, and the tracker.
 type outgoing struct {
 	reqbody.Lease
 	mark     contextValue
@@ -70,17 +69,18 @@ func (c *call) copy(n int) *outgoing {
 		c.limit = wait.NewLimit(ctx, c.policy.PerAttemptTimeout)
 		ctx = c.limit.Context()
 	}
-	watch := c.watch()
 	if c.traced {
-		out.tracker.Track(timed)
+		out.tracker.Track(timed) // out.mark has its hooks
 	}
+	watch := c.watch()
 	if c.stopsRepeats {
 		c.repeats = neterr.NewRepeatGuard(c.stopper(out), mayUseH2C(c.base))
-		c.repeats.Hook(out.tracker.Trace())
 	}
-	if c.traced || watch != nil {
-		watch.Hook(out.tracker.Trace())
-		ctx = httptrace.WithClientTrace(ctx, out.tracker.Trace())
+	if c.stopsRepeats || watch != nil {
+		out.tracker.Trace(c.req.Context(), func(trace *httptrace.ClientTrace) {
+			c.repeats.Hook(trace)
+			watch.Hook(trace)
+		})
 	}
 	out.Request = *c.req.WithContext(ctx)
 	out.Request.Close = out.Request.Close || c.conns.Marks()

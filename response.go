@@ -41,7 +41,7 @@ func (c *call) assess() assessment {
 	late := c.limit.Stop()
 	switch {
 	case late:
-		c.lastAttempt().Discard(c.last.resp, 0)
+		c.lastAttempt().Discard(c.last.resp, 0, &c.timer)
 		c.note(c.last.number, nil, nil, c.limit.Err())
 	case ended != nil: // if there is no other attempt, this is the caller's
 		c.last.err = ended

@@ -64,24 +64,25 @@ func (t *RetryTransport) CloseIdleConnections() {
 
 // RoundTrip sends req, and retries it as the Policy says.
 func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	base, values := t.WrappedRoundTripper(), contextValueOf(req.Context())
-	policy := t.policyFor(req, values)
-	if policy.Disabled || values.isAttemptOf(req) {
+	base, values, policy := t.WrappedRoundTripper(), contextValueOf(req.Context()), &t.Policy
+	if values != nil || t.PolicyFor != nil {
+		policy = t.policyFor(req, values)
+	}
+	if policy.Disabled || values != nil && values.isAttemptOf(req) {
 		return base.RoundTrip(req)
 	}
 	if values == nil && policy.isPlain() && (req.Body == nil || req.Body == http.NoBody) && !wraps(base) {
-		return fastPath(base, policy, req)
+		if len(req.Header) == 0 || keepsHead(base) {
+			return fastPath(base, policy, req, nil)
+		}
+		return fastPathWithHeaders(base, policy, req)
 	}
-	c := call{base: base, policy: policy, values: values, req: req, waiter: wait.ForRequest(req)}
-	return c.run(outcome{})
+	return start(base, policy, values, req, notAsked)
 }
 
 // policyFor returns the request's policy. Where an edit or PolicyFor panics, the
 // request's body is closed.
 func (t *RetryTransport) policyFor(req *http.Request, values *contextValue) *Policy {
-	if values == nil && t.PolicyFor == nil {
-		return &t.Policy
-	}
 	done := false
 	defer func() {
 		if !done && req.Body != nil {
@@ -109,35 +110,64 @@ func (p *Policy) isPlain() bool {
 
 // fastPath makes the first attempt of most calls before anything is ready for
 // another one, and mostly it is the only one. It hands any other result to the loop.
-func fastPath(base http.RoundTripper, p *Policy, req *http.Request) (*http.Response, error) {
+// If headers is nil, the request has none, or base leaves them alone.
+func fastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *givenHeaders) (*http.Response, error) {
 	waiter, idempotent := wait.ForRequest(req), p.idempotent(req)
 	if !idempotent || waiter.Canceled() {
-		c := call{base: base, policy: p, req: req, waiter: waiter, idempotent: resultOf(idempotent)}
-		return c.run(outcome{})
+		return start(base, p, nil, req, resultOf(idempotent))
 	}
-	var g given
-	g.take(base, req)
+	var t target
+	if !keepsHead(base) {
+		t.take(req)
+	}
 	resp, err := base.RoundTrip(req)
 	status := notAsked
-	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && shouldRetry(resp.Header) == unknown {
-		if status = p.askStatus(resp); status == no {
+	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && len(resp.Header["X-Should-Retry"]) == 0 {
+		if status = no; p.RetryableStatus != nil { // by default it is
+			status = p.askStatus(resp)
+		}
+		if status == no {
 			if p.Budget != nil {
 				p.Budget.deposit(p.hostKey(req.URL), time.Now())
 			}
 			return resp, nil
 		}
 	}
-	c := call{base: base, policy: p, req: req, waiter: waiter, idempotent: yes, given: g}
-	c.note(1, nil, resp, err)
-	c.last.status = status
+	return goOn(base, p, req, &t, headers, &outcome{resp: resp, err: err, status: status})
+}
+
+// start runs a call from its first attempt on. It is apart, as goOn is, so that the
+// fast path has a small frame.
+func start(base http.RoundTripper, p *Policy, values *contextValue, req *http.Request, idempotent ruleResult) (*http.Response, error) {
+	c := call{base: base, policy: p, values: values, req: req, waiter: wait.ForRequest(req), idempotent: idempotent}
+	return c.run(outcome{})
+}
+
+// goOn runs a call whose first attempt, of an idempotent request, has come to o. t and
+// headers are what the caller gave.
+func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, headers *givenHeaders, o *outcome) (*http.Response, error) {
+	c := call{base: base, policy: p, req: req, waiter: wait.ForRequest(req), idempotent: yes}
+	if !keepsHead(base) {
+		c.given.taken, c.given.target = true, *t
+		if headers != nil {
+			c.given.headers = *headers
+		}
+	}
+	c.note(1, nil, o.resp, o.err)
+	c.last.status = o.status
 	return c.run(c.last)
+}
+
+// fastPathWithHeaders is apart since clearing the memory for headers takes as long as
+// all the rest of the fast path.
+func fastPathWithHeaders(base http.RoundTripper, p *Policy, req *http.Request) (*http.Response, error) {
+	var headers givenHeaders
+	headers.take(req)
+	return fastPath(base, p, req, &headers)
 }
 
 // askStatus asks RetryableStatus. Where that panics, resp is closed.
 func (p *Policy) askStatus(resp *http.Response) ruleResult {
-	if p.RetryableStatus == nil {
-		return resultOf(resp.StatusCode > defaultStatusAbove)
-	}
 	done := false
 	defer func() {
 		if !done && resp.Body != nil {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 )
 
@@ -13,7 +14,15 @@ type replies struct {
 	fails, n  int
 	bad, good *http.Response
 	buf       []byte
+	failed    string // the body of a 503
+	body      reread
 }
+
+// reread is a response body that can be given again. It could block, for all that anybody
+// knows.
+type reread struct{ strings.Reader }
+
+func (*reread) Close() error { return nil }
 
 func newReplies(fails int) *replies {
 	return &replies{fails: fails, bad: newAnswer(503), good: newAnswer(200), buf: make([]byte, 32<<10)}
@@ -33,6 +42,10 @@ func (r *replies) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp = r.bad
 	}
 	resp.Body = http.NoBody // some libraries wrap it
+	if resp == r.bad && r.failed != "" {
+		r.body.Reset(r.failed)
+		resp.Body, resp.ContentLength = &r.body, int64(len(r.failed))
+	}
 	return resp, nil
 }
 
@@ -47,6 +60,7 @@ func exchangeRows() []row {
 	rows := []row{
 		exchangeRow("GET", "GET", upload{}, 0, 0),
 		exchangeRow("GET, two retries", "GET", upload{}, 0, 2),
+		drainRow("GET, two retries, failed responses of 100 bytes", 2, 100),
 		exchangeRow("POST without a body", "POST", upload{}, 0, 0),
 	}
 	for _, u := range []upload{inMemory, withGetBody, readOnce} {
@@ -70,6 +84,18 @@ func exchangeRow(name, method string, u upload, size, fails int) row {
 			asNew()
 			get(rt, req)
 		}})
+	}
+	return r
+}
+
+// drainRow is exchangeRow for failed responses that have a body of size bytes.
+func drainRow(name string, fails, size int) row {
+	r := row{name: name}
+	for _, l := range libraries {
+		base := newReplies(fails)
+		base.failed = strings.Repeat("x", size)
+		rt, req := l.over(base, 0), newRequest("GET", nil)
+		r.jobs = append(r.jobs, job{l.name, func() { get(rt, req) }})
 	}
 	return r
 }

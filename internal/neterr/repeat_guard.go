@@ -57,8 +57,11 @@ func (g *RepeatGuard) Stopped() bool {
 	return g.stopped
 }
 
-// Hook adds g's hooks to those of trace.
+// Hook adds g's hooks to those of trace. A nil guard has none.
 func (g *RepeatGuard) Hook(trace *httptrace.ClientTrace) {
+	if g == nil {
+		return
+	}
 	g.inner.GotConn, trace.GotConn = trace.GotConn, g.gotConn
 	g.inner.WroteHeaders, trace.WroteHeaders = trace.WroteHeaders, g.wroteHeaders
 	g.inner.GotFirstResponseByte, trace.GotFirstResponseByte = trace.GotFirstResponseByte, g.gotFirstResponseByte

@@ -1,6 +1,7 @@
 package neterr
 
 import (
+	"context"
 	"net/http/httptrace"
 	"sync/atomic"
 )
@@ -12,25 +13,68 @@ const (
 )
 
 // Tracker finds out how far an attempt's request got, by httptrace, over all tries
-// that net/http itself makes within the attempt. The zero value is ready for use.
+// that net/http itself makes within the attempt. The zero value tracks nothing.
+//
+// Its hooks are made when the attempt's context is asked for them, so that they cost
+// nothing where the base knows nothing of httptrace.
 type Tracker struct {
-	trace httptrace.ClientTrace
+	trace atomic.Pointer[httptrace.ClientTrace]
 	seen  atomic.Uint32
+	on    bool
+	timed bool
 }
 
-// Track sets the hooks. They may be called after the attempt has ended. timed means
-// that the attempt has a time limit of our own.
-func (t *Tracker) Track(timed bool) {
-	if timed {
-		t.trace.GotConn = t.gotConn
+// traceKey is the key under which a context has its ClientTrace. httptrace does not
+// export it, but asks any context for it.
+var traceKey = func() any {
+	var spy keySpy
+	httptrace.ContextClientTrace(&spy)
+	return spy.key
+}()
+
+// keySpy notes what it is asked for.
+type keySpy struct {
+	context.Context
+	key any
+}
+
+func (s *keySpy) Value(key any) any {
+	s.key = key
+	return nil
+}
+
+// IsTraceKey reports whether by key a context is asked for its ClientTrace.
+func IsTraceKey(key any) bool { return key == traceKey }
+
+// Track has the attempt tracked. timed means that it has a time limit of our own.
+func (t *Tracker) Track(timed bool) { t.on, t.timed = true, timed }
+
+// Trace returns what the attempt's context has as its ClientTrace, with the hooks that
+// add adds, if any, and those of parent, the context that it was made from. If nothing is
+// tracked nor added, it returns nil. It may be called concurrently, where the first call
+// adds; the hooks may be called after the attempt has ended.
+func (t *Tracker) Trace(parent context.Context, add func(*httptrace.ClientTrace)) *httptrace.ClientTrace {
+	if made := t.trace.Load(); made != nil || !t.on && add == nil {
+		return made
 	}
-	t.trace.GetConn = t.getConn
-	t.trace.WroteHeaders = t.wroteHeaders
+	trace := new(httptrace.ClientTrace)
+	if t.on {
+		trace.GetConn, trace.WroteHeaders = t.getConn, t.wroteHeaders
+		if t.timed {
+			trace.GotConn = t.gotConn
+		}
+	}
+	if add != nil {
+		add(trace)
+	}
+	if httptrace.ContextClientTrace(parent) != nil {
+		httptrace.WithClientTrace(parent, trace) // it adds parent's hooks to trace
+	}
+	if t.trace.CompareAndSwap(nil, trace) {
+		return trace
+	}
+	return t.trace.Load()
 }
-
-// Trace returns what to put into the attempt's context; other hooks than t's may be
-// added to it.
-func (t *Tracker) Trace() *httptrace.ClientTrace { return &t.trace }
 
 func (t *Tracker) getConn(string)                { t.seen.Or(sawGetConn) }
 func (t *Tracker) gotConn(httptrace.GotConnInfo) { t.seen.Or(sawGotConn) }

@@ -168,7 +168,7 @@ func (c *call) attempt(t testing.TB) *http.Request {
 	l := c.lease()
 	require.NoError(t, c.Fill(l))
 	if l.Request.GetBody == nil { // the first attempt of a body in memory
-		memory := c.memory
+		memory := &memorySource{given: c.memory}
 		l.Request.GetBody = func() (io.ReadCloser, error) { return memory.open(l, true) }
 	}
 	return &l.Request

@@ -3,8 +3,9 @@ package reqbody
 import (
 	"bytes"
 	"io"
-	"reflect"
 	"strings"
+
+	"github.com/seed-552c89fc/insist/internal/memory"
 )
 
 // snapshot is a copy of an in-memory reader, by value: taking it costs no
@@ -23,27 +24,9 @@ const (
 	inText
 )
 
-// The two types that io.NopCloser returns, unexported, by which net/http too
-// knows a body in memory.
-var (
-	nopCloser         = reflect.TypeOf(io.NopCloser(nil))
-	nopCloserWriterTo = reflect.TypeOf(io.NopCloser(struct {
-		io.Reader
-		io.WriterTo
-	}{}))
-)
-
-func isNopCloser(body io.ReadCloser) bool {
-	t := reflect.TypeOf(body)
-	return t == nopCloser || t == nopCloserWriterTo
-}
-
 // take copies the reader in body and reports whether it could.
 func (s *snapshot) take(body io.ReadCloser) bool {
-	if !isNopCloser(body) {
-		return false
-	}
-	switch r := reflect.ValueOf(body).Field(0).Interface().(type) {
+	switch r := memory.Reader(body).(type) {
 	case *bytes.Reader:
 		s.kind, s.bytes = inBytes, *r
 	case *bytes.Buffer:
@@ -64,22 +47,29 @@ func (s *snapshot) size() int64 {
 	return int64(s.bytes.Len())
 }
 
-func (s *snapshot) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
-	if !isCopy {
-		return &memoryBody{*s, l}, nil
-	}
-	if s.kind == inText {
-		r := s.text
-		return io.NopCloser(&r), nil
-	}
-	r := s.bytes
-	return io.NopCloser(&r), nil
+// memorySource is the source of an attempt after the first, and its Body, in one
+// allocation.
+type memorySource struct {
+	given snapshot
+	body  memoryBody
 }
 
-// memoryBody is the Body of an attempt after the first.
 type memoryBody struct {
 	snapshot
 	of *Lease
+}
+
+func (s *memorySource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
+	if !isCopy { // as Fill does, once
+		s.body = memoryBody{s.given, l}
+		return &s.body, nil
+	}
+	if s.given.kind == inText {
+		r := s.given.text
+		return io.NopCloser(&r), nil
+	}
+	r := s.given.bytes
+	return io.NopCloser(&r), nil
 }
 
 func (b *memoryBody) Read(p []byte) (int, error) {

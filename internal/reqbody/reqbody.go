@@ -108,8 +108,7 @@ func (b *Body) Fill(l *Lease) (err error) {
 	case b.stream != nil:
 		l.source = b.stream
 	case (l.Number > 1 || b.Apart) && b.memory.kind != nothing:
-		memory := b.memory // a copy, since b would move to the heap
-		l.source = &memory
+		l.source = &memorySource{given: b.memory} // a copy, since b would move to the heap
 	default:
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"github.com/seed-552c89fc/insist/internal/chunk"
+	"github.com/seed-552c89fc/insist/internal/memory"
 )
 
 // errResized means that a body that seeks is not as long as it was when the call began.
@@ -20,7 +21,7 @@ var errResized = errors.New("insist: the size of the request body has changed si
 // whatever can't be closed.
 func newSeekingSource(req *http.Request) stream {
 	body := any(req.Body)
-	if isNopCloser(req.Body) {
+	if memory.IsNopCloser(req.Body) {
 		body = reflect.ValueOf(req.Body).Field(0).Interface()
 	}
 	seeker, seeks := body.(io.Seeker)

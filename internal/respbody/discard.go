@@ -3,10 +3,11 @@ package respbody
 import (
 	"io"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/head"
+	"github.com/seed-552c89fc/insist/internal/memory"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
@@ -20,10 +21,14 @@ const (
 
 // Discard closes resp, after reading what little is left of it, and returns its head. A
 // Read that is still in flight may write to resp itself, so that must not be used any
-// more. pause is how long the next attempt will wait anyway.
-func (a Attempt) Discard(resp *http.Response, pause time.Duration) *http.Response {
+// more. pause is how long the next attempt will wait anyway. timer is the call's.
+func (a Attempt) Discard(resp *http.Response, pause time.Duration, timer *wait.Timer) *http.Response {
 	if resp == nil || resp.Body == nil {
 		return resp
+	}
+	if memory.Reader(resp.Body) != nil {
+		closeQuietly(resp.Body)
+		return resp // there is no connection
 	}
 	closes, read := closesDuringRead(resp.Body), worthDraining(resp)
 	if !closes && a.Cancel == nil && resp.ContentLength < 0 {
@@ -35,13 +40,17 @@ func (a Attempt) Discard(resp *http.Response, pause time.Duration) *http.Respons
 		closeQuietly(resp.Body)
 		return resp
 	}
-	d := &drain{head: *resp, body: resp.Body, done: make(chan struct{})}
-	d.head.Body, d.head.Trailer = http.NoBody, resp.Trailer.Clone()
-	go d.run(read)
-	if a.Waiter.Await(d.done, min(max(pause, DrainAtLeast), DrainAtMost)) {
+	head, done := *resp, make(chan struct{}, 1) // the head as it was before anything was read
+	head.Body, head.Trailer = http.NoBody, resp.Trailer.Clone()
+	go drain(resp.Body, read, done)
+	if a.Waiter.AwaitBy(timer, done, min(max(pause, DrainAtLeast), DrainAtMost)) {
 		return resp
 	}
-	d.late.Store(true)
+	select {
+	case done <- struct{}{}: // no further Read begins
+	default:
+		return resp // it has ended just now
+	}
 	switch {
 	case !read: // Close itself blocks
 	case a.Cancel != nil:
@@ -51,8 +60,11 @@ func (a Attempt) Discard(resp *http.Response, pause time.Duration) *http.Respons
 	case closes:
 		closeQuietly(resp.Body)
 	}
-	return &d.head
+	return kept(head)
 }
+
+// kept moves a head to the heap, which it needs only if a Read is still in flight.
+func kept(head http.Response) *http.Response { return &head }
 
 // closesDuringRead is head.ClosesDuringRead of what is read in the end.
 func closesDuringRead(body io.ReadCloser) bool {
@@ -80,32 +92,38 @@ func worthDraining(resp *http.Response) bool {
 // does on HTTP/2: that Read may ignore its own Close.
 func closeMayBlock(resp *http.Response) bool { return !head.IsEmpty(resp) && resp.ProtoMajor >= 2 }
 
-// drain is a body that is read and closed on a goroutine of its own.
-type drain struct {
-	head http.Response // as it was before anything was read
-	body io.ReadCloser
-	late atomic.Bool // nobody waits any more: no further Read begins
-	done chan struct{}
-
-	empty int // Reads in a row that returned nothing, not even an error
-}
-
-func (d *drain) run(read bool) {
-	defer close(d.done)
-	defer closeQuietly(d.body)
+// drain reads body, or none of it, and closes it, on a goroutine of its own. There is
+// room in done for one of two: drain has ended, or nobody waits any more.
+func drain(body io.ReadCloser, read bool, done chan struct{}) {
+	defer func() {
+		select {
+		case done <- struct{}{}:
+		default:
+		}
+	}()
+	defer closeQuietly(body)
 	defer func() { recover() }() // a panic in Read is dropped
-	if read {                    // one byte more than a body may have, to see its end
-		io.CopyN(io.Discard, d, drainBytes+1)
+	if read {
+		readAway(body, done)
 	}
 }
 
-func (d *drain) Read(p []byte) (int, error) {
-	if d.late.Load() || d.empty > maxReads {
-		return 0, io.EOF
+var drainBuffers = sync.Pool{New: func() any { return new([8 << 10]byte) }}
+
+// readAway reads body to its end, until late has something, or until it is longer than is
+// worth it, or returns nothing, not even an error, maxReads times in a row.
+func readAway(body io.Reader, late <-chan struct{}) {
+	buf := drainBuffers.Get().(*[8 << 10]byte)
+	// One byte more than a body may have, to see its end.
+	for left, empty := drainBytes+1, 0; left > 0 && empty <= maxReads && len(late) == 0; {
+		n, err := body.Read(buf[:min(left, len(buf))])
+		if err != nil {
+			break
+		}
+		left -= max(n, 0)
+		if empty++; n > 0 {
+			empty = 0
+		}
 	}
-	n, err := d.body.Read(p)
-	if d.empty++; n > 0 {
-		d.empty = 0
-	}
-	return n, err
+	drainBuffers.Put(buf)
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // TestDiscard is a line per kind of body: is it read, when does the next attempt
@@ -66,7 +68,7 @@ func TestDiscard(t *testing.T) {
 			start := time.Now()
 			closed := make(chan time.Duration, 1)
 			s.close = func() { closed <- time.Since(start); panic("in Close, too") }
-			got := a.Discard(resp, 0)
+			got := a.Discard(resp, 0, new(wait.Timer))
 			assert.Equal(t, c.after, time.Since(start), c.name)
 			assert.Equal(t, 200, got.StatusCode, c.name)
 			assert.Equal(t, c.closed, <-closed, c.name)
@@ -88,13 +90,25 @@ func TestADiscardedHeadIsNotWrittenTo(t *testing.T) {
 			resp.Trailer["A"] = []string{"1"}
 			return 0, ctx.Err()
 		}}
-		got := a.Discard(resp, 0)
+		got := a.Discard(resp, 0, new(wait.Timer))
 		for _, values := range got.Trailer {
 			assert.Nil(t, values)
 		}
 		synctest.Wait()
 		s.tidy(t)
 	})
+}
+
+// TestWhatIsInMemoryIsNotRead: there is no connection to keep.
+func TestWhatIsInMemoryIsNotRead(t *testing.T) {
+	for _, major := range []int{1, 2} {
+		r, timer := strings.NewReader("abc"), new(wait.Timer)
+		resp := &http.Response{Body: io.NopCloser(r), ContentLength: 3, ProtoMajor: major}
+		a, _ := attempt(t)
+		assert.Same(t, resp, a.Discard(resp, 0, timer))
+		assert.Equal(t, 3, r.Len())
+		assert.Zero(t, testing.AllocsPerRun(100, func() { a.Discard(resp, 0, timer) }))
+	}
 }
 
 // TestDiscardAfterALook: what the look has begun is ended, too.
@@ -106,7 +120,7 @@ func TestDiscardAfterALook(t *testing.T) {
 			b := Open(resp, a)
 			look(b)
 			start := time.Now()
-			a.Discard(b.Response(), 0)
+			a.Discard(b.Response(), 0, new(wait.Timer))
 			assert.Equal(t, DrainAtLeast, time.Since(start))
 			synctest.Wait()
 			s.tidy(t)
@@ -116,7 +130,7 @@ func TestDiscardAfterALook(t *testing.T) {
 	a, _ := attempt(t)
 	b := Open(resp, a)
 	b.Look(10, time.Second).Next()
-	a.Discard(b.Response(), 0)
+	a.Discard(b.Response(), 0, new(wait.Timer))
 	s.tidy(t, "not worth reading")
 }
 
@@ -132,7 +146,7 @@ func TestDiscardOfABodyThatReturnsNothing(t *testing.T) {
 				io.Reader
 				io.Closer
 			}{readerFunc(func([]byte) (int, error) { reads++; return -n, nil }), s}
-			a.Discard(resp, time.Second)
+			a.Discard(resp, time.Second, new(wait.Timer))
 			assert.Equal(t, maxReads+1, reads)
 			assert.EqualValues(t, 1, s.closes.Load())
 		})

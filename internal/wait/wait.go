@@ -28,12 +28,14 @@ func ForContext(ctx context.Context) Waiter { return Waiter{ctx: ctx} }
 // tell: net/http returns only the cause of a context that has one, and its own
 // timeouts match context.DeadlineExceeded while the context is alive.
 func (w Waiter) Canceled() bool {
-	select {
-	case <-w.canceled:
-		return true
-	default:
-		return w.ctx.Err() != nil
+	if w.canceled != nil {
+		select {
+		case <-w.canceled:
+			return true
+		default:
+		}
 	}
+	return w.ctx.Err() != nil
 }
 
 // Pause waits for d and reports whether the caller still wants the result.
@@ -44,15 +46,29 @@ func (w Waiter) Pause(d time.Duration) bool {
 	return !w.Canceled()
 }
 
-// Await waits until done is closed, for d at most, and no longer than the caller
-// does. It reports whether done was closed.
+// Await waits until done is closed or has something, for d at most, and no longer than
+// the caller does. It reports whether done was.
 func (w Waiter) Await(done <-chan struct{}, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	var t Timer
+	return w.AwaitBy(&t, done, d)
+}
+
+// Timer is what several waits, one after the other, share: making one costs more than
+// waiting. The zero value is ready for use.
+type Timer struct{ timer *time.Timer }
+
+// AwaitBy is Await, by t.
+func (w Waiter) AwaitBy(t *Timer, done <-chan struct{}, d time.Duration) bool {
+	if t.timer == nil {
+		t.timer = time.NewTimer(d)
+	} else {
+		t.timer.Reset(d)
+	}
+	defer t.timer.Stop()
 	select {
 	case <-done:
 		return true
-	case <-timer.C:
+	case <-t.timer.C:
 	case <-w.ctx.Done():
 	case <-w.canceled:
 	}
