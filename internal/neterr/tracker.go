@@ -2,6 +2,7 @@ package neterr
 
 import (
 	"context"
+	"errors"
 	"net/http/httptrace"
 	"sync/atomic"
 )
@@ -83,9 +84,11 @@ func (t *Tracker) wroteHeaders()                 { t.seen.Or(sawWroteHeaders) }
 // Unsent reports whether it is proven that the server can't have acted on an attempt
 // that ended in err. net/http calls WroteHeaders before it flushes them, so a request
 // whose WroteHeaders was not called left at most a part of its head. A base that
-// doesn't know httptrace proves nothing by its silence. timedOut means that err is
-// the end of our own time limit: HTTP/2 returns at once then, and its writer may be
-// just about to send the headers. A nil Tracker leaves it to the error.
+// doesn't know httptrace proves nothing by its silence. timedOut means that err is the
+// end of our own time limit. At the end of a limit, ours or the base's own, HTTP/2
+// returns at once, and its writer may be just about to send the headers: then only a
+// request without a connection is proven to be unsent. A nil Tracker leaves it to the
+// error.
 func (t *Tracker) Unsent(err error, timedOut bool) bool {
 	if IsUnprocessed(err) {
 		return true
@@ -93,7 +96,10 @@ func (t *Tracker) Unsent(err error, timedOut bool) bool {
 	if t == nil || t.seen.Load() == 0 {
 		return isUnsent(err)
 	}
-	if timedOut {
+	if timedOut || IsTimeout(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if !t.timed { // connections are not tracked
+			return isUnsent(err)
+		}
 		return t.seen.Load()&sawGotConn == 0
 	}
 	return t.seen.Load()&sawWroteHeaders == 0
