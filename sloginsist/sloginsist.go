@@ -17,7 +17,10 @@
 //	status     of the response
 //	error      the class of the error, one word or a Go type: insist.Attempt.Class
 //	duration   of the attempt
+//	beside     how long the attempt before had been in flight, for a hedge
+//	held       by a Cooldown, before the attempt began
 //	wait       before the next attempt, or the one that was not begun
+//	conn_retired  an HTTP/2 connection was taken out of use
 //	reason     why there is another attempt, or why there is none: insist.Reason
 //
 // No line has a path, query, header or body in it, nor the text of an error,
@@ -28,6 +31,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/seed-552c89fc/insist"
 )
@@ -51,7 +55,8 @@ type Hook struct {
 	// error of the program. If nil, slog.LevelWarn.
 	GiveUp slog.Leveler
 
-	// Done is the level of the line for a call that ends after a retry, but is
+	// Done is the level of the line for an attempt that another one has overtaken (see
+	// insist.Hedge), and of the line for a call that ends after a retry, but is
 	// not given up: it succeeded, or a rule decided that its result is to be
 	// kept. If nil, there is no such line.
 	Done slog.Leveler
@@ -67,7 +72,7 @@ func (h Hook) OnAttempt(ctx context.Context, a insist.Attempt) {
 	if !logger.Enabled(ctx, level.Level()) {
 		return
 	}
-	attrs := append(make([]slog.Attr, 0, 9), slog.Int("attempt", a.Number))
+	attrs := append(make([]slog.Attr, 0, 12), slog.Int("attempt", a.Number))
 	if a.Name != "" {
 		attrs = append(attrs, slog.String("name", a.Name))
 	}
@@ -81,8 +86,16 @@ func (h Hook) OnAttempt(ctx context.Context, a insist.Attempt) {
 		attrs = append(attrs, slog.String("error", a.Class()))
 	}
 	attrs = append(attrs, slog.Duration("duration", a.Duration))
-	if a.Wait != 0 {
-		attrs = append(attrs, slog.Duration("wait", a.Wait))
+	for _, d := range []struct {
+		key string
+		d   time.Duration
+	}{{"beside", a.Beside}, {"held", a.Held}, {"wait", a.Wait}} {
+		if d.d != 0 {
+			attrs = append(attrs, slog.Duration(d.key, d.d))
+		}
+	}
+	if a.ConnRetired {
+		attrs = append(attrs, slog.Bool("conn_retired", true))
 	}
 	logger.LogAttrs(ctx, level.Level(), text, append(attrs, slog.String("reason", string(a.Reason)))...)
 }
@@ -90,6 +103,8 @@ func (h Hook) OnAttempt(ctx context.Context, a insist.Attempt) {
 // line returns the level and the text of a's line, or a nil level for none.
 func (h *Hook) line(a *insist.Attempt) (slog.Leveler, string) {
 	switch {
+	case a.Reason == insist.ReasonOvertaken:
+		return h.Done, "insist: overtaken"
 	case a.Retry:
 		return cmp.Or(h.Retry, slog.Leveler(slog.LevelInfo)), "insist: retrying"
 	case a.GaveUp():
