@@ -59,7 +59,8 @@ func EditPolicy(ctx context.Context, edit func(*Policy)) context.Context {
 // AttemptNumber returns the number of the attempt, counted from 1, that ctx belongs
 // to: in a RoundTripper below a RetryTransport (a signer, a tracer) and in
 // Policy.Prepare the request's attempt, in a function under Do, Run or Func the
-// function's. It returns 1 for any other context.
+// function's. It returns 1 for any other context. In a loop over Attempts use
+// Try.Number: AttemptNumber does not know the context of a Try.
 func AttemptNumber(ctx context.Context) int {
 	for v := contextValueOf(ctx); v != nil; v = v.outer {
 		if n := v.attemptNumber(); n != 0 {

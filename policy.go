@@ -30,8 +30,11 @@ type Policy struct {
 	Name string
 
 	// MaxAttempts bounds the attempts of one call, the first one included.
-	// Transport and functions. Zero means 3; negative means that only the other
-	// bounds hold: time, Budget, context.
+	// A Budget, which Standard has, may end a call before: while nothing succeeds, the
+	// first call that fails has all of them, later ones soon have only one. Set Budget to nil
+	// where each call is to have all. Transport and functions.
+	// Zero means 3; negative means that only the other bounds hold: time, Budget,
+	// context.
 	MaxAttempts int
 
 	// Backoff gives the wait before the next attempt. A longer wait that the
@@ -76,7 +79,9 @@ type Policy struct {
 	// is. On HTTP/2 no later request is sent on its connection, on which requests in
 	// flight go on; see Attempt.ConnRetired. A function gets a context that ends after
 	// this time or when the function returns; but if it returns an *http.Response in
-	// time, that can be read to its end. Transport and functions.
+	// time, that can be read to its end. The context of an attempt ends by being
+	// canceled, so that its Err is context.Canceled and its Deadline the caller's;
+	// context.Cause has the error that tells a timeout. Transport and functions.
 	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
 

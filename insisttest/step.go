@@ -15,8 +15,8 @@ import (
 )
 
 // Step is what one attempt meets: a response, or an error in place of one. Any
-// such function is a step, also one that calls another; write your own for what
-// is not here. The request's Body may be nil. What a step leaves unread of it is
+// such function is a step, also one that calls another, with the request that it was
+// given: Status(429)(req). Write your own for what is not here. The request's Body may be nil. What a step leaves unread of it is
 // read after it has returned a response, and not after an error. On a server an
 // error resets the connection, and one that the response's body returns truncates
 // the response.
