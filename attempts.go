@@ -98,7 +98,7 @@ func (t *Try) run(body func(*Try) bool, d time.Duration) (stay bool) {
 	if d <= 0 {
 		return body(t)
 	}
-	parent, limit := t.ctx, wait.NewLimit(t.ctx, d)
+	parent, limit := t.ctx, wait.NewDeadline(t.ctx, d)
 	defer limit.End()
 	t.ctx = limit.Context()
 	stay = body(t)

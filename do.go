@@ -304,7 +304,7 @@ func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, condition
 // it returns later is closed: its body has ended with the context.
 func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(context.Context) (T, error) {
 	return func(ctx context.Context) (v T, err error) {
-		l := wait.NewLimit(ctx, d)
+		l := limitFor[T](ctx, d)
 		kept := false
 		defer func() {
 			if !kept {
@@ -326,4 +326,14 @@ func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(c
 		}
 		return v, l.Explain(ctx, err)
 	}
+}
+
+// limitFor returns the limit of a function that returns a T. That of one that returns a
+// response has no deadline, since the response is to be read after it.
+func limitFor[T any](ctx context.Context, d time.Duration) wait.Limit {
+	var v T
+	if _, ok := any(v).(*http.Response); ok {
+		return wait.NewLimit(ctx, d)
+	}
+	return wait.NewDeadline(ctx, d)
 }

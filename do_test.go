@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"runtime"
@@ -380,5 +381,39 @@ func TestAPanicInAHookOfDoClosesTheResponse(t *testing.T) {
 		for _, b := range bodies {
 			assert.Equal(t, 1, b.n, name)
 		}
+	}
+}
+
+// TestATimedFunctionSeesADeadline, and its timeout is no cancellation.
+func TestATimedFunctionSeesADeadline(t *testing.T) {
+	for name, result := range map[string]func(context.Context) error{
+		"ctx.Err":       func(ctx context.Context) error { return ctx.Err() },
+		"context.Cause": context.Cause,
+		"wrapped":       func(ctx context.Context) error { return fmt.Errorf("query: %w", ctx.Err()) },
+		"canceled":      func(context.Context) error { return fmt.Errorf("driver: %w", context.Canceled) },
+		"another":       func(context.Context) error { return errLost },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := Policy{MaxAttempts: 1, PerAttemptTimeout: time.Second}
+			query := func(ctx context.Context) error {
+				deadline, ok := ctx.Deadline()
+				assert.True(t, ok && time.Until(deadline) == time.Second, name)
+				<-ctx.Done()
+				assert.Equal(t, context.DeadlineExceeded, ctx.Err(), name)
+				return result(ctx)
+			}
+			tries, failed := Attempts(t.Context(), p)
+			for try := range tries {
+				try.Fail(query(try.Context()))
+			}
+			for _, err := range []error{Run(t.Context(), p, query), failed()} {
+				assert.ErrorIs(t, err, context.DeadlineExceeded, name)
+				assert.NotErrorIs(t, err, context.Canceled, name)
+				assert.NotContains(t, err.Error(), "\n", name)
+				if name == "another" {
+					assert.ErrorIs(t, err, errLost)
+				}
+			}
+		})
 	}
 }

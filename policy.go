@@ -79,9 +79,8 @@ type Policy struct {
 	// is. On HTTP/2 no later request is sent on its connection, on which requests in
 	// flight go on; see Attempt.ConnRetired. A function gets a context that ends after
 	// this time or when the function returns; but if it returns an *http.Response in
-	// time, that can be read to its end. The context of an attempt ends by being
-	// canceled, so that its Err is context.Canceled and its Deadline the caller's;
-	// context.Cause has the error that tells a timeout. Transport and functions.
+	// time, that can be read to its end, and that context has no deadline of its own.
+	// Transport and functions.
 	// Zero or negative means no bound.
 	PerAttemptTimeout time.Duration
 

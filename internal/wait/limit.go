@@ -3,6 +3,7 @@ package wait
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -42,6 +43,14 @@ func NewLimit(ctx context.Context, d time.Duration) Limit {
 		l.timer = time.AfterFunc(d, func() { cancel(AttemptTimeout{d}) })
 	}
 	return l
+}
+
+// NewDeadline returns a limit on a function: its context has a deadline, which database
+// drivers and gRPC pass on, and its Err is context.DeadlineExceeded after that. It can't
+// outlive the deadline, so that Body is of no use. End must be called.
+func NewDeadline(ctx context.Context, d time.Duration) Limit {
+	ctx, cancel := context.WithDeadlineCause(ctx, time.Now().Add(d), AttemptTimeout{d})
+	return Limit{ctx: ctx, cancel: func(error) { cancel() }, after: d}
 }
 
 // IsSet reports whether l has a context.
@@ -101,11 +110,17 @@ func (b *LimitedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// Explain returns err or, where the limit caused it and its text does not say so,
-// an error that does. parent is the context that the limit was made from.
+// Explain returns err or, where the limit caused it and it does not say so, an error
+// that does. parent is the context that the limit was made from.
 func (l *Limit) Explain(parent context.Context, err error) error {
-	if err == nil || errors.Is(err, context.DeadlineExceeded) || parent.Err() != nil || !l.Stop() {
+	over := l.Stop() || context.Cause(l.ctx) == l.Err()
+	switch {
+	case err == nil || parent.Err() != nil || !over || errors.Is(err, ErrAttemptTimeout):
+		return err
+	case err == context.DeadlineExceeded || errors.Is(err, context.Canceled): // nobody canceled it
+		return l.Err()
+	case errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
-	return errors.Join(l.Err(), err)
+	return fmt.Errorf("%w: %w", l.Err(), err)
 }
