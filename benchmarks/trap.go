@@ -57,7 +57,7 @@ func (t trap) spring(l library) verdict {
 	}
 }
 
-var traps = slices.Concat(bodyTraps, answerTraps, waitTraps, otherTraps)
+var traps = slices.Concat(bodyTraps, answerTraps, silenceTraps, waitTraps, otherTraps)
 
 // behaviour springs all traps on all of these.
 func behaviour(libraries []library) [][]verdict {
