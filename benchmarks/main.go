@@ -1,6 +1,6 @@
 // The command benchmarks measures insist and other libraries side by side,
 // springs the traps on all of them, and writes what it found into README.md and
-// chart.svg. With -traps it measures nothing, and writes the table of traps alone:
+// chart.svg. With -traps it measures nothing, and writes the tables of traps alone:
 //
 //	go run .
 //	go run . -traps
@@ -22,7 +22,7 @@ func main() {
 	flag.Parse()
 	write := report
 	if *only {
-		write = func() error { return rewrite(trapTable()) }
+		write = func() error { return rewrite(trapTables()...) }
 	}
 	if err := write(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -46,15 +46,23 @@ func report() error {
 	if err := os.WriteFile("chart.svg", []byte(chart(charted(tables))), 0o644); err != nil {
 		return err
 	}
-	return rewrite(section{"measured", measured.String()}, trapTable())
+	return rewrite(append(trapTables(), section{"measured", measured.String()})...)
 }
 
 // section is what the page has between the markers of that name.
 type section struct{ name, text string }
 
-func trapTable() section {
-	fmt.Fprintln(os.Stderr, "springing traps")
-	return section{"behaviour", behaviourTable(libraries, behaviour(libraries))}
+func trapTables() (sections []section) {
+	for _, t := range []struct {
+		name      string
+		traps     []trap
+		libraries []library
+	}{{"behaviour", traps, libraries}, {"hedging", hedgeTraps, hedgers}} {
+		fmt.Fprintln(os.Stderr, "springing traps:", t.name)
+		all := behaviour(t.traps, t.libraries)
+		sections = append(sections, section{t.name, behaviourTable(t.traps, t.libraries, all)})
+	}
+	return sections
 }
 
 func rewrite(sections ...section) error {
@@ -128,7 +136,7 @@ func versions() string {
 	for _, m := range info.Deps {
 		for _, compared := range []string{
 			"cenkalti/", "avast/", "sethvargo/", "failsafe-go/failsafe-go", "go-retryablehttp", "PuerkitoBio/",
-			"tidwall/gjson", "bytedance/sonic", "go-json-experiment/",
+			"cristalhq/", "tidwall/gjson", "bytedance/sonic", "go-json-experiment/",
 		} {
 			if strings.Contains(m.Path, compared) && !strings.HasSuffix(m.Path, "/loader") {
 				all = append(all, strings.TrimPrefix(m.Path, "github.com/")+" "+m.Version)

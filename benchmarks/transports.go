@@ -36,6 +36,9 @@ type library struct {
 	// limited is over with the library's limit for the time of an attempt and, where
 	// there is one, for the silence of a body. It does not wait.
 	limited func(base http.RoundTripper, limit time.Duration) http.RoundTripper
+
+	// hedging begins a second attempt after delay; see hedgers.
+	hedging func(base http.RoundTripper, delay time.Duration) http.RoundTripper
 }
 
 var libraries = []library{
