@@ -65,13 +65,15 @@ func (l *line) connect(w *wire) {
 	l.all.Go(func() { w.copy(w.client, w.server, w.down) })
 }
 
-// silence has each connection there is go silent when it has brought so many bytes more.
-// Connections that are made later are not affected.
+// silence has each connection there is go silent when it has brought so many bytes more,
+// unless it is silent. Connections that are made later are not affected.
 func (l *line) silence(after int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, w := range l.wires {
-		w.left.Store(after)
+		if w.left.Load() > 0 {
+			w.left.Store(after)
+		}
 	}
 }
 
