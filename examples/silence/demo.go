@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	requestLimit  = 500 * time.Millisecond  // both clients' http.Client.Timeout for a request
+	requestLimit  = 800 * time.Millisecond  // both clients' http.Client.Timeout for a request
 	downloadLimit = 1500 * time.Millisecond // and for the download
 	silenceLimit  = 150 * time.Millisecond  // what insist takes for silence
 

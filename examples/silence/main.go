@@ -4,7 +4,7 @@
 //
 //	go run ./examples/silence
 //
-// It takes about 3.5 seconds, most of which the bare client waits. The exit status is 1 if
+// It takes about 4.5 seconds, most of which the bare client waits. The exit status is 1 if
 // a call with insist did not succeed.
 package main
 

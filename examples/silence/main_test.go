@@ -36,9 +36,9 @@ func TestDemo(t *testing.T) {
 	assert.Equal(t, `The connection (HTTP/2) goes silent before request 1, and in the middle of the download:
 
            bare http.Client                with insist
-request 1  timeout after 500ms             200 OK, 2 attempts, connection retired
-request 2  timeout after 500ms             200 OK
-request 3  timeout after 500ms             200 OK
+request 1  timeout after 800ms             200 OK, 2 attempts, connection retired
+request 2  timeout after 800ms             200 OK
+request 3  timeout after 800ms             200 OK
 download   1.5 MiB, timeout after 1.5s     4.0 MiB, 2 attempts, connection retired
 `, stdout)
 }
