@@ -1,12 +1,14 @@
 // The command benchmarks measures insist and other libraries side by side,
 // springs the traps on all of them, and writes what it found into README.md and
-// chart.svg:
+// chart.svg. With -traps it measures nothing, and writes the tables of traps alone:
 //
 //	go run .
+//	go run . -traps
 package main
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -16,7 +18,13 @@ import (
 )
 
 func main() {
-	if err := report(); err != nil {
+	only := flag.Bool("traps", false, "spring the traps, and measure nothing")
+	flag.Parse()
+	write := report
+	if *only {
+		write = func() error { return rewrite(trapTables()...) }
+	}
+	if err := write(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -35,20 +43,37 @@ func report() error {
 	}
 	fmt.Fprintln(os.Stderr, "measuring: uploads")
 	measured.WriteString(uploadTable(5))
-	fmt.Fprintln(os.Stderr, "springing traps")
+	if err := os.WriteFile("chart.svg", []byte(chart(charted(tables))), 0o644); err != nil {
+		return err
+	}
+	return rewrite(append(trapTables(), section{"measured", measured.String()})...)
+}
+
+// section is what the page has between the markers of that name.
+type section struct{ name, text string }
+
+func trapTables() (sections []section) {
+	for _, t := range []struct {
+		name      string
+		traps     []trap
+		libraries []library
+	}{{"behaviour", traps, libraries}, {"hedging", hedgeTraps, hedgers}} {
+		fmt.Fprintln(os.Stderr, "springing traps:", t.name)
+		all := behaviour(t.traps, t.libraries)
+		sections = append(sections, section{t.name, behaviourTable(t.traps, t.libraries, all)})
+	}
+	return sections
+}
+
+func rewrite(sections ...section) error {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		return err
 	}
-	if readme, err = between(readme, "measured", measured.String()); err != nil {
-		return err
-	}
-	table := behaviourTable(libraries, behaviour(libraries))
-	if readme, err = between(readme, "behaviour", table); err != nil {
-		return err
-	}
-	if err := os.WriteFile("chart.svg", []byte(chart(charted(tables))), 0o644); err != nil {
-		return err
+	for _, s := range sections {
+		if readme, err = between(readme, s.name, s.text); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile("README.md", readme, 0o644)
 }
@@ -111,7 +136,7 @@ func versions() string {
 	for _, m := range info.Deps {
 		for _, compared := range []string{
 			"cenkalti/", "avast/", "sethvargo/", "failsafe-go/failsafe-go", "go-retryablehttp", "PuerkitoBio/",
-			"tidwall/gjson", "bytedance/sonic", "go-json-experiment/",
+			"cristalhq/", "tidwall/gjson", "bytedance/sonic", "go-json-experiment/",
 		} {
 			if strings.Contains(m.Path, compared) && !strings.HasSuffix(m.Path, "/loader") {
 				all = append(all, strings.TrimPrefix(m.Path, "github.com/")+" "+m.Version)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/PuerkitoBio/rehttp"
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
+	"github.com/failsafe-go/failsafe-go/timeout"
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/seed-552c89fc/insist"
 )
@@ -31,6 +32,13 @@ type library struct {
 	// whole is over with the settings for answers that break off, where there are
 	// any.
 	whole func(base http.RoundTripper) http.RoundTripper
+
+	// limited is over with the library's limit for the time of an attempt and, where
+	// there is one, for the silence of a body. It does not wait.
+	limited func(base http.RoundTripper, limit time.Duration) http.RoundTripper
+
+	// hedging begins a second attempt after delay; see hedgers.
+	hedging func(base http.RoundTripper, delay time.Duration) http.RoundTripper
 }
 
 var libraries = []library{
@@ -49,6 +57,11 @@ var libraries = []library{
 				Backoff: insist.Constant(0), MaxWholeBytes: 64 << 10, ResumeDownloads: true,
 			}}
 		},
+		limited: func(base http.RoundTripper, limit time.Duration) http.RoundTripper {
+			return &insist.RetryTransport{Base: base, Policy: insist.Policy{
+				Backoff: insist.Constant(0), PerAttemptTimeout: limit, BodyIdleTimeout: limit,
+			}}
+		},
 	},
 	{
 		name:        "hashicorp",
@@ -60,6 +73,11 @@ var libraries = []library{
 		judging: func(b http.RoundTripper, failed func(*http.Response) bool) http.RoundTripper {
 			return hashicorp(b, 0, failed, nil)
 		},
+		limited: func(b http.RoundTripper, limit time.Duration) http.RoundTripper {
+			c := newHashicorp(b, 0)
+			c.HTTPClient.Timeout = limit // for each attempt
+			return c.StandardClient().Transport
+		},
 	},
 	{
 		name: "rehttp",
@@ -69,6 +87,11 @@ var libraries = []library{
 		judging: func(base http.RoundTripper, failed func(*http.Response) bool) http.RoundTripper {
 			rule := func(a rehttp.Attempt) bool { return a.Response != nil && failed(a.Response) }
 			return rehttp.NewTransport(base, rehttp.RetryAll(rehttp.RetryMaxRetries(2), rule), rehttp.ConstDelay(0))
+		},
+		limited: func(base http.RoundTripper, limit time.Duration) http.RoundTripper {
+			t := rehttp.NewTransport(base, rehttpRule, rehttp.ConstDelay(0))
+			t.PerAttemptTimeout = limit
+			return t
 		},
 	},
 	{
@@ -86,6 +109,10 @@ var libraries = []library{
 			return failsafehttp.NewRoundTripper(base,
 				failsafehttp.NewRetryPolicyBuilder().HandleIf(rule).ReturnLastFailure().Build())
 		},
+		limited: func(base http.RoundTripper, limit time.Duration) http.RoundTripper {
+			return failsafehttp.NewRoundTripper(base,
+				failsafehttp.NewRetryPolicyBuilder().Build(), timeout.New[*http.Response](limit))
+		},
 	},
 }
 
@@ -99,9 +126,7 @@ var rehttpRule = rehttp.RetryAll(
 // hashicorp is a retryablehttp.Client as a RoundTripper, without its log on
 // standard error.
 func hashicorp(base http.RoundTripper, wait time.Duration, failed func(*http.Response) bool, exhausted retryablehttp.ErrorHandler) http.RoundTripper {
-	c := retryablehttp.NewClient()
-	c.HTTPClient = &http.Client{Transport: base}
-	c.Logger, c.RetryMax, c.RetryWaitMin, c.RetryWaitMax = nil, 2, wait, wait
+	c := newHashicorp(base, wait)
 	c.ErrorHandler = exhausted
 	if failed != nil {
 		c.CheckRetry = func(_ context.Context, resp *http.Response, err error) (bool, error) {
@@ -109,6 +134,13 @@ func hashicorp(base http.RoundTripper, wait time.Duration, failed func(*http.Res
 		}
 	}
 	return c.StandardClient().Transport
+}
+
+func newHashicorp(base http.RoundTripper, wait time.Duration) *retryablehttp.Client {
+	c := retryablehttp.NewClient()
+	c.HTTPClient = &http.Client{Transport: base}
+	c.Logger, c.RetryMax, c.RetryWaitMin, c.RetryWaitMax = nil, 2, wait, wait
+	return c
 }
 
 // roundTripper is a function as a RoundTripper.

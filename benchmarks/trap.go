@@ -57,10 +57,10 @@ func (t trap) spring(l library) verdict {
 	}
 }
 
-var traps = slices.Concat(bodyTraps, answerTraps, waitTraps, otherTraps)
+var traps = slices.Concat(bodyTraps, answerTraps, silenceTraps, waitTraps, otherTraps)
 
-// behaviour springs all traps on all of these.
-func behaviour(libraries []library) [][]verdict {
+// behaviour springs all of these traps on all of these libraries.
+func behaviour(traps []trap, libraries []library) [][]verdict {
 	all := make([][]verdict, len(traps))
 	for i, t := range traps {
 		for _, l := range libraries {
@@ -70,7 +70,7 @@ func behaviour(libraries []library) [][]verdict {
 	return all
 }
 
-func behaviourTable(libraries []library, all [][]verdict) string {
+func behaviourTable(traps []trap, libraries []library, all [][]verdict) string {
 	var b strings.Builder
 	b.WriteString("| |")
 	for _, l := range libraries {

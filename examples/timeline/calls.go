@@ -59,6 +59,12 @@ func script() []*call {
 			insisttest.After(time.Minute, ok), insisttest.After(150*ms, ok),
 		},
 	}, {
+		method: "GET", path: "/quote", about: "with a Hedge another attempt begins beside a slow one, after 250 ms",
+		edit: func(p *insist.Policy) { p.Hedge = &insist.Hedge{Delay: 250 * ms} },
+		steps: []insisttest.Step{
+			insisttest.After(time.Minute, ok), insisttest.After(150*ms, ok),
+		},
+	}, {
 		method: "GET", path: "/stock", about: "still failing after three attempts: the last answer is the caller's",
 		steps: []insisttest.Step{
 			insisttest.After(200*ms, insisttest.Status(502)), insisttest.After(150*ms, insisttest.Status(502)), insisttest.After(250*ms, insisttest.Status(500)),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	perSecond = 480
 	top       = 84 // of the first call
 	callSpace = 62
+	laneSpace = 26 // of each attempt beside another
 	titleLine = 13 // of a call, from its top
 	barTop    = 22
 	barHeight = 22
@@ -43,6 +45,7 @@ text { font: 12px system-ui, -apple-system, "Segoe UI", "Liberation Sans", Arial
 .status { fill: #9a6700 }
 .body { fill: #8250df }
 .lost { fill: #cf222e }
+.over { fill: #59636e }
 @media (prefers-color-scheme: dark) {
 text { fill: #f0f6fc; stroke: #0d1117 }
 .about, .end, .scale, .wait { fill: #9198a1 }
@@ -56,10 +59,13 @@ text { fill: #f0f6fc; stroke: #0d1117 }
 // kinds are the outcomes that have a colour: the class, and what it is called.
 var kinds = [][2]string{
 	{"good", "accepted"}, {"status", "error status"}, {"body", "error in the body"}, {"lost", "no answer, or half of one"},
+	{"over", "overtaken"},
 }
 
 func kind(a insist.Attempt) string {
 	switch {
+	case a.Reason == insist.ReasonOvertaken:
+		return "over"
 	case a.Err != nil:
 		return "lost"
 	case a.Reason == insist.ReasonSuccess || a.Reason == insist.ReasonAccepted:
@@ -82,16 +88,21 @@ func (p *picture) line(class string, x1, y1, x2, y2 float64) {
 }
 
 // draw returns the SVG: a row for each call, in it a bar for each attempt and a
-// gap for each wait.
+// gap for each wait. Attempts that overlap are below each other.
 func draw(calls []*call) []byte {
 	var p picture
-	height := top + callSpace*len(calls) + 30
+	height := top + 30
+	for _, c := range calls {
+		height += c.height()
+	}
 	fmt.Fprintf(&p, head, width, height, "The attempts of a few calls over time")
 	p.text("head", left, 30, "start", "Calls through a RetryTransport, attempt by attempt")
 	p.legend(54)
 	p.scale(float64(top-8), float64(height-28), longest(calls))
-	for i, c := range calls {
-		p.call(c, float64(top+callSpace*i))
+	y := top
+	for _, c := range calls {
+		p.call(c, float64(y))
+		y += c.height()
 	}
 	p.WriteString("</svg>\n")
 	return p.Bytes()
@@ -119,21 +130,59 @@ func (p *picture) scale(from, to float64, until time.Duration) {
 func (p *picture) call(c *call, y float64) {
 	fmt.Fprintf(p, `<text x="%d" y="%.1f"><tspan class="name">%s</tspan><tspan class="about" dx="10">%s</tspan></text>`+"\n",
 		left, y+titleLine, html.EscapeString(c.method+" "+c.path), html.EscapeString(c.about))
-	var t time.Duration
-	for _, a := range c.attempts() {
-		end := t + a.Duration
-		fmt.Fprintf(p, `<g><title>%s</title><rect class="attempt %s" x="%.1f" y="%.1f" width="%.1f" height="%d" rx="3"/>`,
-			html.EscapeString(fmt.Sprintf("attempt %d: %s", a.Number, a)), kind(a), at(t), y+barTop, at(end)-at(t), barHeight)
-		p.text("in", (at(t)+at(end))/2, y+barText, "middle", result(a))
-		p.WriteString("</g>\n")
-		if !a.Retry {
-			p.text("end", at(end)+8, y+barText, "start", string(a.Reason))
-			break
-		}
-		t = end + a.Wait
-		p.line("gap", at(end)+4, y+gapLine, at(t)-4, y+gapLine)
-		p.text("wait", (at(end)+at(t))/2, y+gapText, "middle", seconds(a.Wait))
+	for _, a := range c.bars() {
+		p.attempt(a, y+float64(laneSpace*a.lane))
 	}
+}
+
+func (p *picture) attempt(a bar, y float64) {
+	begin, end := at(a.begin), at(a.begin+a.Duration)
+	fmt.Fprintf(p, `<g><title>%s</title><rect class="attempt %s" x="%.1f" y="%.1f" width="%.1f" height="%d" rx="3"/>`,
+		html.EscapeString(fmt.Sprintf("attempt %d: %s", a.Number, a)), kind(a.Attempt), begin, y+barTop, end-begin, barHeight)
+	p.text("in", (begin+end)/2, y+barText, "middle", result(a.Attempt))
+	p.WriteString("</g>\n")
+	switch {
+	case a.Reason == insist.ReasonOvertaken: // and the one beside it is the last
+	case !a.Retry:
+		p.text("end", end+8, y+barText, "start", string(a.Reason))
+	default:
+		next := end + perSecond*a.Wait.Seconds()
+		p.line("gap", end+4, y+gapLine, next-4, y+gapLine)
+		p.text("wait", (end+next)/2, y+gapText, "middle", seconds(a.Wait))
+	}
+}
+
+// bar is an attempt in the picture. One that began beside another is in a lane below it.
+type bar struct {
+	insist.Attempt
+	begin time.Duration // since the call's
+	lane  int
+}
+
+// bars are the call's attempts in the order in which they began; a record has them in
+// the order in which they ended.
+func (c *call) bars() (bars []bar) {
+	byNumber := func(a, b insist.Attempt) int { return a.Number - b.Number }
+	var before bar
+	for _, a := range slices.SortedFunc(slices.Values(c.attempts()), byNumber) {
+		b := bar{Attempt: a}
+		switch {
+		case a.Beside > 0:
+			b.begin, b.lane = before.begin+a.Beside, before.lane+1
+		case len(bars) > 0:
+			b.begin = before.begin + before.Duration + before.Wait
+		}
+		bars, before = append(bars, b), b
+	}
+	return bars
+}
+
+func (c *call) height() int {
+	lanes := 0
+	for _, b := range c.bars() {
+		lanes = max(lanes, b.lane)
+	}
+	return callSpace + laneSpace*lanes
 }
 
 // attempts are those of the call's only request.
@@ -147,6 +196,8 @@ func (c *call) attempts() []insist.Attempt {
 // result says what came of a in a word that fits into its bar.
 func result(a insist.Attempt) string {
 	switch {
+	case a.Reason == insist.ReasonOvertaken:
+		return "overtaken"
 	case a.Err == nil:
 		return fmt.Sprint(a.Status)
 	case a.Status != 0:
@@ -162,14 +213,9 @@ func at(t time.Duration) float64 { return left + perSecond*t.Seconds() }
 
 func longest(calls []*call) (d time.Duration) {
 	for _, c := range calls {
-		var t time.Duration
-		for _, a := range c.attempts() {
-			t += a.Duration
-			if a.Retry {
-				t += a.Wait
-			}
+		for _, b := range c.bars() {
+			d = max(d, b.begin+b.Duration)
 		}
-		d = max(d, t)
 	}
 	return d
 }

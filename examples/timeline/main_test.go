@@ -45,6 +45,7 @@ func TestTheCallsEndAsTheySay(t *testing.T) {
 		"GET shop.example.com: 3 attempts in 1.25s: 200 after 150ms (condition), wait 250ms; 200 after 150ms (condition), wait 500ms; 200 after 200ms (success)",
 		"GET shop.example.com: 2 attempts in 650ms: 200 unexpected_eof after 200ms (error), wait 250ms; 200 after 200ms (success)",
 		"GET shop.example.com: 2 attempts in 800ms: timeout after 400ms (error), wait 250ms; 200 after 150ms (success)",
+		"GET shop.example.com: 2 attempts in 400ms: no response after 400ms (overtaken); begun 250ms beside, 200 after 150ms (success)",
 		"GET shop.example.com: 3 attempts in 1.35s: 502 after 200ms (status), wait 250ms; 502 after 150ms (status), wait 500ms; 500 after 250ms (attempts_used_up)",
 	}
 	for i, c := range played(t) {
@@ -57,7 +58,7 @@ func TestTheCallsEndAsTheySay(t *testing.T) {
 // element is one of the picture.
 type element struct {
 	name, class, anchor string
-	x, y, width         float64
+	x, y, width, height float64
 	text                string
 }
 
@@ -101,6 +102,8 @@ func parse(token xml.StartElement) element {
 			e.y = n
 		case "width":
 			e.width = n
+		case "height":
+			e.height = n
 		}
 	}
 	return e
@@ -111,15 +114,20 @@ func TestABarForEachAttempt(t *testing.T) {
 	for _, c := range calls {
 		want += len(c.attempts())
 	}
-	bars := 0
+	var bars []element
 	for _, e := range elements(t, draw(calls)) {
 		if class, ok := strings.CutPrefix(e.class, "attempt "); ok {
-			bars++
 			got[class]++
+			for _, other := range bars {
+				if e.x < other.x+other.width && other.x < e.x+e.width && e.y < other.y+other.height && other.y < e.y+e.height {
+					t.Errorf("two bars overlap at %v, %v", e.x, e.y)
+				}
+			}
+			bars = append(bars, e)
 		}
 	}
-	if bars != want {
-		t.Errorf("%d bars for %d attempts", bars, want)
+	if len(bars) != want {
+		t.Errorf("%d bars for %d attempts", len(bars), want)
 	}
 	for _, k := range kinds {
 		if got[k[0]] == 0 {
