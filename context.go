@@ -94,7 +94,7 @@ func (v *contextValue) apply(p *Policy) {
 	}
 }
 
-func (v *contextValue) recorded() *Record {
+func (v *contextValue) record() *Record {
 	for ; v != nil; v = v.outer {
 		if r, ok := v.what.(*Record); ok {
 			return r

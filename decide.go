@@ -26,9 +26,9 @@ type outcome struct {
 	bucket     bucketKey // in the Budget
 	lease      bucket.Lease
 	begun      time.Time // when the call did, if MaxElapsed asks for it
-	ended      bool      // the caller's context has ended
+	canceled   bool      // the caller's context has ended
 	badBody    bool      // err is the caller's own: its request body failed
-	whole      bool      // the request body can be sent again in full
+	replayable bool      // the request body can be sent again in full
 	idempotent bool
 	unsent     bool          // it is proven that the server can't have acted on it
 	progress   bool          // the response's body was truncated, and is resumed from there
@@ -76,7 +76,7 @@ func (p *Policy) assess(o *outcome) assessment {
 		return assessment{Decision: Decision{Retry, -1}, reason: ReasonDecision}
 	case o.badBody:
 		return assessment{reason: ReasonBody}
-	case o.ended && o.err != nil:
+	case o.canceled && o.err != nil:
 		return assessment{reason: ReasonContext}
 	}
 	var d Decision
@@ -84,7 +84,7 @@ func (p *Policy) assess(o *outcome) assessment {
 	if o.err != nil {
 		resp = nil
 	}
-	if p.Classify != nil && !o.ended {
+	if p.Classify != nil && !o.canceled {
 		d = p.Classify(o.req, resp, o.err, o.number)
 		if d.Verdict == Retry || d.Verdict == Stop {
 			return assessment{Decision: d, reason: ReasonDecision, sure: true}
@@ -155,9 +155,9 @@ func (p *Policy) bound(ctx context.Context, o *outcome, a assessment) action {
 	switch {
 	case a.Verdict != Retry:
 		return action{reason: a.reason}
-	case o.ended:
+	case o.canceled:
 		return action{reason: ReasonContext}
-	case !o.whole:
+	case !o.replayable:
 		return action{reason: ReasonBody}
 	case !o.idempotent && !a.sure && !p.mayResend(o):
 		return action{reason: ReasonMaybeDone}

@@ -225,7 +225,7 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 		}
 		return false
 	}
-	o := outcome{number: l.number, err: err, bucket: l.bucket, lease: l.lease, held: l.held, begun: l.begun, ended: l.ctx.Err() != nil}
+	o := outcome{number: l.number, err: err, bucket: l.bucket, lease: l.lease, held: l.held, begun: l.begun, canceled: l.ctx.Err() != nil}
 	if l.hold.cooldown != nil && err != nil {
 		l.hold.begin(&o, p.Name, p.pauseAsked(&o, assessment{}))
 		o.hold, o.pause = l.hold.until(nil, p.Name)
@@ -283,7 +283,7 @@ func (l *loop) fail(why Reason, err error, rejected bool) {
 // decideCall is decide for a function. Its errors are retried as in aomaker: all
 // of them, unless there is a condition of either kind.
 func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, conditioned bool) action {
-	if o.ended {
+	if o.canceled {
 		return action{reason: ReasonContext}
 	}
 	if rejected {

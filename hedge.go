@@ -140,9 +140,9 @@ func (c *call) hedgeHost() string {
 	return origin.Host(c.req.URL)
 }
 
-// mayHedge reports whether another attempt may begin beside those in flight, and takes
+// payForHedge reports whether another attempt may begin beside those in flight, and takes
 // what it costs.
-func (c *call) mayHedge() bool {
+func (c *call) payForHedge() bool {
 	now := time.Now()
 	switch {
 	case c.made >= c.policy.maxAttempts(), c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
@@ -207,11 +207,11 @@ func (c *call) runRace(n int, delay time.Duration) error {
 	for {
 		select {
 		case <-timer.C:
-			if len(r.inFlight) <= extra && len(r.inFlight) < cap(r.results) && c.mayHedge() && r.begin(c.made+1) == nil {
+			if len(r.inFlight) <= extra && len(r.inFlight) < cap(r.results) && c.payForHedge() && r.begin(c.made+1) == nil {
 				timer.Reset(delay)
 			}
 		case ended := <-r.results:
-			if r.isDecided(ended) {
+			if r.handle(ended) {
 				r.reportOvertaken()
 				return nil
 			}
@@ -253,8 +253,8 @@ func (r *race) begin(n int) *obstacle {
 	return nil
 }
 
-// isDecided takes in an attempt that has ended. It reports whether the race is over.
-func (r *race) isDecided(ended *runner) bool {
+// handle takes in an attempt that has ended. It reports whether the race is over.
+func (r *race) handle(ended *runner) bool {
 	c := r.c
 	ended.inFlight.Store(false)
 	r.inFlight = slices.DeleteFunc(r.inFlight, func(other *runner) bool { return other == ended })
@@ -276,7 +276,7 @@ func (r *race) isDecided(ended *runner) bool {
 	a := c.assess()
 	c.assessed = &a
 	good := c.last.resp != nil && c.last.err == nil && a.Verdict != Retry || a.sure && a.Verdict == Stop
-	if good || len(r.inFlight) == 0 || c.last.ended {
+	if good || len(r.inFlight) == 0 || c.last.canceled {
 		return true
 	}
 	// Another one is in flight already, so that this one is not waited for.

@@ -32,7 +32,7 @@ type callRecord struct {
 // already, both are written.
 func WithRecord(ctx context.Context) (context.Context, *Record) {
 	outer := contextValueOf(ctx)
-	r := &Record{outer: outer.recorded()}
+	r := &Record{outer: outer.record()}
 	return &contextValue{Context: ctx, outer: outer, what: r}, r
 }
 
@@ -153,7 +153,7 @@ type reporter struct {
 }
 
 func newReporter(ctx context.Context, v *contextValue, p *Policy, start time.Time) reporter {
-	return reporter{ctx: ctx, hook: p.OnAttempt, record: v.recorded(), start: start, last: Attempt{Name: p.Name}}
+	return reporter{ctx: ctx, hook: p.OnAttempt, record: v.record(), start: start, last: Attempt{Name: p.Name}}
 }
 
 func (r *reporter) isOn() bool { return r.hook != nil || r.record != nil }

@@ -96,7 +96,7 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 	}
 	resp, err := c.run(outcome{
 		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, bucket: s.bucket, begun: s.begun,
-		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
+		canceled: c.waiter.Canceled(), replayable: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
 	})
 	s.reporter, s.conns = c.reporter, c.conns
 	s.number, s.made, s.host, s.bucket = c.last.number, c.made, c.last.host, c.last.bucket

@@ -28,7 +28,7 @@ func (c *call) watch() *conn.Watch {
 // that timed out; and later attempts off kept ones that may have died with it.
 func (c *call) guardConns() {
 	o := &c.last
-	if o.err == nil || o.ended || o.badBody || !neterr.IsTimeout(o.err) && !neterr.IsBroken(o.err) {
+	if o.err == nil || o.canceled || o.badBody || !neterr.IsTimeout(o.err) && !neterr.IsBroken(o.err) {
 		return
 	}
 	if c.conns == nil {
