@@ -154,9 +154,10 @@ type Policy struct {
 	// MaxReplayBytes bounds how much of a request body is buffered, in bytes. Only a
 	// body that can be read once is buffered: the request has no GetBody, and the body
 	// is none of bytes.Reader, bytes.Buffer and strings.Reader, and does not seek as a
-	// file does. A longer body is sent, but the request is not retried. Transport only.
-	// Zero means 16 MiB; negative means that nothing is buffered, so that such a request
-	// is retried only if its body was not read.
+	// file does. A longer body is sent all the same, but once more than this has been
+	// read of it, the request is not retried. Transport only. Zero means 16 MiB; negative
+	// means that nothing is buffered, so that such a request is retried only if its body
+	// was not read.
 	MaxReplayBytes int64
 
 	// RetryableEvent is a condition on the data of the first event of a response of type
