@@ -43,16 +43,16 @@ type Attempt struct {
 	// Duration is how long the attempt took, until its outcome was judged.
 	Duration time.Duration
 
-	// Beside is how long the attempt before this one had been in flight when this one was
-	// begun beside it; see Hedge. Zero means that it began after that one's end.
+	// Beside is how long the attempt before this one had been in flight when this one
+	// began beside it; see Hedge. Zero means that the attempt before had ended.
 	Beside time.Duration
 
-	// Held is how long a Cooldown held the attempt back before it began, beside the
-	// wait that the attempt before it asked for. Zero means that it did not.
+	// Held is how long a Cooldown held the attempt back before it began, in addition to
+	// the Wait of the attempt before it. Zero means that it was not held back.
 	Held time.Duration
 
-	// Wait is the wait before the next attempt; where Retry is false, the wait
-	// that was asked for and not begun. Zero means none.
+	// Wait is the wait before the next attempt. If Retry is false, it is the wait that
+	// was not begun, or was cut short. Zero means none.
 	Wait time.Duration
 
 	// Retry reports whether another attempt follows.
@@ -61,22 +61,22 @@ type Attempt struct {
 	// Reason says why another attempt follows, or why none does.
 	Reason Reason
 
-	// ConnRetired reports that the attempt timed out, and that its HTTP/2 connection
-	// was taken out of use because of that: no later request is sent on it, requests
-	// in flight on it go on. Of the attempts that time out on one connection only the
-	// first report it. False means that the connection had been retired or closed
-	// before, that none is known, or HTTP/1, where net/http closes the connection of
-	// each request that times out.
+	// ConnRetired reports that the attempt timed out, and that its HTTP/2 connection was
+	// therefore taken out of use: no later request is sent on it, but requests in flight
+	// on it continue. If several attempts time out on one connection, only the first
+	// reports it. False means that nothing was taken out of use: no connection is known,
+	// it had been retired or closed before, or the attempt used HTTP/1, where net/http
+	// itself closes the connection of each request that times out.
 	ConnRetired bool
 
 	// Amended reports that this replaces an earlier report of the same attempt: its
-	// wait was cut short, or its body was truncated (see Policy.ResumeDownloads). Zero
-	// means that this is the first report.
+	// wait was cut short, the next attempt could not begin, or its body was truncated
+	// (see Policy.ResumeDownloads). False means that this is the first report.
 	Amended bool
 }
 
-// GaveUp reports whether the call ended with this attempt although it failed: not
-// with a success, nor because a rule decided to keep its result.
+// GaveUp reports whether the call ended with this attempt although the attempt failed.
+// It is false after a success, and if a rule decided to keep the result.
 func (a Attempt) GaveUp() bool {
 	switch a.Reason {
 	case ReasonSuccess, ReasonAccepted, ReasonDecision:
@@ -97,38 +97,40 @@ const (
 	// rule counts it as a failure. A 404 under Standard is an example.
 	ReasonAccepted Reason = "accepted"
 
-	// ReasonStatus asks for another attempt: RetryableStatus.
+	// ReasonStatus asks for another attempt: RetryableStatus counts the response as a
+	// failure, or the server refused an Expect header.
 	ReasonStatus Reason = "status"
 
-	// ReasonError means an error: one that may pass asks for another attempt, one
-	// that another attempt would meet again ends the call.
+	// ReasonError means that the attempt ended in an error. If the error may pass, it
+	// asks for another attempt; if another attempt would meet it again, it ends the call.
 	ReasonError Reason = "error"
 
-	// ReasonCondition asks for another attempt: a condition on the result.
+	// ReasonCondition asks for another attempt: a condition on the body or the value
+	// reported a failure.
 	ReasonCondition Reason = "condition"
 
-	// ReasonDecision means that Classify decided, or the server by its
-	// x-should-retry header, or the body of a loop by leaving it.
+	// ReasonDecision means that Classify decided, or the server by its x-should-retry
+	// header, or the body of a loop over Attempts, by leaving the loop.
 	ReasonDecision Reason = "decision"
 
-	// ReasonOvertaken ends an attempt, not the call: another one that was in flight at the
-	// same time brought the result; see Hedge. Retry is set.
+	// ReasonOvertaken ends an attempt, not the call: another attempt that was in flight
+	// at the same time brought the result; see Hedge. Retry is set.
 	ReasonOvertaken Reason = "overtaken"
 
 	// ReasonMaybeDone ends a call: the request is not idempotent, and the server
 	// may have acted on it.
 	ReasonMaybeDone Reason = "maybe_done"
 
-	// ReasonBody ends a call: the request body can't be sent again in full. It
-	// was longer than MaxReplayBytes, its reader failed, or GetBody did.
+	// ReasonBody ends a call: the request body can't be resent in full. It was longer
+	// than MaxReplayBytes, its reader failed, or GetBody failed.
 	ReasonBody Reason = "body_not_replayable"
 
 	// ReasonAttempts ends a call: MaxAttempts have been made.
 	ReasonAttempts Reason = "attempts_used_up"
 
 	// ReasonWait ends a call: the wait would not have ended before the context's
-	// deadline, or not within MaxElapsed, or a longer one was asked for than
-	// MaxRetryAfter allows.
+	// deadline, or not within MaxElapsed, or the server asked for a longer wait than
+	// MaxRetryAfter.
 	ReasonWait Reason = "wait_too_long"
 
 	// ReasonBudget ends a call: its Budget had no retry left.
@@ -151,13 +153,14 @@ const (
 	ReasonContext Reason = "context_ended"
 )
 
-// Class names the kind of the attempt's error in one word, for logs and metrics: with
-// ReasonNotResumable, one of the words that are listed there; else
-// "timeout", "canceled", "dns", "certificate", "tls", "proxy_refused" (it answered
-// CONNECT with a status of 4xx or 5xx), "connection_refused", "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
-// "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
-// 7), else the Go type of the innermost error. It never has a text of the error's
-// own, which may have a URL in it. If there is no error it is empty.
+// Class names the kind of the attempt's error in one word, for logs and metrics. With
+// ReasonNotResumable it is one of the words that are listed there. Otherwise it is
+// "timeout", "canceled", "dns", "certificate", "tls", "proxy_refused" (the proxy's
+// response to CONNECT was a 4xx or 5xx), "connection_refused", "connection_reset",
+// "broken_pipe", "unreachable", "eof", "unexpected_eof", "closed", "http2_goaway",
+// "http2_stream_7" (with the code of RFC 9113, section 7) or, for any other error, the
+// Go type of the innermost one. It never has the error's own text, which may have a URL
+// in it. It is empty if there is no error.
 func (a Attempt) Class() string {
 	if e, ok := errors.AsType[*notResumableError](a.Err); ok {
 		return string(e.obstacle)
@@ -271,7 +274,7 @@ func (a Attempt) result() string {
 	return "value"
 }
 
-// rounded keeps of d what a reader cares for.
+// rounded rounds d to the precision that a reader needs.
 func rounded(d time.Duration) time.Duration {
 	switch {
 	case d >= 10*time.Second:

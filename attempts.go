@@ -9,8 +9,8 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// Attempts is Do for a block of code: the loop's body is run until it ends
-// without having reported a failure, or the policy says stop.
+// Attempts is Do for a block of code: the loop's body runs until a run reports no
+// failure, or the policy says stop.
 //
 //	tries, failed := insist.Attempts(ctx, policy)
 //	for try := range tries {
@@ -18,19 +18,19 @@ import (
 //	}
 //	if err := failed(); err != nil {
 //
-// A body that reports a failure is run again, after the wait, if the policy
-// retries that error, as Do without retryIf would; a body that leaves the loop
-// (break, return) is not. failed returns what remained of the failure: nil after
-// success, else the error that Do would return. Each range over tries starts
-// anew; it is not for use by several goroutines at once. Called by the body itself,
-// failed returns what the body has reported to Fail so far. A panic in the body
-// passes through; failed returns then what the body had reported.
+// If the body reports a failure by Fail, and the policy retries that error as Do without
+// retryIf would, the body runs again after the wait. If the body leaves the loop (break,
+// return), it does not. After the loop, failed returns nil on success, else the error
+// that Do would return. Within the body, failed returns what the body has reported so
+// far. If the body panics, the panic passes through, and failed returns what the body
+// had reported. Each range over tries is a new call. tries must not be used by several
+// goroutines at once.
 func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func() error) {
 	var err error
 	var current *Try // whose body runs
 	tries = func(yield func(*Try) bool) {
 		err = nil
-		outer, ended := current, false // a loop within the body of another one over tries
+		outer, ended := current, false // outer is not nil if this loop is in the body of another loop over tries
 		var try *Try
 		defer func() {
 			if current = outer; try != nil && !ended { // the body panicked, or ended its goroutine
@@ -68,14 +68,14 @@ func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func(
 		err, ended = l.err, true
 	}
 	return tries, func() error {
-		if current != nil { // asked by the body itself
+		if current != nil { // called within the body
 			return current.failure()
 		}
 		return err
 	}
 }
 
-// leave ends the loop because its body left it.
+// leave ends the call after the body has left the loop.
 func (l *loop) leave(p *Policy, err error) {
 	if err == nil {
 		l.again(p, nil, false)
@@ -93,7 +93,7 @@ type Try struct {
 	err    error
 }
 
-// run runs the body, within d if that is positive.
+// run runs the body once, with a time limit of d if that is positive.
 func (t *Try) run(body func(*Try) bool, d time.Duration) (stay bool) {
 	if d <= 0 {
 		return body(t)

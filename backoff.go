@@ -7,14 +7,14 @@ import (
 	"github.com/seed-552c89fc/insist/internal/backoff"
 )
 
-// Backoff gives the wait after failed attempts, counted from 1. It keeps no
-// state, so that one value serves any number of calls at once. A negative wait
-// counts as none. Any function of this form will do; Constant and Exponential
-// are the usual ones.
+// Backoff returns the wait before the next attempt, after the given number of failed
+// attempts, which is at least 1. It must keep no state of a call: one value is used by
+// any number of calls at once. A negative wait counts as none. Any function of this type
+// will do; Constant and Exponential return the usual ones.
 type Backoff func(failed int) time.Duration
 
-// Constant returns a Backoff that always waits d. Use it where few clients call
-// a server; many clients that failed together come back together.
+// Constant returns a Backoff that always waits d. Use it only if a server has few
+// clients: after a constant wait, clients that failed together come back together.
 // Zero or negative d means no wait.
 func Constant(d time.Duration) Backoff {
 	return func(int) time.Duration { return max(0, d) }

@@ -16,30 +16,30 @@ import (
 //	base.TLSClientConfig = config
 //	client := &http.Client{Transport: &insist.RetryTransport{Base: base, Policy: insist.Standard()}}
 //
-// It is go-cleanhttp's pooled transport, made to find out within half a minute that
-// nothing arrives on a connection any more:
+// It is go-cleanhttp's pooled transport with these changes, most of them to find a dead
+// connection within half a minute:
 //
-//   - HTTP/2: after 20 s without a frame a ping is sent, and after 10 s without its
-//     answer the connection is closed. Its requests fail then, and are retried as after
-//     any error. (net/http sends no pings unless it is told to.) Pings go out however
-//     many requests there are, also on connections that are idle. A server may forbid
-//     them: one of gRPC's closes a connection on the fourth ping since it last sent
-//     headers or data, unless it allows more. An idle connection is closed before, by
-//     IdleConnTimeout; but where such a server leaves a request without response, or
-//     a stream without data, for more than 80 s, set base.HTTP2 to nil.
-//   - HTTP/1: TCP's keep-alive probes begin after 15 s, and close an idle connection
-//     after the third that is not answered, 30 s in all, where the system lets that be
-//     set. Nothing bounds the wait for a response; that is what
-//     Policy.PerAttemptTimeout is for.
+//   - HTTP/2: if no frame arrives for 20 s, a ping is sent. If no reply arrives for
+//     another 10 s, the connection is closed; its requests fail, and are retried as
+//     after any error. (net/http's default is to send no pings.) Pings are sent on idle
+//     connections, too. Some servers forbid many pings: unless told otherwise, a gRPC
+//     server closes a connection on the fourth ping since it last sent headers or data.
+//     An idle connection never gets that far, because of IdleConnTimeout. But if such a
+//     server may leave a request without a response, or a stream without data, for more
+//     than 80 s, set base.HTTP2 to nil.
+//   - HTTP/1: TCP's keep-alive probes begin after 15 s. After the third one without a
+//     reply, 30 s in all, an idle connection is closed, if the operating system lets
+//     these times be set. Nothing bounds the wait for a response: use
+//     Policy.PerAttemptTimeout for that.
 //   - A dial ends after 10 s, which allows for three lost SYN packets.
-//   - An idle connection is closed after 55 s, before the minute is over after which
-//     load balancers do: a request that crosses with that is lost.
-//   - 100 idle connections are kept, all to one host if need be: the more calls run at
-//     once, the more connections HTTP/1 needs.
+//   - An idle connection is closed after 55 s. Many load balancers close it after 60 s,
+//     and a request that is sent in that moment is lost.
+//   - 100 idle connections are kept, if need be all to one host: on HTTP/1 each call in
+//     flight needs a connection.
 //
-// Everything else is as in [http.DefaultTransport]. Each call returns a transport with
-// connections of its own; make one, and share it. In a browser (GOOS=js) net/http has
-// fetch make the requests, for which none of this holds.
+// Everything else is as in [http.DefaultTransport]. Each call of DefaultBase returns a
+// transport with its own connections: make one, and share it. In a browser (GOOS=js)
+// net/http makes requests by fetch, and none of this applies.
 func DefaultBase() *http.Transport {
 	base := cleanhttp.DefaultPooledTransport()
 	base.DialContext = dialContext()
@@ -49,5 +49,5 @@ func DefaultBase() *http.Transport {
 	return base
 }
 
-// sharedBase is what a nil Base stands for.
+// sharedBase returns the transport that is used if Base is nil.
 var sharedBase = sync.OnceValue(func() http.RoundTripper { return DefaultBase() })

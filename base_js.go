@@ -5,6 +5,6 @@ import (
 	"net"
 )
 
-// dialContext returns nil: a transport that has a function to dial by does not use
-// fetch, and a browser has no sockets.
+// dialContext returns nil: if a transport has a DialContext, net/http uses that in place
+// of fetch, and a browser has no sockets.
 func dialContext() func(ctx context.Context, network, addr string) (net.Conn, error) { return nil }

@@ -10,14 +10,15 @@ import (
 	"github.com/seed-552c89fc/insist/internal/jsonscan"
 )
 
-// BodyCondition decides by the body of a response: Retry means that it reports a
-// failure; anything else leaves the response to the other rules. It is the type of
-// Policy.RetryableBody. resp is the response's head; its Body must not be touched.
-// body has the same bytes, unzipped; it must not be used after the condition has
-// returned. A condition should stop reading when it knows, since the response
-// waits for it. Beyond MaxPeekBytes and MaxPeekTime body returns an error: then return
-// the zero Decision, and the response is the caller's. A Wait in the Decision is a wait
-// that the server asks for in the body. attempt counts from 1.
+// BodyCondition decides by the body of a response: the Verdict Retry means that the body
+// reports a failure; anything else leaves the response to the other rules. It is the
+// type of Policy.RetryableBody and Policy.RetryableEvent. resp is the response's head;
+// its Body must not be touched. body has the body's bytes, unzipped; it must not be used
+// after the condition has returned. A condition should stop reading as soon as it can
+// decide, since the response is held up until it returns. At MaxPeekBytes or MaxPeekTime
+// body returns an error: then return the zero Decision, and the response is the
+// caller's. If the body says how long to wait, return that as the Decision's Wait.
+// attempt counts from 1.
 type BodyCondition func(req *http.Request, resp *http.Response, attempt int, body io.Reader) Decision
 
 // JSONField returns a condition that reports a failure if the JSON body has a
@@ -25,18 +26,18 @@ type BodyCondition func(req *http.Request, resp *http.Response, attempt int, bod
 //
 //	insist.JSONField("/ret_code", func(code int) bool { return code == 5000 || code == 5100 })
 //
-// A nil retry reports true for every value but null: use it with T any for an API
-// that has the field only in failures (JSON-RPC's "/error", GraphQL's
-// "/errors/0"). It decides as soon as the value has arrived, whatever may follow;
-// so of duplicate keys the first one counts.
+// If retry is nil, every value but null is a failure: use that, with T any, for an API
+// that has the field only in failures (JSON-RPC's "/error", GraphQL's "/errors/0"). The
+// condition decides as soon as the value has arrived, whatever follows it. So if a key
+// is there twice, the first one counts.
 //
-// A body that is no JSON, has no such value, or has null there, is the caller's,
-// and so is one whose value is not a T: of another type, out of T's range, or
-// longer than 1 MiB. The value is decoded into T as encoding/json does it, with
-// T's own UnmarshalJSON or UnmarshalText if it has one. But numbers go by their
-// value: 0.0 is the int 0, and so is "0", since APIs send both; 0.5 is not an int.
-// That goes for T a number or a pointer to one, not for numbers inside a struct,
-// slice or map. The Content-Type doesn't matter. A malformed pointer panics.
+// The response is the caller's if its body is not JSON, has no such value, or has null
+// there; also if the value is not a T: it has another type, is out of T's range, or is
+// longer than 1 MiB. The value is decoded into T as by encoding/json, with T's own
+// UnmarshalJSON or UnmarshalText if it has one. But if T is a number or a pointer to one,
+// the numeric value counts, not the spelling: 0.0 and "0" are the int 0, since APIs send
+// both; 0.5 is not an int. This does not apply to numbers inside a struct, slice or map.
+// The Content-Type doesn't matter. A malformed pointer panics.
 func JSONField[T any](pointer string, retry func(T) bool) BodyCondition {
 	p, err := jsonscan.Parse(pointer)
 	if err != nil {
@@ -48,7 +49,7 @@ func JSONField[T any](pointer string, retry func(T) bool) BodyCondition {
 		return ok && retry(v)
 	}
 	if retry == nil {
-		options = jsonscan.Options{} // that it is there is enough
+		options = jsonscan.Options{} // it is enough that the value is there
 	}
 	return func(_ *http.Request, _ *http.Response, _ int, body io.Reader) (d Decision) {
 		l := lookups.Get().(*jsonscan.Lookup)
@@ -73,10 +74,10 @@ func JSONFieldNot[T comparable](pointer string, ok T) BodyCondition {
 	return JSONField(pointer, func(v T) bool { return v != ok })
 }
 
-// AnyOf returns a condition that reports a failure if one of conditions does. Each
-// of them sees the body from its start; those after the first that says Retry are not
-// asked. Where none does, the first Wait counts. Use it for an API that reports
-// failures in several ways. Nil conditions are left out.
+// AnyOf returns a condition that reports a failure if one of conditions does. Use it for
+// an API that reports failures in several ways. The conditions are asked in order, until
+// one says Retry; each sees the body from its start. If none says Retry, the first Wait
+// counts. Nil conditions are left out.
 func AnyOf(conditions ...BodyCondition) BodyCondition {
 	return func(req *http.Request, resp *http.Response, attempt int, body io.Reader) Decision {
 		again, ok := body.(rewinder)
@@ -101,13 +102,14 @@ func AnyOf(conditions ...BodyCondition) BodyCondition {
 	}
 }
 
-// rewinder is a body that can be read once more.
+// rewinder is a body that can be read again from its start.
 type rewinder interface {
 	io.Reader
 	Rewind()
 }
 
-// rereader makes a rewinder of any reader, which bounds what is kept by its own end.
+// rereader makes a rewinder of any reader. It keeps all bytes in memory: src must be
+// bounded, as the body that a condition is given is.
 type rereader struct {
 	src  io.Reader
 	kept []byte

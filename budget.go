@@ -18,59 +18,60 @@ import (
 // services. The zero value is ready for use. A Budget is safe for concurrent use;
 // it must not be copied, nor its fields changed, once it is used.
 //
-// Each host has a token bucket: the host and port of the request's URL, however it
-// is written, so that api.test, API.test and http://api.test:80 share one. Each
-// function has one, too. A function with a Policy.Name is known by that, among all
-// calls of functions with this name. One without is known by its code: each function
-// literal, each method and each loop over Attempts has a bucket of its own, whatever
-// its variables or its receiver. A literal that only calls the function that it was
-// given is one function, whatever it calls: give its calls a Name.
+// Each host has a token bucket. Its key is the host and port of the request's URL, in
+// one spelling: api.test, API.test and http://api.test:80 share a bucket. Each function
+// has a bucket, too. If Policy.Name is set, all functions with this name share one. If
+// not, the key is the function's code: each function literal, each method and each loop
+// over Attempts has its own bucket, whatever its variables or its receiver. So a helper
+// that wraps different functions in one literal has one bucket for all of them: give its
+// calls a Name.
 //
 // First attempts are always made. A retry costs one token, each call that ends well
-// puts back PerSuccess, and a retry that is refused costs half of that. So a service
-// where every call fails gets nothing but first attempts as soon as what was saved
-// is spent. If the budget were fed by requests instead, its retries would go on
-// through an outage, and keep a service down that has no capacity to spare. What is
-// saved for a busy host is measured in time, so that it lasts for a failure of about
-// a second, however many calls are made in it.
+// puts back PerSuccess, and a retry that is refused costs half of that. So if every call
+// to a service fails, it gets only first attempts as soon as the saved tokens are spent.
+// (A budget that is filled by requests, whether they succeed or not, allows retries all
+// through an outage, and may keep a service down that has no capacity to spare.) What a
+// busy host saves is measured in time, so that it lasts for a failure of about a second,
+// however many calls are made in that second.
 //
 // The first call that fails gets all its attempts, up to 1000 retries. So a bucket's
-// reserve is never less than a call that uses it may need, MaxAttempts - 1. Calls
-// that fail at the same time share the reserve, and one of them, the first one since
-// the reserve was full, is not refused any retry.
+// reserve is never less than what a call may need, MaxAttempts - 1. Calls that fail at
+// the same time share the reserve. One of them, the first one since the reserve was
+// full, is not refused any retry.
 //
-// The defaults are found by simulation (directory simulation, with its limits).
-// With them, at least 99 % of calls end well in 3 attempts where 15 % of all
-// attempts fail at random; and in the first 30 seconds of an outage the load is at
-// most 1.2 times that of the first attempts, for clients that each make at least
-// one call per second. A client that makes fewer has its reserve all the same. With
-// more than 5 MaxAttempts the reserve is larger, and so is the load.
+// The defaults were found by simulation (directory simulation, which also states its
+// limits). With them, if 15 % of all attempts fail at random, at least 99 % of calls end
+// well in 3 attempts. In the first 30 seconds of an outage, the load is at most 1.2 times
+// that of the first attempts alone, if each client makes at least one call per second. A
+// client that makes fewer calls has the same reserve. If MaxAttempts is more than 5, the
+// reserve is larger, and so is the load.
 //
-// A Budget has up to 1024 buckets; those that were not used for a minute make room.
-// If there is no room, all further hosts and functions share one bucket.
+// A Budget has up to 1024 buckets. If there are more hosts and functions, buckets that
+// were not used for a minute are dropped. If there are none, all further hosts and
+// functions share one bucket.
 type Budget struct {
-	// PerSuccess is how many retries a call that ends well pays for, to the
-	// thousandth. In the long run there are no more retries than this share of the
-	// good calls. Zero means 0.4; negative or NaN means none, so that there is only
-	// the Reserve.
+	// PerSuccess is how many retries each call that ends well pays for, in steps of a
+	// thousandth. In the long run, there are at most PerSuccess retries per call that
+	// ends well. Zero means 0.4; negative or NaN means none, so that there is only the
+	// Reserve.
 	PerSuccess float64
 
-	// Reserve is how many retries a bucket has at first, and can save up however
-	// seldom it is used. If a call may make more (MaxAttempts - 1), that is the
-	// bucket's reserve from then on, up to 1000; a call whose MaxAttempts is negative
-	// does not raise it. Zero means 4; negative means none, whatever calls may need:
-	// only good calls pay for retries, and the first call that fails may get none.
+	// Reserve is how many retries a bucket starts with, and can save up even if it is
+	// seldom used. If a call may need more (MaxAttempts - 1), the bucket's reserve is
+	// raised to that, up to 1000; a call whose MaxAttempts is negative does not raise it.
+	// Zero means 4; negative means no reserve, whatever calls may need: only calls that
+	// end well pay for retries, and the first call that fails may get none.
 	Reserve int
 
-	// Burst says, in time, how many retries a busy host saves up: about as many
-	// as calls end well in that time. Beyond the reserve, older savings fade.
+	// Burst says how many retries a busy bucket saves up beyond the reserve, as a time:
+	// about as many as there are calls that end well in that time. Older savings fade.
 	// Zero means 3 seconds; negative means that only the reserve is saved.
 	Burst time.Duration
 
 	standard bool // made by Standard; see contextValue.policy
 
 	table atomic.Pointer[budgetTable]
-	mu    sync.Mutex // makes the next table
+	mu    sync.Mutex // held while a new table is made
 }
 
 const (
@@ -85,11 +86,11 @@ type bucketKey struct {
 	code uintptr
 }
 
-// namedFunction is the code of a function that has a name. No function is at this
-// address.
+// namedFunction takes the place of the code in the key of a function with a name. No
+// function has this address.
 const namedFunction = 1
 
-// hostKey returns the key of u's host. It is the zero key if nobody needs it.
+// hostKey returns the key of u's host. Without a Budget it is the zero key.
 func (p *Policy) hostKey(u *url.URL) bucketKey {
 	if p.Budget == nil {
 		return bucketKey{}
@@ -97,7 +98,7 @@ func (p *Policy) hostKey(u *url.URL) bucketKey {
 	return bucketKey{text: origin.Host(u)}
 }
 
-// functionKey returns the key of a function, code being what funcid.Of says about it.
+// functionKey returns the key of a function. code is the result of funcid.Of for it.
 func (p *Policy) functionKey(code uintptr) bucketKey {
 	if p.Name != "" {
 		return bucketKey{p.Name, namedFunction}
@@ -105,14 +106,14 @@ func (p *Policy) functionKey(code uintptr) bucketKey {
 	return bucketKey{code: code}
 }
 
-// budgetTable has the buckets. It is never changed, but replaced: a call to a host
-// that is known locks nothing.
+// budgetTable has the buckets. It is never changed, only replaced, so that a call to a
+// known host needs no lock.
 type budgetTable struct {
 	rules   bucket.Rules
 	start   time.Time
 	buckets map[bucketKey]*bucket.Bucket
-	rest    *bucket.Bucket // of the keys for which there is no room
-	sweepAt time.Duration  // when there is no room, none can be made before
+	rest    *bucket.Bucket // shared by the keys for which there is no room
+	sweepAt time.Duration  // if there is no room: the earliest time, from start on, when a sweep can make some
 }
 
 // withdraw takes the token for a retry. It reports whether the retry may be made.
@@ -125,7 +126,7 @@ func (b *Budget) withdraw(key bucketKey, now time.Time, most int, lease *bucket.
 	return own.Withdraw(t.rules, now.Sub(t.start), most, lease)
 }
 
-// deposit puts back what a call that ended well is worth.
+// deposit puts PerSuccess into the bucket, for a call that ended well.
 func (b *Budget) deposit(key bucketKey, now time.Time) {
 	if b == nil {
 		return
@@ -163,7 +164,7 @@ func (b *Budget) add(key bucketKey, now time.Time) *budgetTable {
 	switch {
 	case t == nil:
 		t = &budgetTable{rules: b.rules(), start: now, rest: bucket.New(0)}
-	case t.buckets[key] != nil || !t.mayAdd(now): // another goroutine was here
+	case t.buckets[key] != nil || !t.mayAdd(now): // another goroutine was faster
 		return t
 	}
 	next, passed := *t, now.Sub(t.start)
@@ -182,8 +183,8 @@ func (b *Budget) add(key bucketKey, now time.Time) *budgetTable {
 	return &next
 }
 
-// sweep forgets the buckets that have not been used lately. (Most are full again by
-// then, so that nothing is lost with them.)
+// sweep drops the buckets that were not used for a minute. (Most are full by then, so
+// nothing is lost.)
 func (t *budgetTable) sweep(now time.Duration) {
 	longest := time.Duration(0)
 	for key, b := range t.buckets {
@@ -196,7 +197,7 @@ func (t *budgetTable) sweep(now time.Duration) {
 	t.sweepAt = now + max(time.Second, forgetBucket-longest)
 }
 
-// rules resolves the defaults.
+// rules returns the rules of the buckets, with the defaults filled in.
 func (b *Budget) rules() bucket.Rules {
 	perSuccess, reserve, burst := b.PerSuccess, b.Reserve, b.Burst
 	if perSuccess == 0 {

@@ -171,7 +171,7 @@ func TestTheFirstCallWhereThereIsNoRoom(t *testing.T) {
 func TestALeaseIsForOneCall(t *testing.T) {
 	b := new(Budget)
 	p := Policy{MaxAttempts: 4, Backoff: Constant(0), Budget: b}
-	o := outcome{err: errLost, idempotent: true, whole: true}
+	o := outcome{err: errLost, idempotent: true, replayable: true}
 	made := 0
 	for range 100 {
 		o.number = 1 // as after progress

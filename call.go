@@ -17,34 +17,34 @@ import (
 type call struct {
 	base     http.RoundTripper
 	policy   *Policy
-	values   *contextValue // what the caller's context holds
+	values   *contextValue // what the caller's context holds of ours
 	req      *http.Request // the caller's, never changed
 	waiter   wait.Waiter
 	given    given
 	body     reqbody.Body
-	part     *download.Part // what a resumed body asks for; else nil
+	part     *download.Part // if the call resumes a download: what it requests; else nil
 	reporter reporter
 
 	host         string              // of the last attempt, as its URL has it
 	bucket       bucketKey           // of that host
-	begun        time.Time           // if MaxElapsed asks for it
-	timer        wait.Timer          // of what the call waits for
+	begun        time.Time           // of the call; zero if MaxElapsed is not set
+	timer        wait.Timer          // limits how long a discarded response is read
 	limit        wait.Limit          // of the last attempt, if attempts are cancelable
-	conns        *conn.Guard         // nil where no connection is watched over
+	conns        *conn.Guard         // nil if no connection is watched
 	idempotent   ruleResult          // of Policy.Idempotent
-	traced       bool                // non-idempotent attempts: was anything sent?
+	traced       bool                // what is sent of an attempt is tracked, since it may not be sent twice
 	copied       bool                // the first attempt is a copy, too
-	cancelable   bool                // each attempt has a context of its own
-	stopsRepeats bool                // by the base; see preventRepeats
+	cancelable   bool                // each attempt has its own context
+	stopsRepeats bool                // an attempt ends before the base repeats it; see preventRepeats
 	repeats      *neterr.RepeatGuard // of the last attempt
-	unexpected   bool                // the server refuses an Expect header
+	unexpected   bool                // the server refuses the Expect header
 	racing       bool                // the attempt is one of a race, see Hedge
-	made         int                 // attempts, those in flight included; only races count here
-	assessed     *assessment         // of the last attempt, if a race has asked the rules
-	key          string              // that IdempotencyKey gave
-	hold         hold                // by the Cooldown
-	held         time.Duration       // of the attempt, by it
-	until        time.Time           // when the pause ends that ended the call
+	made         int                 // attempts, including those in flight; only races count here
+	assessed     *assessment         // of the last attempt, if a race has already asked the rules
+	key          string              // from IdempotencyKey; else empty
+	hold         hold                // the call's place in the Cooldown
+	held         time.Duration       // how long the Cooldown held the last attempt back
+	until        time.Time           // if a Cooldown ended the call: when its pause ends
 	last         outcome             // of the last attempt; its number is 0 before the first
 	state        callState
 }
@@ -52,17 +52,18 @@ type call struct {
 // callState says who has to close the last attempt's response and the request body.
 //
 //	open → discarded    another attempt follows
-//	discarded → open    it was made
-//	open → handedOver   the call ends: body and response are the caller's and the base's
+//	discarded → open    that attempt has been made
+//	open → handedOver   the call ends: the response is the caller's, the request body the base's
 type callState uint8
 
 const (
-	open       callState = iota // the call has to, if there is anything
-	discarded                   // the response is closed; the call has to close the request body
-	handedOver                  // somebody else has to
+	open       callState = iota // the call closes both, if there are any
+	discarded                   // the response is closed; the call closes the request body
+	handedOver                  // the call closes neither
 )
 
-// ruleResult is what a rule of the user's has answered. It is asked once per attempt.
+// ruleResult is the result of a rule in the user's Policy. Each rule is asked once per
+// attempt.
 type ruleResult uint8
 
 const (
@@ -78,9 +79,9 @@ func resultOf(b bool) ruleResult {
 	return no
 }
 
-// run makes attempts until the result of one is kept. It is the only loop: a call
-// begins with the zero outcome; the fast path, and a body that is resumed, come with
-// that of an attempt that has been made.
+// run makes attempts until the result of one is kept. It is the only loop. A call that
+// has made no attempt yet begins with the zero outcome. The fast path and a resumed
+// body have made one, and begin with its outcome.
 func (c *call) run(o outcome) (*http.Response, error) {
 	defer c.cleanUp()
 	c.prepare()
@@ -101,7 +102,7 @@ func (c *call) run(o outcome) (*http.Response, error) {
 	}
 }
 
-// prepare finds out what the attempts need.
+// prepare decides, before the first attempt, what the attempts need.
 func (c *call) prepare() {
 	if c.idempotent == notAsked {
 		c.idempotent = resultOf(c.policy.idempotent(c.req))
@@ -121,14 +122,14 @@ func (c *call) prepare() {
 	}
 	c.copied = c.values.isAttempt() || c.cancelable || c.stopsRepeats || c.key != ""
 	if c.policy.maxAttempts() == 1 {
-		if c.policy.PerAttemptTimeout > 0 { // it has to end a Read that blocks, too
+		if c.policy.PerAttemptTimeout > 0 { // a Read of the request body may block: the limit must end that, too
 			c.body.Take(c.req, -1)
 		}
 		c.traced = c.stopsRepeats
 		c.copied = c.copied || c.body.Once && (c.req.GetBody != nil || repeatedBelow(c.req))
 		return
 	}
-	if !c.given.bodyless { // else what a base has added since is its own
+	if !c.given.bodyless { // without a body of the caller's, one that the base has added is not ours
 		c.body.Take(c.req, c.policy.maxReplayBytes())
 	}
 	if !c.given.taken {
@@ -137,8 +138,8 @@ func (c *call) prepare() {
 	c.copied = c.copied || c.traced || c.body.IsStream() || wraps(c.base)
 }
 
-// hostOf returns the host and port of req's URL. A request without a URL is a base's
-// own matter.
+// hostOf returns the host and port of req's URL. It is empty if req has no URL: some
+// bases accept that.
 func hostOf(req *http.Request) string {
 	if req.URL == nil {
 		return ""
@@ -146,13 +147,13 @@ func hostOf(req *http.Request) string {
 	return req.URL.Host
 }
 
-// guarded reports whether the request must not be repeated after its response was
-// lost.
+// guarded reports whether the request must not be sent a second time once its response
+// was lost.
 func (c *call) guarded() bool {
 	return c.idempotent != yes && c.policy.NonIdempotent != ResendEvenIfLost
 }
 
-// decide says what follows from the last attempt, and reports it.
+// decide returns what follows the last attempt, and reports the attempt.
 func (c *call) decide() action {
 	a := c.assessOnce()
 	if c.hold.cooldown != nil {
@@ -208,14 +209,14 @@ func (c *call) attempt(n int) error {
 	return nil
 }
 
-// noteLatency notes how long the head of the response to attempt n took.
+// noteLatency notes how long the response to attempt n took to begin.
 func (c *call) noteLatency(n int, begun time.Time) {
 	if c.last.number == n && c.last.resp != nil {
 		c.policy.Hedge.note(c.hedgeHost(), begun)
 	}
 }
 
-// send lets the base make an attempt that is sent as a copy.
+// send has the base make an attempt, out being its copy of the request.
 func (c *call) send(out *outgoing) (*http.Response, error) {
 	out.inFlight.Store(true)
 	defer out.inFlight.Store(false)
@@ -223,27 +224,27 @@ func (c *call) send(out *outgoing) (*http.Response, error) {
 	return c.received(out, resp, err)
 }
 
-// received returns what the base has returned, as the caller is to see it.
+// received translates what the base has returned into what the caller sees.
 func (c *call) received(out *outgoing, resp *http.Response, err error) (*http.Response, error) {
 	if err != nil && c.limit.Stop() && !c.waiter.Canceled() {
-		err = c.limit.Err() // HTTP/2 would say that the context was canceled
+		err = c.limit.Err() // on HTTP/2 err says only that the context was canceled
 	}
 	if err != nil && c.repeats.Stopped() {
 		err = neterr.ErrRepeated
 	}
 	if resp != nil {
 		c.absoluteLocation(out, resp)
-		if r := c.shown(out, resp.Request); r != resp.Request { // a fake may give one to many
+		if r := c.shown(out, resp.Request); r != resp.Request { // not set needlessly: a fake may return one response to many calls
 			resp.Request = r
 		}
 	}
 	return resp, err
 }
 
-// note makes attempt n's outcome c.last.
+// note makes the outcome of attempt n the last one.
 func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err error) {
 	switch {
-	case resp != nil && err != nil: // a broken base; the error counts
+	case resp != nil && err != nil: // the base breaks its contract; the error counts
 		if resp.Body != nil {
 			resp.Body.Close()
 		}
@@ -258,9 +259,9 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 	c.last = outcome{
 		number: n, req: c.req, resp: resp, err: err, host: c.host,
 		bucket: c.bucket, lease: c.last.lease, begun: c.begun,
-		ended:      c.waiter.Canceled(),
+		canceled:   c.waiter.Canceled(),
 		held:       c.held,
-		whole:      c.body.Whole(),
+		replayable: c.body.Whole(),
 		idempotent: c.idempotent == yes,
 	}
 	if err == nil {
@@ -270,7 +271,7 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 		return
 	}
 	c.last.unsent = c.idempotent != yes && tracker.Unsent(err, errors.Is(err, wait.ErrAttemptTimeout))
-	if own := c.body.Failure(); own != nil && !c.last.ended {
+	if own := c.body.Failure(); own != nil && !c.last.canceled {
 		c.last.err, c.last.badBody = own, true
 	}
 }
@@ -292,8 +293,8 @@ func (c *call) wait(d time.Duration) bool {
 	return c.waiter.Pause(d)
 }
 
-// fail ends a call that has no result to hand over: the last response, if any, has
-// been closed.
+// fail returns the error of a call that ends without a result to hand over: the last
+// response, if any, has been closed.
 func (c *call) fail(why Reason, cause error) error {
 	ctx, inFlight := c.req.Context(), errors.Is(cause, reqbody.ErrInFlight)
 	if why == ReasonBody && c.waiter.Canceled() {
@@ -321,8 +322,8 @@ func (c *call) fail(why Reason, cause error) error {
 	return e
 }
 
-// cleanUp runs on all ways out. Where nothing was handed over (the context ended, a
-// rule or hook panicked) it closes what is open.
+// cleanUp runs however the call ends. If nothing was handed over (the context ended, or
+// a rule or hook panicked), it closes what is open.
 func (c *call) cleanUp() {
 	if c.state == handedOver {
 		return

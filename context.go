@@ -10,8 +10,8 @@ import (
 	"github.com/seed-552c89fc/insist/internal/reqbody"
 )
 
-// contextValue is all that insist keeps in a context, under one key, so that a request
-// pays for one look-up. Values nest: each points to the one around it.
+// contextValue is what insist keeps in a context. There is one key for everything, so
+// that a request costs one look-up. Values nest: each points to the one around it.
 type contextValue struct {
 	context.Context
 	outer *contextValue
@@ -46,12 +46,12 @@ func contextValueOf(ctx context.Context) *contextValue {
 	return nil
 }
 
-// EditPolicy returns a context whose requests are made under an edited copy of
-// their RetryTransport's policy. Use it where one request needs other rules than
-// the rest, also through an SDK that passes its context on. Edits nest: the
-// outer one is made first. edit is called once for each request, on its
-// goroutine. It has no effect on Do, Run, Func and Attempts, which are given
-// their policy. A nil edit changes nothing.
+// EditPolicy returns a context whose requests use an edited copy of their
+// RetryTransport's policy. Use it if one request needs other rules than the rest, also
+// through an SDK that passes its context on. Edits nest: the outer one is made first.
+// edit is called once for each request, on the goroutine that called RoundTrip. It has
+// no effect on Do, Run, Func and Attempts, which are given their policy. A nil edit
+// changes nothing.
 func EditPolicy(ctx context.Context, edit func(*Policy)) context.Context {
 	return &contextValue{Context: ctx, outer: contextValueOf(ctx), what: editFunc(edit)}
 }
@@ -95,7 +95,7 @@ func (v *contextValue) apply(p *Policy) {
 	}
 }
 
-func (v *contextValue) recorded() *Record {
+func (v *contextValue) record() *Record {
 	for ; v != nil; v = v.outer {
 		if r, ok := v.what.(*Record); ok {
 			return r
@@ -104,8 +104,8 @@ func (v *contextValue) recorded() *Record {
 	return nil
 }
 
-// isAttempt reports whether AttemptNumber would take a request with this context
-// for some other attempt.
+// isAttempt reports whether v is within the context of an attempt. AttemptNumber would
+// then return that attempt's number for a request that has no mark of its own.
 func (v *contextValue) isAttempt() bool {
 	for ; v != nil; v = v.outer {
 		if v.attemptNumber() != 0 {
@@ -115,8 +115,8 @@ func (v *contextValue) isAttempt() bool {
 	return false
 }
 
-// attemptNumber returns the number of the attempt that v itself marks. Zero means
-// that it marks none.
+// attemptNumber returns the number of the attempt that v itself marks, or zero if it
+// marks none.
 func (v *contextValue) attemptNumber() int {
 	switch a := v.what.(type) {
 	case *outgoing:
@@ -127,7 +127,7 @@ func (v *contextValue) attemptNumber() int {
 	return 0
 }
 
-// isIn reports whether v, or what it is nested in, is the mark of out.
+// isIn reports whether v, or a value around it, is the mark of out.
 func (v *contextValue) isIn(out *outgoing) bool {
 	for ; v != nil; v = v.outer {
 		if a, ok := v.what.(*outgoing); ok && a == out {
@@ -137,10 +137,10 @@ func (v *contextValue) isIn(out *outgoing) bool {
 	return false
 }
 
-// isAttemptOf reports whether req is what a RetryTransport further out has in flight,
-// which alone retries it then. A mark counts only from the base's RoundTrip on, and until
-// that has returned: a token that Prepare fetches is a call of its own; so is one made
-// from resp.Request, since a response carries its context on.
+// isAttemptOf reports whether req is an attempt that an outer RetryTransport has in
+// flight. Then only the outer one retries. A mark counts only while the base's RoundTrip
+// runs. Before, Prepare may use the context to fetch a token; afterwards, the caller may
+// use that of resp.Request: these are calls of their own.
 func (v *contextValue) isAttemptOf(req *http.Request) bool {
 	for ; v != nil; v = v.outer {
 		if out, ok := v.what.(*outgoing); ok && out.inFlight.Load() && isFrom(req, &out.Request) {
@@ -151,9 +151,10 @@ func (v *contextValue) isAttemptOf(req *http.Request) bool {
 }
 
 // isFrom reports whether a layer between two RetryTransports made req from sent: by
-// copying, signing or redirecting it, or by adding to its query. A token that is
-// fetched with the same context is another request. It has another method or, since
-// a copy has all headers of its original, lacks some of them.
+// copying, signing or redirecting it, or by adding to its query. A request that the
+// layer makes with the same context for something else, such as a token, is not from
+// sent: it has another method, or lacks some of sent's headers, all of which a copy
+// would have.
 func isFrom(req, sent *http.Request) bool {
 	if req.Body != nil && req.Body != http.NoBody && reqbody.Same(req.Body, sent.Body) {
 		return true
@@ -172,8 +173,8 @@ func isFrom(req, sent *http.Request) bool {
 	return true
 }
 
-// wraps reports whether there is a RetryTransport beneath rt, as far as the
-// wrappers tell.
+// wraps reports whether rt is, or wraps, a RetryTransport, as far as
+// WrappedRoundTripper tells.
 func wraps(rt http.RoundTripper) bool {
 	switch rt := rt.(type) {
 	case *http.Transport: // as for most calls
@@ -195,7 +196,8 @@ func wrapsBelow(w wrapper) bool {
 	return false
 }
 
-// innermost returns what is below all wrappers of rt, as far as they tell.
+// innermost returns the RoundTripper below all wrappers of rt, as far as
+// WrappedRoundTripper tells.
 func innermost(rt http.RoundTripper) http.RoundTripper {
 	for below := range unwrap(rt) {
 		rt = below
@@ -203,13 +205,13 @@ func innermost(rt http.RoundTripper) http.RoundTripper {
 	return rt
 }
 
-// wrapper is Kubernetes' convention.
+// wrapper is the convention of Kubernetes for a RoundTripper that wraps another.
 type wrapper interface{ WrappedRoundTripper() http.RoundTripper }
 
-// unwrap yields rt and what it wraps.
+// unwrap yields rt, what it wraps, what that wraps, and so on.
 func unwrap(rt http.RoundTripper) iter.Seq[http.RoundTripper] {
 	return func(yield func(http.RoundTripper) bool) {
-		for range 32 { // a wrapper that wraps itself is not ours to hang on
+		for range 32 { // a bound, since a wrapper may wrap itself
 			if !yield(rt) {
 				return
 			}

@@ -10,49 +10,50 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// Cooldown has all calls that share it wait for the end of a pause that a service has
-// asked any of them for. Without it, one call is told to wait, and the other
-// forty-nine run into the limit one by one, which gets keys banned. Make one for a
-// process, and set the pointer in the Policy of each transport, and of each Do with a
-// Name, that calls the same services. The zero value is ready for use. A Cooldown is
-// safe for concurrent use; it must not be copied, nor its fields changed, once it is
+// Cooldown is for rate limits. If a service asks one call to pause, all calls that share
+// the Cooldown wait until the pause ends. Without it, one of fifty calls waits, and the
+// other forty-nine run into the limit one by one, which may get a key banned. Make one
+// for a process, and set the pointer in the Policy of each transport, and of each Do
+// with a Name, that calls the same services. The zero value is ready for use. A Cooldown
+// is safe for concurrent use; it must not be copied, nor its fields changed, once it is
 // used.
 //
 // A pause begins with a 429 or 503 that says how long to wait (Retry-After and the
-// like), with a Decision's Wait, from Classify (see package ratelimit) or from a
-// condition on the body, and, for functions, with an error that has a RetryAfter
-// method. Until it ends, no attempt begins, a call's first one included. Then calls
-// come back one after the other at first, and twice as many in each Spread that
-// follows; if the first ones meet the limit again, the rest waits for the new end.
+// like); with the Wait of a Decision, from Classify (see package ratelimit) or from a
+// condition on the body; or with an error that has a RetryAfter method. Until the pause
+// ends, no attempt begins, not even the first one of a call. After its end, calls come
+// back gradually: at first one after the other, then twice as many in each Spread. If
+// the first ones meet the limit again, the others wait for the end of the new pause.
 //
 // A call is not held for longer than MaxRetryAfter, nor beyond its deadline or
-// MaxElapsed. It ends at once then, without asking the server: with the last response
-// or error where it has one, else with an *Error whose Until says when the pause ends.
+// MaxElapsed. If the pause is longer, the call ends at once, without a request: with the
+// last response or error if it has one, else with an *Error whose Until says when the
+// pause ends.
 //
-// A Cooldown knows the pauses of up to 1024 keys. A host that asked for none costs its
-// calls no lock.
+// A Cooldown stores the pauses of up to 1024 keys. A call whose key never had a pause
+// takes no lock.
 type Cooldown struct {
-	// Key returns what a pause is for: a token, a tenant, a route. Calls with the same
-	// key wait for each other's pauses. It is called at most once for each call, on its
-	// goroutine. An empty key takes no part. It is not asked about functions, whose
-	// key is Policy.Name.
+	// Key returns what the service limits: a token, a tenant, a route. Calls with the
+	// same key share their pauses. It is called at most once for each call, on the
+	// call's goroutine. If it returns an empty key, the call neither waits nor begins a
+	// pause. It is not called for functions, whose key is Policy.Name.
 	// If nil, the host of the request's URL, with its port.
 	Key func(req *http.Request) string
 
-	// Spread is the time in which the first calls come back after a pause, and in which
-	// twice as many follow; about the time that a response takes is right. After a
-	// short pause it is less: a sixteenth of the pause.
+	// Spread is the time in which the first calls come back after a pause; in each
+	// further Spread, twice as many come back. Choose about the time that a response
+	// takes. After a short pause, a sixteenth of the pause is used if that is less.
 	// Zero means 1 second; negative means that all come back at the end of the pause.
 	Spread time.Duration
 
 	table cooldown.Table
 }
 
-// hold is what one call has to do with a Cooldown. The zero value is never held.
+// hold is the state of one call in a Cooldown. The zero value is never held back.
 type hold struct {
 	cooldown *Cooldown
 	key      string
-	known    bool // key is
+	known    bool // key is set
 	place    cooldown.Place
 }
 
@@ -66,7 +67,8 @@ func (d *Cooldown) spread() time.Duration {
 	return d.Spread
 }
 
-// keyOf finds the call's key, of a request or a function's name.
+// keyOf returns the call's key: that of the request or, if req is nil, the function's
+// name.
 func (h *hold) keyOf(req *http.Request, name string) string {
 	switch {
 	case h.known:
@@ -82,7 +84,7 @@ func (h *hold) keyOf(req *http.Request, name string) string {
 	return h.key
 }
 
-// begin notes the pause that an attempt was told of.
+// begin begins the pause that the service has asked for in reply to an attempt.
 func (h *hold) begin(o *outcome, name string, asked time.Duration) {
 	if h.cooldown == nil || asked <= 0 {
 		return
@@ -91,8 +93,8 @@ func (h *hold) begin(o *outcome, name string, asked time.Duration) {
 	h.place = cooldown.Place{}
 }
 
-// until returns how long the call has to wait for its place behind a pause, and how
-// long the pause itself goes on. Both are zero if it may go on.
+// until returns how long the call has to wait until its place after a pause, and how
+// long the pause itself lasts. Both are zero if the call need not wait.
 func (h *hold) until(req *http.Request, name string) (wait, pause time.Duration) {
 	if h.cooldown.isQuiet() {
 		return 0, 0
@@ -106,8 +108,8 @@ func (h *hold) until(req *http.Request, name string) (wait, pause time.Duration)
 	return at.Sub(now), end.Sub(now)
 }
 
-// pauseAsked is the pause that an attempt's result asks all calls for. a is what the
-// rules think of it.
+// pauseAsked returns the pause that an attempt's result asks of all calls; zero means
+// none. a is what the rules say about the attempt.
 func (p *Policy) pauseAsked(o *outcome, a assessment) time.Duration {
 	asked := max(a.Wait, 0)
 	if o.err != nil || o.resp == nil || o.resp.StatusCode == http.StatusTooManyRequests ||
@@ -117,8 +119,8 @@ func (p *Policy) pauseAsked(o *outcome, a assessment) time.Duration {
 	return asked
 }
 
-// holdBack waits until the Cooldown lets the call's next attempt begin. A non-nil
-// error ends the call: the pause is too long, or the context ended.
+// holdBack waits until the Cooldown lets the call's next attempt begin. A non-nil error
+// ends the call: the wait would be too long, or the context ended.
 func (c *call) holdBack() error {
 	for c.held = 0; ; {
 		most, pause := c.hold.until(c.req, "")

@@ -14,35 +14,36 @@ import (
 	"github.com/seed-552c89fc/insist/internal/retryafter"
 )
 
-// outcome is what one attempt came to, as far as the rules care. It has a
-// response and an error where a response's body broke off: then the error counts.
+// outcome is the result of one attempt, as far as the rules need it. If the response's
+// body was truncated it has a response and an error: then the error counts.
 type outcome struct {
 	number     int
 	req        *http.Request  // the caller's
 	resp       *http.Response // nil if none came
-	body       *respbody.Body // of resp, once it has been opened
+	body       *respbody.Body // of resp; nil until it is opened
 	err        error
 	host       string    // as the request's URL has it
 	bucket     bucketKey // in the Budget
 	lease      bucket.Lease
-	begun      time.Time // when the call did, if MaxElapsed asks for it
-	ended      bool      // the caller's context has ended
+	begun      time.Time // when the call began; zero if MaxElapsed is not set
+	canceled   bool      // the caller's context has ended
 	badBody    bool      // err is the caller's own: its request body failed
-	whole      bool      // the request body can be sent again in full
+	replayable bool      // the request body can be sent again in full
 	idempotent bool
 	unsent     bool          // it is proven that the server can't have acted on it
-	progress   bool          // the response's body was truncated, and is resumed from there
-	held       time.Duration // by a Cooldown, before it began
+	progress   bool          // its body was truncated, but brought enough to begin a new count of attempts
+	held       time.Duration // how long a Cooldown held this attempt back
 	beside     time.Duration // see Attempt.Beside
-	made       int           // attempts, those of a race included; zero means number
-	hold       time.Duration // by a Cooldown, until the next one may begin
-	pause      time.Duration // until the pause ends that holds it
+	made       int           // attempts of the call, those of a race included; zero means number
+	hold       time.Duration // how long a Cooldown holds the next attempt back
+	pause      time.Duration // how long the pause behind that hold goes on
 	retired    bool          // it timed out, and its connection was taken out of use
-	more       bool          // the response's body is a complete part of what it is resumed for
-	status     ruleResult    // of RetryableStatus to resp
+	more       bool          // its body is complete, but only a part of the range that was requested
+	status     ruleResult    // of RetryableStatus for resp
 }
 
-// failedStatus asks RetryableStatus, unless it has been asked about this attempt.
+// failedStatus reports whether RetryableStatus counts the response as a failure. The
+// rule is asked once about each attempt.
 func (o *outcome) failedStatus(p *Policy) bool {
 	if o.status == notAsked {
 		o.status = resultOf(p.retryableStatus(o.resp.StatusCode) || p.isStandardTooLarge(o.resp))
@@ -50,33 +51,33 @@ func (o *outcome) failedStatus(p *Policy) bool {
 	return o.status == yes
 }
 
-// action is what follows from an outcome.
+// action is what follows an outcome.
 type action struct {
 	retry  bool
 	wait   time.Duration
 	reason Reason
 }
 
-// assessment is what the rules think of an outcome, before anything bounds it.
+// assessment is what the rules say about an outcome, before the bounds are applied.
 type assessment struct {
 	Decision
 	reason    Reason
-	sure      bool // Classify said so: NonIdempotent is not asked
-	open      bool // the body is to be asked, too
-	asksEvent bool // and so is the first event, if the body is an event stream
+	sure      bool // Classify decided, so NonIdempotent does not apply
+	open      bool // RetryableBody is to be asked, too
+	asksEvent bool // RetryableEvent is to be asked, too, if the body is an event stream
 }
 
-// assess asks what forbids another attempt and then the rules, in their order.
-// It does no I/O and keeps no state; nor does bound, which has the second word,
-// but that it draws on the Budget.
-// The documentation of the package has both as tables.
+// assess returns what the rules say about o, without its body: first whether anything
+// forbids another attempt, then the rules in their order. bound then decides whether
+// there is another attempt. Neither does I/O, and only bound changes state: it draws on
+// the Budget. The package documentation has both as tables.
 func (p *Policy) assess(o *outcome) assessment {
 	switch {
-	case o.more: // no failure: what is left is asked for at once
+	case o.more: // no failure: the rest is requested at once
 		return assessment{Decision: Decision{Retry, -1}, reason: ReasonDecision}
 	case o.badBody:
 		return assessment{reason: ReasonBody}
-	case o.ended && o.err != nil:
+	case o.canceled && o.err != nil:
 		return assessment{reason: ReasonContext}
 	}
 	var d Decision
@@ -84,7 +85,7 @@ func (p *Policy) assess(o *outcome) assessment {
 	if o.err != nil {
 		resp = nil
 	}
-	if p.Classify != nil && !o.ended {
+	if p.Classify != nil && !o.canceled {
 		d = p.Classify(o.req, resp, o.err, o.number)
 		if d.Verdict == Retry || d.Verdict == Stop {
 			return assessment{Decision: d, reason: ReasonDecision, sure: true}
@@ -122,8 +123,8 @@ func (p *Policy) assessResponse(o *outcome, resp *http.Response) assessment {
 	return assessment{reason: reason, open: p.RetryableBody != nil, asksEvent: p.RetryableEvent != nil}
 }
 
-// after returns what the rules think once a condition has seen the body. Where
-// the status has failed already, the body can still say how long to wait.
+// after returns the assessment once a condition on the body has returned d. If the
+// status already counts as a failure, only d's Wait counts.
 func (a assessment) after(d Decision) assessment {
 	if a.Verdict != Retry && d.Verdict == Retry {
 		a.Verdict, a.reason = Retry, ReasonCondition
@@ -134,7 +135,8 @@ func (a assessment) after(d Decision) assessment {
 	return a
 }
 
-// assessError is a transport's view. A function's differs in what it defaults to.
+// assessError asks the rules about the error of a transport's attempt. For functions,
+// whose default is another, see decideCall.
 func (p *Policy) assessError(err error) assessment {
 	again := false
 	switch {
@@ -142,7 +144,7 @@ func (p *Policy) assessError(err error) assessment {
 	case p.RetryableError != nil:
 		again = p.RetryableError(err)
 	default:
-		again = !ErrorAs[*Error](err) && !neterr.IsPermanent(err) // an *Error: a layer below has decided
+		again = !ErrorAs[*Error](err) && !neterr.IsPermanent(err) // an *Error: a RetryTransport below has given up
 	}
 	if again {
 		return assessment{Decision: Decision{Verdict: Retry}, reason: ReasonError}
@@ -150,14 +152,14 @@ func (p *Policy) assessError(err error) assessment {
 	return assessment{reason: ReasonError}
 }
 
-// bound holds what the rules want against what bounds them.
+// bound applies the bounds of the package documentation to what the rules say.
 func (p *Policy) bound(ctx context.Context, o *outcome, a assessment) action {
 	switch {
 	case a.Verdict != Retry:
 		return action{reason: a.reason}
-	case o.ended:
+	case o.canceled:
 		return action{reason: ReasonContext}
-	case !o.whole:
+	case !o.replayable:
 		return action{reason: ReasonBody}
 	case !o.idempotent && !a.sure && !p.mayResend(o):
 		return action{reason: ReasonMaybeDone}
@@ -165,8 +167,8 @@ func (p *Policy) bound(ctx context.Context, o *outcome, a assessment) action {
 	return p.plan(ctx, o, a)
 }
 
-// plan holds an attempt that the rules want against the bounds on attempts and
-// time, and finds the wait before it.
+// plan applies the bounds on attempts, time and the Budget, and computes the wait before
+// the next attempt.
 func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
 	if max(o.made, o.number) >= p.maxAttempts() {
 		return action{reason: ReasonAttempts}
@@ -186,14 +188,16 @@ func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
 	if later := p.jittered(wait); wait == max(asked, a.Wait) && p.fits(ctx, o.begun, now, later) {
 		wait = later
 	}
-	if !o.progress && !p.Budget.withdraw(o.bucket, now, p.mostRetries(), &o.lease) { // asking for the rest is no load twice
+	// After progress, a request for the remainder is not duplicate load: the budget
+	// isn't charged.
+	if !o.progress && !p.Budget.withdraw(o.bucket, now, p.mostRetries(), &o.lease) {
 		return action{reason: ReasonBudget, wait: wait}
 	}
 	return action{retry: true, wait: wait, reason: a.reason}
 }
 
-// fits reports whether an attempt may begin after wait: before the context's deadline,
-// and within MaxElapsed of begun.
+// fits reports whether an attempt that begins after wait begins before the context's
+// deadline, and within MaxElapsed of begun.
 func (p *Policy) fits(ctx context.Context, begun, now time.Time, wait time.Duration) bool {
 	if p.MaxElapsed > 0 && now.Add(wait).Sub(begun) > p.MaxElapsed {
 		return false
@@ -202,13 +206,14 @@ func (p *Policy) fits(ctx context.Context, begun, now time.Time, wait time.Durat
 	return !ok || wait <= 0 || now.Add(wait).Before(deadline)
 }
 
-// isTooLate reports whether MaxElapsed has passed since begun. An attempt that was planned
-// to begin in time does not, where a hook took long meanwhile.
+// isTooLate reports whether MaxElapsed has passed since begun. It is asked again just
+// before an attempt begins, since a hook may have taken long after fits was asked.
 func (p *Policy) isTooLate(begun time.Time) bool {
 	return p.MaxElapsed > 0 && time.Since(begun) > p.MaxElapsed
 }
 
-// jittered returns a wait that a server asked for, and a random time on top.
+// jittered returns the wait that a server asked for plus a random time of at most
+// RetryAfterJitter.
 func (p *Policy) jittered(wait time.Duration) time.Duration {
 	if p.RetryAfterJitter <= 0 || wait <= 0 {
 		return wait
@@ -217,8 +222,9 @@ func (p *Policy) jittered(wait time.Duration) time.Duration {
 	return wait + rand.N(max(most, 1))
 }
 
-// feed puts into the budget what an attempt that went well is worth: one whose
-// response is kept, and not for want of a better one.
+// feed pays into the Budget, or else the Hedge, for a call that ends well: its response
+// is kept because no rule counts it as a failure, not because a bound forbids another
+// attempt.
 func (p *Policy) feed(o *outcome, r action) {
 	if p.Budget == nil && p.Hedge == nil || o.resp == nil || o.err != nil {
 		return
@@ -231,7 +237,7 @@ func (p *Policy) feed(o *outcome, r action) {
 	}
 }
 
-// askedWait is the wait that the response or the error asks for.
+// askedWait is the wait that the response or the error asks for. Zero means none.
 func (p *Policy) askedWait(o *outcome, now time.Time) time.Duration {
 	if p.IgnoreRetryAfter {
 		return 0
@@ -250,8 +256,8 @@ func (p *Policy) askedWait(o *outcome, now time.Time) time.Duration {
 	return asks.RetryAfter()
 }
 
-// expectationFailed reports that the server won't have an Expect header. The
-// request is to be repeated without one (RFC 9110, section 10.1.1).
+// expectationFailed reports whether the server refused the request's Expect header by a
+// 417. The request is then retried without it (RFC 9110, section 10.1.1).
 func expectationFailed(req *http.Request, resp *http.Response) bool {
 	_, expects := req.Header["Expect"]
 	return expects && resp.StatusCode == http.StatusExpectationFailed

@@ -36,8 +36,8 @@ func TestDecide(t *testing.T) {
 		}
 		return o
 	}
-	ended := func(o *outcome) { o.ended = true }
-	partly := func(o *outcome) { o.whole = false }
+	canceled := func(o *outcome) { o.canceled = true }
+	partly := func(o *outcome) { o.replayable = false }
 	badBody := func(o *outcome) { o.badBody = true }
 	unsent := func(o *outcome) { o.unsent = true }
 	third := func(o *outcome) { o.number = 3 }
@@ -77,9 +77,9 @@ func TestDecide(t *testing.T) {
 		{"net/http's own timeout", Policy{}, get, nil, context.DeadlineExceeded, nil, action{true, def, ReasonError}},
 
 		// Never.
-		{"ended, error", says(Retry, 0), get, nil, lost, []func(*outcome){ended}, action{false, 0, ReasonContext}},
-		{"ended, answer", Policy{}, get, answer(503), nil, []func(*outcome){ended}, action{false, 0, ReasonContext}},
-		{"ended, success", Policy{}, get, answer(200), nil, []func(*outcome){ended}, action{false, 0, ReasonSuccess}},
+		{"canceled, error", says(Retry, 0), get, nil, lost, []func(*outcome){canceled}, action{false, 0, ReasonContext}},
+		{"canceled, response", Policy{}, get, answer(503), nil, []func(*outcome){canceled}, action{false, 0, ReasonContext}},
+		{"canceled, success", Policy{}, get, answer(200), nil, []func(*outcome){canceled}, action{false, 0, ReasonSuccess}},
 		{"caller's body failed", says(Retry, 0), get, nil, lost, []func(*outcome){badBody}, action{false, 0, ReasonBody}},
 		{"body not whole", says(Retry, 0), get, answer(503), nil, []func(*outcome){partly}, action{false, 0, ReasonBody}},
 		{"body not whole, success", Policy{}, get, answer(200), nil, []func(*outcome){partly}, action{false, 0, ReasonSuccess}},
@@ -140,7 +140,7 @@ func TestDecide(t *testing.T) {
 		{"an error's negative wait", Policy{}, get, nil, retryLater{-s}, nil, action{true, def, ReasonError}},
 	} {
 		o := with(c.base, func(o *outcome) {
-			o.number, o.whole, o.resp, o.err = 1, true, c.resp, c.err
+			o.number, o.replayable, o.resp, o.err = 1, true, c.resp, c.err
 			o.req = &http.Request{Header: http.Header{}}
 		})
 		o = with(o, c.change...)
@@ -157,7 +157,7 @@ func TestNoWaitPastTheDeadline(t *testing.T) {
 		2 * time.Hour: {false, 2 * time.Hour, ReasonWait},
 	} {
 		p := Policy{Backoff: Constant(wait)}
-		o := outcome{number: 1, req: &http.Request{}, resp: answer(503), whole: true, idempotent: true}
+		o := outcome{number: 1, req: &http.Request{}, resp: answer(503), replayable: true, idempotent: true}
 		assert.Equal(t, want, p.bound(ctx, &o, p.assess(&o)))
 	}
 }

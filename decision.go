@@ -54,9 +54,9 @@ func ErrorAs[E error](err error) bool {
 	return ok
 }
 
-// Permanent marks err as one that another attempt would not change: neither
-// RetryableError nor a default retries it. The mark doesn't change the text, and
-// errors.Is and errors.As see through it. Permanent(nil) is nil.
+// Permanent marks err as one that another attempt would meet again: neither
+// RetryableError nor the default rule retries it. The mark doesn't change the text, and
+// errors.Is and errors.As find err behind it. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -69,10 +69,10 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// shouldRetry reads the x-should-retry header, by which a server (OpenAI,
-// Anthropic) decides itself.
+// shouldRetry reads the x-should-retry header, by which some servers (OpenAI,
+// Anthropic) say whether to retry.
 func shouldRetry(h http.Header) Verdict {
-	values := h["X-Should-Retry"] // Get would first make it canonical, for each answer
+	values := h["X-Should-Retry"] // Get would canonicalize the key for each response
 	switch {
 	case len(values) == 0:
 	case strings.EqualFold(values[0], "true"):

@@ -12,11 +12,11 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// Do calls fn until it succeeds or the policy says stop, and returns the last
-// call's value and error, always both. Use it for what is not HTTP: a database
-// call, a check in a test, a whole call of an SDK. Where the values are
-// *http.Response, one that another attempt replaces is closed; the last one is the
-// caller's.
+// Do calls fn until it succeeds or the policy says stop. It always returns both the
+// value and the error of the last call. Use it for what is not HTTP: a database call, a
+// check in a test, a call of an SDK with all its requests. If the values are of type
+// *http.Response, a response that another attempt replaces is closed; the last one is
+// the caller's to close.
 //
 // A call has failed when it returns an error, or a value for which one of the
 // retryIf functions reports true; nil ones are left out. These failures are retried:
@@ -24,21 +24,19 @@ import (
 //   - without retryIf, every error, or those that p.RetryableError accepts;
 //   - with retryIf, the values it reports, and of the errors only those that
 //     p.RetryableError accepts: none, if that is nil;
-//   - never what Permanent marks, nor anything once ctx has ended.
+//   - never an error that Permanent marks, and nothing once ctx has ended.
 //
 // An error with a method RetryAfter() time.Duration sets the wait, as a server's
 // Retry-After does.
 //
-// After one call, its error is returned as it is. After more calls, for a value
-// that retryIf reported, and where ctx has ended, the error is an *Error. It
-// matches the last call's error and, where ctx has ended, ctx.Err() and the
-// context's cause. If ctx has ended before the first call, fn is not called. A
-// panic passes through.
+// After one call, its error is returned as it is. After more calls, for a value that
+// retryIf reported, and if ctx has ended, the error is an *Error. It matches the last
+// call's error and, if ctx has ended, ctx.Err() and the context's cause. If ctx has
+// ended before the first call, fn is not called. A panic passes through.
 //
-// The retries of a RetryTransport inside fn multiply with these: 3 attempts of 3
-// make 9 requests. To leave them to Do, give fn's requests a context from
-// EditPolicy with Disabled set; to leave them to the transport, call fn without
-// Do.
+// If fn sends requests by a RetryTransport, the attempts multiply: 3 attempts of Do with
+// 3 each make 9 requests. To have only Do retry, give fn's requests a context from
+// EditPolicy with Disabled set. To have only the transport retry, call fn without Do.
 func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), retryIf ...func(T) bool) (T, error) {
 	if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
 		return doEventful(ctx, &p, funcid.Of(fn), fn, retryIf)
@@ -51,16 +49,17 @@ func Do[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error
 	return doAgain(&loop{ctx: ctx}, &p, fn, retryIf, v, err, rejected)
 }
 
-// eventful reports whether a call that succeeds at once is more than the call. So it is
-// also where ctx has ended, or holds a value of ours; callers look themselves, since what
-// asks a context is not inlined.
+// eventful reports whether p has something done even if the first call succeeds: a time
+// limit, a budget, a report, a hold. The same goes for a context that has ended, or holds
+// a value of ours. Callers check that themselves, since a function that calls a context's
+// methods is not inlined.
 func (p *Policy) eventful() bool {
 	return p.Disabled || p.PerAttemptTimeout > 0 || p.MaxElapsed > 0 || p.Budget != nil || p.OnAttempt != nil ||
 		p.Cooldown != nil && p.Name != ""
 }
 
-// doEventful is Do for the other calls. code tells the function apart that the caller
-// gave, of which fn may be made.
+// doEventful is Do for the calls that are eventful. code identifies the function that
+// the caller gave: fn may be a literal of ours that calls it.
 func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(context.Context) (T, error), retryIf []func(T) bool) (T, error) {
 	if p.Disabled {
 		return fn(ctx)
@@ -83,13 +82,13 @@ func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(con
 	return doAgain(&l, p, fn, retryIf, v, err, err == nil && reports(retryIf, v))
 }
 
-// doAgain goes on from the first call. The conditions are asked once about each value:
-// they may read a body.
+// doAgain continues after the first call, whose result is v, err and rejected. The
+// conditions are asked only once about each value, since they may read a body.
 func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), retryIf []func(T) bool, v T, err error, rejected bool) (T, error) {
 	l.conditioned = slices.ContainsFunc(retryIf, func(c func(T) bool) bool { return c != nil })
 	open := true
 	defer func() {
-		if open { // a hook panicked: the caller won't have v
+		if open { // a hook panicked, so the caller won't get v
 			closeValue(v)
 		}
 	}()
@@ -104,21 +103,21 @@ func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), ret
 	return v, l.err
 }
 
-// discardValue closes a response that another attempt replaces, as the transport
-// does; its connection could not be used otherwise.
+// discardValue closes a response that another attempt replaces. As in the transport, it
+// is drained first, so that its connection can be used again.
 func discardValue[T any](ctx context.Context, v T) {
 	if resp, ok := any(v).(*http.Response); ok {
 		respbody.Attempt{Waiter: wait.ForContext(ctx)}.Discard(resp, 0, new(wait.Timer))
 	}
 }
 
-// attemptContext returns the context of the next attempt, by which AttemptNumber
-// knows it. The first attempt has the caller's own.
+// attemptContext returns the context of the next attempt, from which AttemptNumber reads
+// the number. The first attempt has the caller's own context.
 func (l *loop) attemptContext() context.Context {
 	return &contextValue{Context: l.ctx, outer: contextValueOf(l.ctx), what: functionAttempt(l.number + 1)}
 }
 
-// closeValue closes a response that nobody will have.
+// closeValue closes v if it is a response. It is for values that are not returned.
 func closeValue[T any](v T) {
 	if resp, ok := any(v).(*http.Response); ok && resp != nil && resp.Body != nil {
 		resp.Body.Close()
@@ -129,7 +128,7 @@ func reports[T any](conditions []func(T) bool, v T) bool {
 	return len(conditions) > 0 && reportsAny(conditions, v)
 }
 
-// reportsAny asks the conditions. Where one panics, a response is closed.
+// reportsAny reports whether one of the conditions reports v. If one panics, it closes v.
 func reportsAny[T any](conditions []func(T) bool, v T) bool {
 	asked := false
 	defer func() {
@@ -162,17 +161,16 @@ func Run(ctx context.Context, p Policy, fn func(context.Context) error) error {
 	return err
 }
 
-// Func returns fn as a function of the same type that is called by Do. Use it to
-// decide once, where fn is defined, how all its calls are retried; a method
-// value will do, too:
+// Func returns a function of the same type as fn, which calls fn as Do does. Use it to
+// decide in one place how all calls of fn are retried. fn may be a method value:
 //
 //	get := insist.Func(policy, store.Get)
 //
-// Put a function with more arguments, or none, into a literal of this form; or
-// call it by Do, in a literal that captures the arguments.
+// If a function has more arguments, or none, wrap it in a literal of this type; or call
+// it by Do, in a literal that captures the arguments.
 func Func[A, T any](p Policy, fn func(context.Context, A) (T, error), retryIf ...func(T) bool) func(context.Context, A) (T, error) {
 	return func(ctx context.Context, a A) (T, error) {
-		// As Do, but that it doesn't copy the policy for each call.
+		// The same as Do, but without a copy of the policy for each call.
 		bound := func(ctx context.Context) (T, error) { return fn(ctx, a) }
 		if p.eventful() || ctx.Err() != nil || ctx.Value(contextKey{}) != nil {
 			return doEventful(ctx, &p, funcid.Of(fn), bound, retryIf)
@@ -192,15 +190,17 @@ type loop struct {
 	ctx         context.Context
 	conditioned bool // there is a condition on the result
 	reporter    reporter
-	hold        hold          // by the Cooldown
-	held        time.Duration // of the call, by it
+	hold        hold          // the call's place in the Cooldown
+	held        time.Duration // how long the Cooldown held the last attempt back
 	bucket      bucketKey     // in the Budget
 	lease       bucket.Lease
-	begun       time.Time // if MaxElapsed asks for it
-	number      int       // of calls that have ended
+	begun       time.Time // when Do began; zero if MaxElapsed is not set
+	number      int       // how many attempts have ended
 	err         error
 }
 
+// now returns the time, or the zero time if it is not wanted: reading the clock is not
+// free.
 func now(wanted bool) (t time.Time) {
 	if wanted {
 		t = time.Now()
@@ -213,8 +213,8 @@ func notBegun(ctx context.Context) *Error {
 	return &Error{Reason: ReasonContext, Cause: context.Cause(ctx), ctxErr: ctx.Err()}
 }
 
-// again judges a call and waits. It reports whether there is another; if not,
-// err is what remains of the failure.
+// again decides on an attempt that has ended, and waits. It reports whether another
+// attempt follows. If none does, l.err is the error to return.
 func (l *loop) again(p *Policy, err error, rejected bool) bool {
 	l.number++
 	if err == nil && !rejected {
@@ -225,7 +225,7 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 		}
 		return false
 	}
-	o := outcome{number: l.number, err: err, bucket: l.bucket, lease: l.lease, held: l.held, begun: l.begun, ended: l.ctx.Err() != nil}
+	o := outcome{number: l.number, err: err, bucket: l.bucket, lease: l.lease, held: l.held, begun: l.begun, canceled: l.ctx.Err() != nil}
 	if l.hold.cooldown != nil && err != nil {
 		l.hold.begin(&o, p.Name, p.pauseAsked(&o, assessment{}))
 		o.hold, o.pause = l.hold.until(nil, p.Name)
@@ -259,7 +259,8 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 	return true
 }
 
-// cooldownOfFunction is the Cooldown of a function, which needs a name to have one.
+// cooldownOfFunction returns the Cooldown for a function. It is nil if the function has
+// no name, since the name is the key.
 func (p *Policy) cooldownOfFunction() *Cooldown {
 	if p.Name == "" {
 		return nil
@@ -267,7 +268,7 @@ func (p *Policy) cooldownOfFunction() *Cooldown {
 	return p.Cooldown
 }
 
-// fail makes err of the last call's.
+// fail sets the error to return: that of the last attempt, or an *Error.
 func (l *loop) fail(why Reason, err error, rejected bool) {
 	if l.number == 1 && !rejected && why != ReasonContext {
 		l.err = err
@@ -280,10 +281,11 @@ func (l *loop) fail(why Reason, err error, rejected bool) {
 	l.err = e
 }
 
-// decideCall is decide for a function. Its errors are retried as in aomaker: all
-// of them, unless there is a condition of either kind.
+// decideCall is assess and bound for a function. conditioned says that there is a
+// condition on the value. By default all errors are retried, or none if conditioned;
+// RetryableError replaces that default.
 func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, conditioned bool) action {
-	if o.ended {
+	if o.canceled {
 		return action{reason: ReasonContext}
 	}
 	if rejected {
@@ -299,9 +301,9 @@ func (p *Policy) decideCall(ctx context.Context, o *outcome, rejected, condition
 	return p.plan(ctx, o, assessment{reason: ReasonError})
 }
 
-// limited returns fn with a time limit on each call. The context ends when fn
-// returns, but a response that fn returns in time can be read to its end. One that
-// it returns later is closed: its body has ended with the context.
+// limited returns fn with a time limit on each call. fn's context ends when fn returns.
+// But if fn returns a response in time, the context lasts until that has been read. If
+// it returns a response too late, the response is closed: its body is already canceled.
 func limited[T any](d time.Duration, fn func(context.Context) (T, error)) func(context.Context) (T, error) {
 	return func(ctx context.Context) (v T, err error) {
 		l := limitFor[T](ctx, d)

@@ -10,13 +10,13 @@ import (
 	"github.com/seed-552c89fc/insist/internal/neterr"
 )
 
-// Error reports that insist itself ended a call. RoundTrip returns one only where
-// there is no response and no error of the base to hand back: the context ended
-// before an attempt, GetBody or Prepare failed, the base broke its contract.
-// Do, Run, Func and Attempts return one after more than one attempt, for a value
-// that the condition rejects, and where the context has ended. errors.Is and
-// errors.As find the last attempt's error and what ended the call. Beside their
-// texts it holds no URL, header or body.
+// Error reports that insist itself ended a call. RoundTrip returns one only if there is
+// no response and no error of the base to return: the context ended before an attempt,
+// a Cooldown would hold the call back for too long, GetBody or Prepare failed, or the
+// base broke its contract. Do, Run, Func and Attempts return one after more than one
+// attempt, for a value that retryIf reports, and if the context has ended. errors.Is and
+// errors.As find the last attempt's error and what ended the call. Except in the texts
+// of these two, it holds no URL, header or body.
 type Error struct {
 	// Attempts is the number of attempts that were made. Zero means that the
 	// context had ended before the first.
@@ -29,24 +29,24 @@ type Error struct {
 	// closed. Zero means that it had none.
 	Status int
 
-	// Err is the last attempt's error. If nil, it had none: it ended in a
-	// response, or in a value that the condition rejected.
+	// Err is the last attempt's error. If nil, the attempt ended in a response, or in a
+	// value that retryIf reported.
 	Err error
 
 	// Cause is what ended the call in place of the next attempt: the context's
-	// cause, or the error of GetBody or Prepare. If nil, the Reason says it all.
+	// cause, or the error of GetBody or Prepare. If nil, Reason says all.
 	Cause error
 
-	// Until is when the pause ends for which a Cooldown ended the call.
-	// Zero means that none did.
+	// Until is set if a Cooldown ended the call: the time when its pause ends.
+	// Zero means that no Cooldown ended the call.
 	Until time.Time
 
-	rejected bool  // the last value was one that the condition reports
-	ctxErr   error // ctx.Err() where that ended the call; Cause may not match it
+	rejected bool  // retryIf reported the last value
+	ctxErr   error // if the context ended the call: ctx.Err(), which Cause may not match
 }
 
-// Error says how many attempts were made, why there was no further one, and what the
-// last one met:
+// Error says how many attempts were made, why there was no further one, and how the last
+// one ended:
 //
 //	insist: gave up after 3 attempts: last status 503
 //	insist: gave up after 2 attempts: context canceled; last error: connection refused
@@ -80,7 +80,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// why says what ended the call. It is empty where the number of attempts says it.
+// why says what ended the call. It is empty if the number of attempts says so already.
 func (e *Error) why() string {
 	words := map[Reason]string{
 		ReasonAttempts:  "",
@@ -118,8 +118,9 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
-// Timeout reports whether time ran out: the context's deadline if that ended the
-// call, else the last attempt's own timeout. url.Error and SDKs ask for it.
+// Timeout reports whether a timeout ended the call: the context's deadline or, if the
+// context did not end the call, a timeout of Cause or of the last attempt. url.Error and
+// SDKs call it.
 func (e *Error) Timeout() bool {
 	switch {
 	case e.ctxErr != nil:
@@ -130,11 +131,12 @@ func (e *Error) Timeout() bool {
 	return neterr.IsTimeout(e.Err)
 }
 
-// Temporary is Timeout, as it is for the context's own error. It makes an Error a
-// net.Error: errors.As would else find the last attempt's, which may be no timeout.
+// Temporary returns the same as Timeout, as context.DeadlineExceeded does. It makes
+// *Error a net.Error. Without it, errors.As would find the last attempt's net.Error,
+// whose Timeout may differ.
 func (e *Error) Temporary() bool { return e.Timeout() }
 
-// Errors of our own that have nothing to carry.
+// Errors that have a text only.
 var (
 	errCanceled   = errors.New("insist: request canceled")
 	errNoResponse = errors.New("insist: the base RoundTripper returned neither a response nor an error")

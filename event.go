@@ -7,9 +7,9 @@ import (
 	"github.com/seed-552c89fc/insist/internal/sse"
 )
 
-// lookAtEvent asks the condition on the first event of the last response, which is an
-// event stream. The look reads no further than the network has brought when the event
-// is complete, so that nothing behind it is held up.
+// lookAtEvent asks RetryableEvent about the first event, if the last response is an
+// event stream. It reads only until that event is complete, and never waits for bytes
+// behind it, so that nothing behind it is held up.
 func (c *call) lookAtEvent() Decision {
 	limit := c.policy.maxPeekBytes()
 	if limit < 0 || !c.body.Sent() || !head.IsEventStream(c.req, c.last.resp) {
@@ -21,11 +21,11 @@ func (c *call) lookAtEvent() Decision {
 	for state := sse.Pending; state != sse.Found; {
 		piece, err := r.Next()
 		if state = scanner.Feed(piece); state == sse.TooLong || state == sse.Pending && err != nil {
-			c.last.ended = c.waiter.Canceled()
+			c.last.canceled = c.waiter.Canceled()
 			return Decision{}
 		}
 	}
 	d := c.policy.RetryableEvent(c.req, c.last.resp, c.last.number, bytes.NewReader(scanner.Data()))
-	c.last.ended = c.waiter.Canceled()
+	c.last.canceled = c.waiter.Canceled()
 	return d
 }

@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// given is the head of the caller's request before any base saw it. Some bases add
-// headers, or to the query, in place, or move something: a user from the URL to a header,
-// a method to X-HTTP-Method-Override. Each attempt starts from what the caller gave, so
-// that nothing is sent twice on the second attempt and three times on the third, and
-// nothing that was moved is missing.
-// net/http's own transport changes nothing, so that it costs nothing there.
+// given is the head of the caller's request before the base saw it. Some bases change
+// the request in place: they add headers or query parameters, move the user from the URL
+// to a header, or the method to X-HTTP-Method-Override. Each attempt starts from the
+// head that the caller gave. Otherwise an added value would be there twice in the second
+// attempt, and a moved one would be missing. net/http's transport changes nothing, so
+// nothing is stored for it.
 type given struct {
 	taken bool
 	target
@@ -22,29 +22,29 @@ type given struct {
 // target is all of a head but its headers.
 type target struct {
 	bodyless     bool          // body is nil or http.NoBody
-	body         io.ReadCloser // else the attempts have readers of their own
-	method, host string        // Request.Host
+	body         io.ReadCloser // restored only if bodyless; else each attempt has its own reader
+	method, host string        // Request.Method and Request.Host
 	length       int64
 	encoding     []string
 	u            *url.URL // Request.URL
-	url          url.URL  // what it was
+	url          url.URL  // a copy of *u, which a base may change
 }
 
-// givenHeaders is a list since a map would have to be allocated.
+// givenHeaders is a list, since a map would cost an allocation.
 type givenHeaders struct {
 	first [usualHeaders]givenHeader
 	n     int
-	more  []givenHeader // what does not fit there
+	more  []givenHeader // those beyond usualHeaders
 }
 
-// usualHeaders is how many headers a request mostly has at most. More cost an
+// usualHeaders is the number of headers that most requests don't exceed. More cost an
 // allocation.
 const usualHeaders = 8
 
-// givenHeader is a header. A base may change the values within its slice, too.
+// givenHeader is a copy of a header: a base may change the slice of its values in place.
 type givenHeader struct {
 	key, value string
-	values     *[]string // if there is not exactly one; else nil
+	values     *[]string // nil if there is exactly one value
 }
 
 func newGivenHeader(key string, values []string) givenHeader {
@@ -76,7 +76,7 @@ func keepsHead(base http.RoundTripper) bool {
 	return netHTTP
 }
 
-// take notes req's head, unless base leaves that alone.
+// take stores req's head, unless base is known to leave it alone.
 func (g *given) take(base http.RoundTripper, req *http.Request) {
 	if keepsHead(base) {
 		return
@@ -106,8 +106,8 @@ func (g *givenHeaders) take(req *http.Request) {
 	}
 }
 
-// restore gives out, a copy of the caller's request, the head that the caller gave.
-// It reports whether out.Header is a map of its own then.
+// restore gives out, a copy of the caller's request, the head that the caller gave. own
+// reports whether out.Header is then a new map.
 func (g *given) restore(out *http.Request) (own bool) {
 	if !g.taken {
 		return false

@@ -21,45 +21,45 @@ import (
 // services. The zero value is ready for use. A Hedge is safe for concurrent use; it
 // must not be copied, nor its fields changed, once it is used.
 //
-// Only what may be carried out twice at the same time is hedged: a request that is
-// idempotent by the policy's rule or by its key, without a body or with one in memory.
-// Anything else is sent once at a time, as without a Hedge. So is a request to a host
-// that a Cooldown holds.
+// Only a request that may be carried out twice at the same time is hedged: one that is
+// idempotent by the policy's rule or by its key, and has no body or one in memory. Any
+// other request has one attempt at a time, as without a Hedge. So has a request to a
+// host whose calls a Cooldown holds back.
 //
-// A hedge is an attempt: it counts for MaxAttempts, PerAttemptTimeout bounds it, and it
-// is on record, as Attempt.Beside says. It draws on the policy's Budget or, where there
-// is none, on Share. So when everything is slow the delay follows, and when everything
-// fails there are no hedges.
+// A hedge is an attempt: it counts toward MaxAttempts, PerAttemptTimeout bounds it, and
+// it is on record, with Attempt.Beside set. It draws on the policy's Budget or, if there
+// is none, on Share. If all responses are slow, the delay that is measured grows with
+// them; if all calls fail, there are soon no hedges.
 type Hedge struct {
-	// Delay is how long a response is waited for before there is another attempt.
-	// Zero means that it follows the host: the time in which 97 of 100 responses of the
-	// last one to two minutes began, once 32 of them are known; before there is no
-	// hedge. Negative means none at all.
+	// Delay is how long an attempt waits for its response before a hedge begins.
+	// Zero means that the delay is measured for each host: the time in which 97 of 100
+	// responses of the last one to two minutes began. Until 32 of them are known there
+	// is no hedge. Negative means no hedges at all.
 	Delay time.Duration
 
-	// MinDelay is the least delay that follows the host.
+	// MinDelay is the shortest delay if it is measured.
 	// Zero means 5 milliseconds; negative means no bound.
 	MinDelay time.Duration
 
-	// Extra is how many attempts there are beside the first at the same time.
+	// Extra is how many attempts may be in flight beside the first one.
 	// Zero means 1; negative means none.
 	Extra int
 
-	// Share is how many hedges there are for each call that ends well, where the policy
-	// has no Budget. Zero means 0.05; negative means none.
+	// Share is how many hedges each call that ends well pays for, if the policy has no
+	// Budget. Zero means 0.05; negative means none.
 	Share float64
 
 	seen  latency.Tracker
-	spent atomic.Int64 // hedges less what calls have paid for, in thousandths
+	spent atomic.Int64 // hedges made, minus those that calls have paid for, in thousandths
 }
 
 const (
 	hedgeQuantile = 0.97
 	hedgeKnown    = 32
 	hedgeShare    = 0.05
-	hedgeReserve  = 4    // hedges that may go before any call has paid for one
+	hedgeReserve  = 4    // hedges that are free before any call has paid for one
 	hedgeSaved    = 10   // hedges that can be saved up
-	hedgeUnit     = 1000 // of Hedge.spent
+	hedgeUnit     = 1000 // one hedge, in the unit of Hedge.spent
 )
 
 func (h *Hedge) extra() int {
@@ -69,7 +69,7 @@ func (h *Hedge) extra() int {
 	return max(h.Extra, 0)
 }
 
-// delay returns after which time another attempt is made, and false if never.
+// delay returns how long an attempt waits before a hedge begins, and false if none does.
 func (h *Hedge) delay(host string, now time.Time) (time.Duration, bool) {
 	switch {
 	case h.Delay < 0 || h.extra() == 0:
@@ -85,7 +85,8 @@ func (h *Hedge) delay(host string, now time.Time) (time.Duration, bool) {
 	return max(d, least), ok
 }
 
-// note notes how long a response, or an attempt that was given up, took.
+// note notes how long a response took to begin, or how long an overtaken attempt had
+// waited for one. A nil Hedge notes nothing.
 func (h *Hedge) note(host string, begun time.Time) {
 	if h != nil && h.Delay == 0 {
 		now := time.Now()
@@ -93,7 +94,8 @@ func (h *Hedge) note(host string, begun time.Time) {
 	}
 }
 
-// withdraw takes a hedge from the share, and reports whether there was one.
+// withdraw takes one hedge from what calls have paid for. It reports whether there was
+// one.
 func (h *Hedge) withdraw() bool {
 	if h.Share < 0 {
 		return false
@@ -105,13 +107,13 @@ func (h *Hedge) withdraw() bool {
 	return false
 }
 
-// deposit puts in what a call that ended well pays for.
+// deposit adds the share of a hedge that a call that ended well pays for.
 func (h *Hedge) deposit() {
 	share := h.Share
 	if share == 0 {
 		share = hedgeShare
 	}
-	if !(share > 0) { // NaN, too
+	if !(share > 0) { // also if it is NaN
 		return
 	}
 	paid := int64(min(share, 1) * hedgeUnit)
@@ -120,10 +122,10 @@ func (h *Hedge) deposit() {
 	}
 }
 
-// hedgeDelay returns after which time a hedge of attempt n begins, and false if none
+// hedgeDelay returns how long attempt n waits before a hedge begins, and false if none
 // does: the request may not be carried out twice at the same time, or too little is
-// known of the host. After an attempt that failed without a response there is none: the
-// connections are suspect then.
+// known of the host. If the attempt before ended in an error there is none, since the
+// connections may be broken.
 func (c *call) hedgeDelay(n int) (time.Duration, bool) {
 	h := c.policy.Hedge
 	if c.idempotent != yes || c.part != nil || c.body.IsStream() || n >= c.policy.maxAttempts() || c.last.err != nil {
@@ -132,7 +134,7 @@ func (c *call) hedgeDelay(n int) (time.Duration, bool) {
 	return h.delay(c.hedgeHost(), time.Now())
 }
 
-// hedgeHost is the host by which the Hedge knows how long responses take.
+// hedgeHost is the host for which the Hedge measures how long responses take.
 func (c *call) hedgeHost() string {
 	if c.req.URL == nil {
 		return ""
@@ -140,9 +142,9 @@ func (c *call) hedgeHost() string {
 	return origin.Host(c.req.URL)
 }
 
-// mayHedge reports whether another attempt may begin beside those in flight, and takes
-// what it costs.
-func (c *call) mayHedge() bool {
+// payForHedge takes the cost of a hedge from the Budget or the Share. It reports whether
+// that was possible, and the other bounds let the hedge begin.
+func (c *call) payForHedge() bool {
 	now := time.Now()
 	switch {
 	case c.made >= c.policy.maxAttempts(), c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
@@ -171,22 +173,23 @@ type runner struct {
 
 	resp    *http.Response
 	err     error
-	exited  bool // the base ended the goroutine,
-	escaped any  // by a panic with this, or by runtime.Goexit
+	exited  bool // the base panicked, or called runtime.Goexit
+	escaped any  // what it panicked with; nil after runtime.Goexit
 }
 
-// race is the attempts that are in flight at the same time, from attempt n on.
+// race is a set of attempts that are in flight at the same time.
 type race struct {
 	c        *call
 	inFlight []*runner
 	results  chan *runner
 }
 
-// race makes attempt n, and others beside it where it takes longer than delay. It leaves
-// in c.last the first that ended in a response that no rule counts as a failure, or the
-// last to end, with what the rules think of it in c.assessed.
+// race makes attempt n and, each time delay has passed without a result, another one
+// beside it. c.last becomes the first attempt whose response no rule counts as a
+// failure; if there is none, the attempt that ended last. Its assessment is left in
+// c.assessed.
 func (c *call) race(n int, delay time.Duration) error {
-	racing := *c // so that a call without a race needs no heap
+	racing := *c // this copy is on the heap, so that a call without a race needn't be
 	racing.racing = true
 	defer func() {
 		*c = racing
@@ -207,11 +210,11 @@ func (c *call) runRace(n int, delay time.Duration) error {
 	for {
 		select {
 		case <-timer.C:
-			if len(r.inFlight) <= extra && len(r.inFlight) < cap(r.results) && c.mayHedge() && r.begin(c.made+1) == nil {
+			if len(r.inFlight) <= extra && len(r.inFlight) < cap(r.results) && c.payForHedge() && r.begin(c.made+1) == nil {
 				timer.Reset(delay)
 			}
 		case ended := <-r.results:
-			if r.isDecided(ended) {
+			if r.handle(ended) {
 				r.reportOvertaken()
 				return nil
 			}
@@ -235,7 +238,7 @@ func (r *race) begin(n int) *obstacle {
 	if others := len(r.inFlight); others > 0 {
 		next.beside = next.begun.Sub(r.inFlight[others-1].begun)
 	}
-	c.limit = wait.Limit{} // is the runner's
+	c.limit = wait.Limit{} // the runner has it now
 	r.inFlight = append(r.inFlight, next)
 	next.inFlight.Store(true)
 	base, caller, results := c.base, c.req.Context(), r.results
@@ -253,8 +256,9 @@ func (r *race) begin(n int) *obstacle {
 	return nil
 }
 
-// isDecided takes in an attempt that has ended. It reports whether the race is over.
-func (r *race) isDecided(ended *runner) bool {
+// handle makes an attempt that has ended the last one, and assesses it. It reports
+// whether the race is over.
+func (r *race) handle(ended *runner) bool {
 	c := r.c
 	ended.inFlight.Store(false)
 	r.inFlight = slices.DeleteFunc(r.inFlight, func(other *runner) bool { return other == ended })
@@ -276,10 +280,10 @@ func (r *race) isDecided(ended *runner) bool {
 	a := c.assess()
 	c.assessed = &a
 	good := c.last.resp != nil && c.last.err == nil && a.Verdict != Retry || a.sure && a.Verdict == Stop
-	if good || len(r.inFlight) == 0 || c.last.ended {
+	if good || len(r.inFlight) == 0 || c.last.canceled {
 		return true
 	}
-	// Another one is in flight already, so that this one is not waited for.
+	// It failed, but another attempt is already in flight: there is no wait.
 	c.guardConns()
 	c.reporter.report(&c.last, action{retry: true, reason: a.reason})
 	c.limit.End()
@@ -301,7 +305,8 @@ func (r *race) reportOvertaken() {
 	c.reporter.start = start
 }
 
-// abandon ends what is in flight, without waiting for it.
+// abandon cancels the attempts that are still in flight. It does not wait for them: a
+// goroutine closes their responses.
 func (r *race) abandon() {
 	n := len(r.inFlight)
 	for _, other := range r.inFlight {
@@ -319,14 +324,15 @@ func (r *race) abandon() {
 	}()
 }
 
-// closeLater closes a response that nobody reads any more, which may block.
+// closeLater closes a discarded response on another goroutine, since Close may block.
 func closeLater(resp *http.Response) {
 	if resp != nil && resp.Body != nil {
 		go closeNow(resp)
 	}
 }
 
-// closeNow closes a response. A panic in Close is nobody's.
+// closeNow closes a discarded response. If Close panics, nobody is there to handle it,
+// so the panic is dropped.
 func closeNow(resp *http.Response) {
 	if resp != nil && resp.Body != nil {
 		defer func() { recover() }()

@@ -19,7 +19,7 @@ const (
 	ResendOnlyUnsent
 
 	// ResendEvenIfLost retries it in any case: it may be carried out twice.
-	// Choose it where the server tells repetitions apart by itself.
+	// Choose it where the server recognizes repeated requests by itself.
 	ResendEvenIfLost
 )
 
@@ -62,8 +62,8 @@ func hasKey(req *http.Request) bool {
 	return key || xKey
 }
 
-// mayResend is the NonIdempotent gate: it reports whether a request that is not
-// idempotent may be sent again after this outcome.
+// mayResend applies NonIdempotent: it reports whether a request that is not idempotent
+// may be resent after this outcome.
 func (p *Policy) mayResend(o *outcome) bool {
 	switch {
 	case p.NonIdempotent == ResendEvenIfLost:

@@ -22,11 +22,11 @@ type outgoing struct {
 	reqbody.Lease
 	mark     contextValue
 	tracker  neterr.Tracker
-	inFlight atomic.Bool // the base's RoundTrip has begun, and has not returned
-	own      bool        // its headers and URL are not the caller's
+	inFlight atomic.Bool // the base's RoundTrip has begun and has not returned
+	own      bool        // its headers are a copy, not the caller's map
 }
 
-// obstacle is why an attempt could not be built: it ends the call.
+// obstacle is the reason why an attempt could not be built. It ends the call.
 type obstacle struct {
 	why   Reason
 	cause error
@@ -45,11 +45,11 @@ func (c *call) outgoing(n int) (*outgoing, *obstacle) {
 		if err := c.policy.Prepare(&out.Request, c.lastHead(), c.last.err); err != nil {
 			return nil, &obstacle{ReasonError, err}
 		}
-		if c.waiter.Canceled() { // it may have taken long
+		if c.waiter.Canceled() { // while Prepare ran
 			return nil, &obstacle{ReasonContext, nil}
 		}
 	}
-	if n > 1 && c.policy.isTooLate(c.begun) { // and so may the other hooks, or GetBody
+	if n > 1 && c.policy.isTooLate(c.begun) { // Prepare, another hook or GetBody may have taken long
 		return nil, &obstacle{ReasonWait, nil}
 	}
 	if c.body.Once {
@@ -70,7 +70,7 @@ func (c *call) copy(n int) *outgoing {
 		ctx = c.limit.Context()
 	}
 	if c.traced {
-		out.tracker.Track(timed) // out.mark has its hooks
+		out.tracker.Track(timed) // net/http finds its hooks through out.mark
 	}
 	watch := c.watch()
 	if c.stopsRepeats {
@@ -88,11 +88,12 @@ func (c *call) copy(n int) *outgoing {
 		out.own = c.given.restore(&out.Request)
 	}
 	if c.racing && out.Request.URL != nil {
-		out.Request.URL = cloneURL(out.Request.URL) // an attempt that is overtaken may go on reading it
+		out.Request.URL = cloneURL(out.Request.URL) // an overtaken attempt may still read it after the call has returned
 	}
 	cutOff := timed || c.racing || c.stopsRepeats && c.limit.IsSet()
 	if (cutOff || c.key != "") && !out.own {
-		// On HTTP/2 an attempt that is cut off may go on reading its headers.
+		// On HTTP/2, an attempt that is cut off may still read its headers after the
+		// call has returned, when the caller may change them.
 		out.cloneHeader()
 	}
 	if c.key != "" {
@@ -101,7 +102,7 @@ func (c *call) copy(n int) *outgoing {
 	return out
 }
 
-// cloneHeader gives the attempt headers of its own.
+// cloneHeader gives the attempt its own copy of the headers.
 func (out *outgoing) cloneHeader() {
 	if out.own = true; out.Request.Header == nil {
 		out.Request.Header = make(http.Header)
@@ -110,7 +111,8 @@ func (out *outgoing) cloneHeader() {
 	out.Request.Header = out.Request.Header.Clone()
 }
 
-// adapt changes what is not to be sent as it was in the first attempt.
+// adapt prepares a further attempt for what differs from the first: no Expect header
+// after a 417, and headers and URL that Prepare may change.
 func (c *call) adapt(out *outgoing) {
 	if c.last.resp != nil && expectationFailed(c.req, c.last.resp) {
 		c.unexpected = true
@@ -137,8 +139,8 @@ func (c *call) lastHead() *http.Response {
 	return &head
 }
 
-// shown returns what resp.Request is to be, r being what the base has set: the request
-// that was sent last, under the caller's own context.
+// shown returns the value for resp.Request, r being what the base has set: the request
+// that was sent last, with the caller's own context.
 func (c *call) shown(out *outgoing, r *http.Request) *http.Request {
 	if r == nil {
 		return nil
@@ -146,9 +148,9 @@ func (c *call) shown(out *outgoing, r *http.Request) *http.Request {
 	ours := out.isRequest(r)
 	switch {
 	case ours && (!out.own && r.URL == c.req.URL || isSameHead(r, c.req)):
-		return c.req // as without us; and the copy can be freed
+		return c.req // as without a RetryTransport; and the copy can be freed
 	case !ours && !contextValueOf(r.Context()).isIn(out):
-		return r // of the base's own making
+		return r // the base made it itself
 	}
 	shown := r.WithContext(c.req.Context())
 	if ours || reqbody.Same(shown.Body, out.Request.Body) {
@@ -158,13 +160,13 @@ func (c *call) shown(out *outgoing, r *http.Request) *http.Request {
 	return shown
 }
 
-// isRequest reports whether r is the attempt's request, or the copy of it by which
-// net/http tracks its body, and which it leaves in responses over HTTP/2.
+// isRequest reports whether r is the attempt's request, or the copy that net/http makes
+// of it to track its body. Over HTTP/2, resp.Request is that copy.
 func (out *outgoing) isRequest(r *http.Request) bool {
 	return r.URL == out.Request.URL && r.Context() == out.Request.Context()
 }
 
-// isSameHead reports whether a and b differ in their bodies and contexts at most.
+// isSameHead reports whether a and b have the same method, host, URL and headers.
 func isSameHead(a, b *http.Request) bool {
 	return a.Method == b.Method && a.Host == b.Host && isSameURL(a.URL, b.URL) &&
 		maps.EqualFunc(a.Header, b.Header, slices.Equal)
@@ -172,8 +174,8 @@ func isSameHead(a, b *http.Request) bool {
 
 func isSameURL(a, b *url.URL) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// absoluteLocation has a redirect start from the URL that out was sent to. http.Client
-// would start from the caller's, which Prepare may have changed.
+// absoluteLocation makes a relative redirect absolute if Prepare changed the URL:
+// http.Client would resolve it against the caller's URL, not the one out was sent to.
 func (c *call) absoluteLocation(out *outgoing, resp *http.Response) {
 	if resp.StatusCode < 300 || resp.StatusCode > 399 || isSameURL(out.Request.URL, c.req.URL) || out.Request.URL == nil {
 		return
@@ -190,8 +192,8 @@ func cloneURL(u *url.URL) *url.URL {
 	return &c
 }
 
-// addKey has the call's attempts carry the key that Policy.IdempotencyKey gives, which
-// makes the request idempotent.
+// addKey asks Policy.IdempotencyKey for a key. If it returns one, all attempts carry it,
+// and the request counts as idempotent.
 func (c *call) addKey() {
 	if c.policy.IdempotencyKey == nil || c.idempotent == yes || hasKey(c.req) {
 		return
@@ -201,10 +203,10 @@ func (c *call) addKey() {
 	}
 }
 
-// repeatedBelow reports whether net/http counts req as idempotent. Then it repeats
-// it by itself when a kept connection is closed before a response, unless there is a
-// body without GetBody (Request.isReplayable). That must not happen to a GET that
-// Policy.Idempotent says is not.
+// repeatedBelow reports whether net/http counts req as idempotent. If it does, net/http
+// sends req again by itself when a kept connection is closed before the response,
+// unless req has a body without GetBody (Request.isReplayable). A GET for which
+// Policy.Idempotent reports false must not be repeated so.
 func repeatedBelow(req *http.Request) bool { return isSafe(req) || hasKey(req) }
 
 func isSafe(req *http.Request) bool {
@@ -215,11 +217,12 @@ func isSafe(req *http.Request) bool {
 	return false
 }
 
-// preventRepeats finds out how to keep the base from repeating a guarded request by
-// itself: by the form in which it is sent (see sendOnce) or, where that is not enough,
-// by ending the attempt (see neterr.RepeatGuard). HTTP/2 repeats whatever has no body, or a
-// GetBody. That can be left out of what net/http's transport is given, but not of what
-// goes through other layers first, such as a signer.
+// preventRepeats decides how the base is kept from repeating a guarded request, that is,
+// from sending it again by itself, within an attempt. Either the request is sent in a
+// form that net/http does not repeat (see sendOnce). Or, if there is none, the attempt
+// is ended before the repetition (see neterr.RepeatGuard). On HTTP/2, net/http repeats a
+// request that has no body, or has a GetBody. If the base is net/http's transport,
+// GetBody can be removed; a layer between, such as a signer, may need it.
 func (c *call) preventRepeats() {
 	_, direct := c.base.(*http.Transport)
 	http2 := c.req.URL != nil && (c.req.URL.Scheme == "https" || mayUseH2C(c.base))
@@ -230,11 +233,12 @@ func (c *call) preventRepeats() {
 		c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct
 		c.stopsRepeats = http2 && !c.body.Once
 	}
-	// Without a layer between, the request itself is spoiled; see stopper.
+	// With a layer between, the attempt is ended by its context; without one, by a
+	// change to the request itself, see stopper.
 	c.cancelable = c.cancelable || c.stopsRepeats && !direct
 }
 
-// stopper returns what ends the attempt before it is written once more.
+// stopper returns the function that ends the attempt before net/http sends it again.
 func (c *call) stopper(out *outgoing) func() {
 	if cancel := c.limit.Cancel(); cancel != nil {
 		return func() { cancel(neterr.ErrRepeated) }
@@ -244,17 +248,19 @@ func (c *call) stopper(out *outgoing) func() {
 
 func isBodyless(req *http.Request) bool { return req.Body == nil || req.Body == http.NoBody }
 
-// canHaveEmptyBody reports whether req may be given an empty body in place of none. With
-// one HTTP/1 sends a request of these methods as without; HTTP/2 sends an empty frame.
-// Other methods would be sent as chunked, and a TRACE may have no body.
+// canHaveEmptyBody reports whether req may be given an empty body in place of none. For
+// these methods HTTP/1 then sends the same bytes as without a body, and HTTP/2 adds an
+// empty frame. With other methods HTTP/1 would send it as chunked; a TRACE must have no
+// body.
 func canHaveEmptyBody(req *http.Request) bool { return isSafe(req) && req.Method != http.MethodTrace }
 
 // mayUseH2C reports whether base is known to speak HTTP/2 without TLS.
 func mayUseH2C(base http.RoundTripper) bool { return neterr.SpeaksH2C(innermost(base)) }
 
-// sendOnce changes req, an attempt's own, so that net/http does not repeat it by
-// itself: a body without GetBody, be it empty, is not sent again. Where the body can't be
-// that, an idempotency key is spelled in a way that net/http does not look for.
+// sendOnce changes req, an attempt's own, so that net/http does not repeat it by itself.
+// A request with a body but without GetBody is not repeated, even if the body is empty.
+// If req can't have such a body, its idempotency key is spelled in lower case, which
+// net/http does not recognize.
 func sendOnce(req *http.Request) {
 	req.GetBody = nil
 	switch {

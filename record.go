@@ -16,7 +16,7 @@ import (
 // Record is the list of attempts of each call that was made with its context.
 // It may be read at any time, from any goroutine.
 type Record struct {
-	outer *Record // of the context that this one's was made from
+	outer *Record // of the parent context; nil if that has none
 	mu    sync.Mutex
 	calls []*callRecord
 }
@@ -26,13 +26,13 @@ type callRecord struct {
 	outer    *callRecord // the same call on the outer record
 }
 
-// WithRecord returns a context whose calls are put on record, and that record.
-// Use it to see afterwards, on success too, what a call took. Redirects and
-// parallel requests share the context, and have a list each. If ctx has a record
-// already, both are written.
+// WithRecord returns a context whose calls are put on record, and that record. Use it to
+// see afterwards how many attempts a call took and why, also if it succeeded. Redirects
+// and parallel requests share the context, and each has its own list. If ctx has a
+// record already, both are written.
 func WithRecord(ctx context.Context) (context.Context, *Record) {
 	outer := contextValueOf(ctx)
-	r := &Record{outer: outer.recorded()}
+	r := &Record{outer: outer.record()}
 	return &contextValue{Context: ctx, outer: outer, what: r}, r
 }
 
@@ -48,8 +48,8 @@ func (r *Record) Calls() [][]Attempt {
 	return all
 }
 
-// add puts a on the list of call, which is nil before the first attempt. An
-// attempt that is reported again takes its former place.
+// add appends a to the list of call, which is nil before the first attempt. If the last
+// attempt on the list is reported again, a replaces it.
 func (r *Record) add(call *callRecord, a Attempt) *callRecord {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,13 +78,12 @@ func (r *Record) MarshalJSON() ([]byte, error) { return json.Marshal(r.Calls()) 
 // GoString is String.
 func (r *Record) GoString() string { return r.String() }
 
-// String returns all calls in one line, safe to log, to answer why a call took so
-// long:
+// String returns all calls in one line, safe to log. It shows why a call took so long:
 //
 //	GET api.example.com: 2 attempts in 1.092s: 503 after 12ms (status), wait 1s; 200 after 80ms (success)
 //
-// It begins with the Policy's Name, if that has one ("publish: 2 attempts in …"). It
-// has method and host of a request, but no path, query, header or body. Calls are
+// If the Policy has a Name, the line begins with it ("publish: 2 attempts in …"). It has
+// the method and host of a request, but no path, query, header or body. Calls are
 // separated by " | ".
 func (r *Record) String() string {
 	var calls []string
@@ -104,8 +103,8 @@ func (r *Record) String() string {
 	return cmp.Or(strings.Join(calls, " | "), "no attempts")
 }
 
-// call says whose attempt it is: "GET api.example.com: ", "publish: ", or both in
-// one. It is empty for a function without a name.
+// call names the call that the attempt belongs to: "GET api.example.com: ", "publish: ",
+// or "publish GET api.example.com: ". It is empty for a function without a name.
 func (a Attempt) call() string {
 	var parts []string
 	if a.Name != "" {
@@ -120,8 +119,9 @@ func (a Attempt) call() string {
 	return strings.Join(parts, " ") + ": "
 }
 
-// spanOf returns the time from the beginning of a call's first attempt to the end of its
-// last, waits included. Attempts of a race overlap, and are reported as they end.
+// spanOf returns the time from the beginning of a call's first attempt to the end of the
+// attempt that ended last, waits included. The attempts of a race overlap, and are
+// listed in the order in which they ended, so they are sorted first.
 func spanOf(attempts []Attempt) (span time.Duration) {
 	var begun, ended time.Duration // of the attempt before
 	byNumber := func(a, b Attempt) int { return cmp.Compare(a.Number, b.Number) }
@@ -140,8 +140,8 @@ func spanOf(attempts []Attempt) (span time.Duration) {
 	return span
 }
 
-// reporter reports the attempts of one call to the hook and the record. Without both it
-// costs nothing, not even the time of day.
+// reporter reports the attempts of one call to the hook and the record. If there is
+// neither, it does nothing, and doesn't read the clock.
 type reporter struct {
 	ctx    context.Context
 	hook   func(context.Context, Attempt)
@@ -153,7 +153,7 @@ type reporter struct {
 }
 
 func newReporter(ctx context.Context, v *contextValue, p *Policy, start time.Time) reporter {
-	return reporter{ctx: ctx, hook: p.OnAttempt, record: v.recorded(), start: start, last: Attempt{Name: p.Name}}
+	return reporter{ctx: ctx, hook: p.OnAttempt, record: v.record(), start: start, last: Attempt{Name: p.Name}}
 }
 
 func (r *reporter) isOn() bool { return r.hook != nil || r.record != nil }
@@ -186,7 +186,7 @@ func (r *reporter) report(o *outcome, a action) {
 	r.publish()
 }
 
-// amend tells of the last attempt again, whose retry came to nothing.
+// amend reports the last attempt again, with why no attempt followed it after all.
 func (r *reporter) amend(why Reason) {
 	if r.isOn() && r.last.Number > 0 {
 		r.last.Retry, r.last.Reason, r.last.Amended = false, why, true

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-552c89fc/insist/internal/respbody"
 )
 
-// assessOnce returns what a race has heard of the rules about the last attempt, or asks
-// them.
+// assessOnce returns the assessment of the last attempt. If a race has already asked the
+// rules, they are not asked again.
 func (c *call) assessOnce() assessment {
 	if a := c.assessed; a != nil {
 		c.assessed = nil
@@ -19,23 +19,24 @@ func (c *call) assessOnce() assessment {
 	return c.assess()
 }
 
-// assess asks the rules about the last attempt, which may end it: if
-// PerAttemptTimeout fires before the response is accepted, its body is already
-// canceled, so the attempt failed, unless the body is fully buffered.
+// assess asks the rules about the last attempt. This may change the outcome. If
+// PerAttemptTimeout fires before the response is accepted, its body is already canceled,
+// so the attempt failed, unless the body is fully buffered. If MaxWholeBytes finds a
+// truncated body, the attempt failed, too.
 func (c *call) assess() assessment {
 	a, more := c.policy.assess(&c.last), max(c.made, c.last.number) < c.policy.maxAttempts()
 	if a.open && (a.Verdict != Retry || more) {
 		a = a.after(c.look(a.Verdict == Retry))
 	}
-	if a.Verdict == unknown && a.asksEvent && !c.last.ended {
+	if a.Verdict == unknown && a.asksEvent && !c.last.canceled {
 		a = a.after(c.lookAtEvent())
 	}
-	var ended error
+	var bodyErr error // io.EOF if the body is fully buffered
 	if a.Verdict == unknown && more && c.canBuffer() {
-		ended = c.openBody().Buffer(c.policy.MaxWholeBytes, c.policy.maxPeekTime())
-		c.last.ended = c.last.ended || ended != io.EOF && c.waiter.Canceled()
+		bodyErr = c.openBody().Buffer(c.policy.MaxWholeBytes, c.policy.maxPeekTime())
+		c.last.canceled = c.last.canceled || bodyErr != io.EOF && c.waiter.Canceled()
 	}
-	if ended == io.EOF || c.last.resp == nil || c.last.ended {
+	if bodyErr == io.EOF || c.last.resp == nil || c.last.canceled {
 		return a
 	}
 	late := c.limit.Stop()
@@ -43,17 +44,18 @@ func (c *call) assess() assessment {
 	case late:
 		c.lastAttempt().Discard(c.last.resp, 0, &c.timer)
 		c.note(c.last.number, nil, nil, c.limit.Err())
-	case ended != nil: // if there is no other attempt, this is the caller's
-		c.last.err = ended
+	case bodyErr != nil: // truncated; if no attempt follows, the caller gets the response
+		c.last.err = bodyErr
 	default:
 		return a
 	}
 	return c.policy.assess(&c.last)
 }
 
-// cancelsAttempts reports whether each attempt needs a context of its own, to end it or
-// a Read of its response's body. Where that body is net/http's, its Close does the same
-// at no cost; where it is another's, Close during a Read may corrupt data.
+// cancelsAttempts reports whether each attempt needs its own context, by which the
+// attempt, or a Read of its response's body, can be ended. A body of net/http's can be
+// closed during a Read, at no cost; closing any other body during a Read may corrupt
+// data.
 func (p *Policy) cancelsAttempts(base http.RoundTripper) bool {
 	if p.PerAttemptTimeout > 0 || p.BodyIdleTimeout > 0 {
 		return true
@@ -62,13 +64,13 @@ func (p *Policy) cancelsAttempts(base http.RoundTripper) bool {
 	return (p.RetryableBody != nil || p.RetryableEvent != nil || p.MaxWholeBytes > 0) && !netHTTP
 }
 
-// lastAttempt is what the last attempt lends for handling its response's body.
+// lastAttempt returns what respbody needs to know about the last attempt.
 func (c *call) lastAttempt() respbody.Attempt {
 	return respbody.Attempt{Waiter: c.waiter, Cancel: c.limit.Cancel(), Idle: c.policy.BodyIdleTimeout}
 }
 
-// openBody returns the last response's body, to be read before the hand-over. From
-// then on the last response is a copy of the base's.
+// openBody returns the last response's body, to be read before the response is handed
+// over. It replaces the last response by a copy, whose body gives every byte once more.
 func (c *call) openBody() *respbody.Body {
 	if c.last.body == nil {
 		c.last.body = respbody.Open(c.last.resp, c.lastAttempt())
@@ -77,10 +79,10 @@ func (c *call) openBody() *respbody.Body {
 	return c.last.body
 }
 
-// look asks the condition about the last response's body. While a request body that
-// is read from the caller is being sent, it does not: the caller may wait for the
-// response. A response that has failed already is looked into for no longer than it
-// would take to drain it.
+// look asks RetryableBody about the last response's body. If a request body that is read
+// from the caller is still being sent, it does not ask: the caller may wait for the
+// response before it writes more. failed says that the response already counts as a
+// failure. It is then looked into for no longer than draining it may take.
 func (c *call) look(failed bool) Decision {
 	most, limit := c.policy.maxPeekTime(), c.policy.maxPeekBytes()
 	if failed {
@@ -101,31 +103,31 @@ func (c *call) look(failed bool) Decision {
 		}
 	}
 	d := c.policy.RetryableBody(c.req, c.last.resp, c.last.number, body)
-	c.last.ended = c.waiter.Canceled()
+	c.last.canceled = c.waiter.Canceled()
 	return d
 }
 
-// canBuffer reports whether the last response is to be read before it is handed
-// over: it is short, as far as its head tells, and could be asked for again.
+// canBuffer reports whether the last response is to be read before it is handed over: as
+// far as its head tells it is short, and if it is truncated the request can be retried.
 func (c *call) canBuffer() bool {
 	resp, limit := c.last.resp, c.policy.MaxWholeBytes
-	if limit <= 0 || resp == nil || c.last.ended || !head.CanBuffer(c.req, resp, limit) {
+	if limit <= 0 || resp == nil || c.last.canceled || !head.CanBuffer(c.req, resp, limit) {
 		return false
 	}
 	if c.traced && c.policy.Classify == nil {
-		return false // it would not be asked for again
+		return false // not idempotent, and its response is lost: it would not be retried
 	}
-	return c.body.Sent() // otherwise the sender may wait for the response
+	return c.body.Sent() // else the caller may wait for the response before it writes more
 }
 
-// finish hands the last attempt's result over. This is where the layers around a
-// response's body are put in order. From the inside:
+// finish hands the last attempt's result over. The order of the layers around a
+// response's body is decided here. From the inside:
 //
-//   - what has been read of it before, if it was opened;
-//   - the bound on its silence, and the end of the attempt's context, if the attempt has
-//     its own;
-//   - the end of a request body that the base may have forgotten;
-//   - the resumption of a truncated download, to which a silent one counts.
+//   - the bytes that were read before the hand-over, if the body was opened;
+//   - BodyIdleTimeout, and the end of the attempt's context, if the attempt has its own;
+//   - the end of the request body, which the base may not have closed;
+//   - the resumption of a truncated download; one that timed out by BodyIdleTimeout
+//     counts as truncated.
 func (c *call) finish() (*http.Response, error) {
 	resumption := c.resumption() // asks the caller's validator, which may panic
 	resp := c.last.resp

@@ -11,30 +11,31 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// resumption continues a call whose response has been handed over, from its last
-// attempt, each time the body turns out to be truncated; or it reports why it doesn't.
+// resumption continues a call whose response has been handed over. If the body is
+// truncated, it goes on from the call's last attempt, or reports why the body can't be
+// resumed.
 type resumption struct {
 	base     http.RoundTripper
 	policy   *Policy
 	values   *contextValue
 	req      *http.Request // the caller's
-	given    *given        // nil if no base can have changed req
+	given    *given        // nil if the base is known to leave req alone
 	begun    time.Time
 	reporter reporter
 	conns    *conn.Guard    // of the attempts so far
 	number   int            // of the last attempt; 1 after progress
-	made     int            // attempts up to then, if there was a race
+	made     int            // attempts made, if there was a race; else zero
 	host     string         // of the last attempt
 	bucket   bucketKey      // of that host
-	head     *http.Response // of the last attempt; nil if the caller has it
+	head     *http.Response // head of the last attempt's response; nil if the caller has that response
 
 	first     head.Range // which bytes the first response's body is
 	validator head.Validator
 	obstacle  head.Obstacle // why the body can't be resumed; else empty
 }
 
-// resumption returns the resumption of the last response's body, or nil if there is
-// neither that nor a report.
+// resumption returns the resumption of the last response's body. It is nil if the body
+// can't be resumed and nobody asks for a report of that.
 func (c *call) resumption() *resumption {
 	resp := c.last.resp
 	if !c.policy.ResumeDownloads || resp == nil || !head.HasBody(c.req, resp) {
@@ -60,7 +61,7 @@ func (c *call) resumption() *resumption {
 	return s
 }
 
-// attach gives resp a body that uses s, which may be nil.
+// attach gives resp a body that s resumes. A nil s leaves the body as it is.
 func (s *resumption) attach(resp *http.Response) {
 	switch {
 	case s == nil:
@@ -86,7 +87,7 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 		s.reporter.before += max(s.made, s.number) - 1
 		s.number, s.made = 1, 0
 	}
-	policy := *s.policy // without what looks into a body, since a part is not all of one
+	policy := *s.policy // a part is not a whole body, so no rule looks into it
 	policy.RetryableBody, policy.RetryableEvent, policy.MaxWholeBytes, policy.ResumeDownloads = nil, nil, 0, false
 	req := s.request(p)
 	c := call{
@@ -96,7 +97,7 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 	}
 	resp, err := c.run(outcome{
 		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, bucket: s.bucket, begun: s.begun,
-		ended: c.waiter.Canceled(), whole: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
+		canceled: c.waiter.Canceled(), replayable: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
 	})
 	s.reporter, s.conns = c.reporter, c.conns
 	s.number, s.made, s.host, s.bucket = c.last.number, c.made, c.last.host, c.last.bucket
@@ -114,7 +115,7 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 	return nil, nil
 }
 
-// request returns a copy of the caller's request that requests p.
+// request returns a copy of the caller's request that asks for p, by Range and If-Range.
 func (s *resumption) request(p *download.Part) *http.Request {
 	req := s.req.WithContext(p.Context)
 	if s.given == nil || !s.given.restore(req) {
@@ -127,8 +128,9 @@ func (s *resumption) request(p *download.Part) *http.Request {
 	return req
 }
 
-// acceptPart offers the last attempt's response, which ends the call, to the part. If
-// that does not accept a response that the rules accept, the attempt has failed.
+// acceptPart checks whether the last attempt's response, with which the call ends, is
+// the part that was requested. If the rules accept the response but it is not that part,
+// the attempt has failed.
 func (c *call) acceptPart(a action) action {
 	if c.last.resp == nil || c.last.err != nil {
 		return a
@@ -143,9 +145,9 @@ func (c *call) acceptPart(a action) action {
 	return a
 }
 
-// partStatus is the result of RetryableStatus for the response to a request for a part,
-// if the rule is not asked: a 206 was requested, and after a 412 or 416 another attempt
-// would meet the same.
+// partStatus replaces RetryableStatus for some responses to a request for a part: a 206
+// is what was requested, and after a 412 or 416 another attempt would get the same. For
+// all others it returns notAsked, so that the rule is asked.
 func partStatus(code int) ruleResult {
 	switch code {
 	case http.StatusPartialContent, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
@@ -154,11 +156,11 @@ func partStatus(code int) ruleResult {
 	return notAsked
 }
 
-// notResumableError is on record if a truncated body is not resumed. The caller gets
-// the error in which it was truncated.
+// notResumableError is the error on record if a truncated body is not resumed. The
+// caller's Read returns the error with which the body was truncated.
 type notResumableError struct {
 	obstacle head.Obstacle
-	err      error // in which the body was truncated; nil if a response does not continue it
+	err      error // with which the body was truncated; nil if a response does not continue it
 }
 
 func (e *notResumableError) Error() string {

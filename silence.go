@@ -12,9 +12,10 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// watch returns what watches over the connection of an attempt, or nil if nothing has
-// to: an attempt that is limited in time may have to give its connection up, and one
-// after such an attempt is not to have the same.
+// watch returns the Watch over the connection of the next attempt. If an attempt has a
+// time limit and times out, its connection is taken out of use, so that no later attempt
+// is sent on it. If no attempt has a time limit or lost its connection, watch returns
+// nil.
 func (c *call) watch() *conn.Watch {
 	below := innermost(c.base)
 	if c.conns == nil && (c.policy.PerAttemptTimeout > 0 || c.policy.BodyIdleTimeout > 0 || conn.Limits(below)) {
@@ -24,11 +25,13 @@ func (c *call) watch() *conn.Watch {
 	return c.conns.Next(below, !bare)
 }
 
-// guardConns keeps later attempts, and later calls, off the connection of an attempt
-// that timed out; and later attempts off kept ones that may have died with it.
+// guardConns keeps later attempts off broken connections. If the last attempt timed out,
+// neither this call nor others use its connection again. If it timed out or lost its
+// connection, later attempts of this call don't use idle connections that may have died
+// with it.
 func (c *call) guardConns() {
 	o := &c.last
-	if o.err == nil || o.ended || o.badBody || !neterr.IsTimeout(o.err) && !neterr.IsBroken(o.err) {
+	if o.err == nil || o.canceled || o.badBody || !neterr.IsTimeout(o.err) && !neterr.IsBroken(o.err) {
 		return
 	}
 	if c.conns == nil {
@@ -47,9 +50,9 @@ func (c *call) guardConns() {
 	o.retired = c.conns.TimedOut(innermost(c.base), c.req.URL, lasted, neterr.IsHTTP2(o.err))
 }
 
-// guardBody returns what ends the last attempt's context, and gives its connection up
-// where that is because the response's body, which the caller has by then, has been
-// silent for too long.
+// guardBody returns a function that ends the last attempt's context, for a response that
+// has been handed over. If it is called because the body has been silent for longer than
+// BodyIdleTimeout, it first takes the connection out of use.
 func (c *call) guardBody() context.CancelCauseFunc {
 	cancel, conns, below, u := c.limit.Cancel(), c.conns, innermost(c.base), c.req.URL
 	return func(cause error) {
@@ -60,12 +63,13 @@ func (c *call) guardBody() context.CancelCauseFunc {
 	}
 }
 
-// maxRefused bounds how many kept connections an attempt refuses by being sent anew.
+// maxRefused bounds how often one attempt is resent on another connection.
 const maxRefused = 100
 
-// sendAnew reports whether an attempt that failed is to be sent anew, as the same
-// attempt: the kept connection that it was given was refused, and net/http can't
-// repeat this request by itself. Nothing of it was sent.
+// sendAnew reports whether a failed attempt is to be resent on another connection, as
+// the same attempt, and revokes its body if so. That is the case if its Watch refused
+// the idle connection that net/http had chosen, before anything was sent, and net/http
+// can't repeat this request by itself.
 func (c *call) sendAnew() bool {
 	if !c.conns.Refused() || !c.body.Whole() || c.waiter.Canceled() || c.limit.Stop() {
 		return false

@@ -16,34 +16,37 @@ import (
 // The zero value is ready for use. A RetryTransport is safe for concurrent use;
 // its fields must not be changed while it is used.
 //
-// When no further attempt is made the caller gets the last response, its body
-// whole, or the last error as the base returned it. Only where there is neither,
-// RoundTrip returns an *Error.
+// When no further attempt is made, the caller gets the last response with all of its
+// body, or the last error as the base returned it. If there is neither, RoundTrip
+// returns an *Error.
 //
-// Of two RetryTransports that a request passes, only the outer one retries. The outer
-// finds the inner through WrappedRoundTripper, and then marks its first attempt, which
-// costs a copy of the request (one allocation); attempts that it copies anyway are
-// always marked. Behind a wrapper without that method up to M+N-1 attempts are made.
+// If a request passes two RetryTransports, only the outer one retries. It finds the
+// inner one through WrappedRoundTripper. Then it marks its first attempt, too, which
+// costs a copy of the request (one allocation); attempts that are copied anyway are
+// always marked. If a wrapper between them lacks that method, up to M+N-1 attempts are
+// made, M and N being their MaxAttempts.
 type RetryTransport struct {
 	// Base makes the attempts.
-	// If nil, one with the settings of DefaultBase that all such RetryTransports share.
+	// If nil, a transport with the settings of DefaultBase, shared by all RetryTransports
+	// whose Base is nil.
 	Base http.RoundTripper
 
 	// Policy says when there is another attempt.
 	// Zero means the defaults of the package documentation.
 	Policy Policy
 
-	// PolicyFor chooses the policy of a request, for other rules per method, host or
-	// path, also inside an SDK. It is called once for each request, on its goroutine,
-	// and must not change it. The policy that it returns is read while the call goes
-	// on: return pointers to policies that were made before, not to new ones, which
-	// would cost an allocation and a Budget each.
-	// If nil, or if it returns nil, Policy counts.
+	// PolicyFor chooses the policy of a request. Use it for other rules per method, host
+	// or path, also inside an SDK. It is called once for each request, on the goroutine
+	// that called RoundTrip, and must not change the request. The policy that it returns
+	// is read until the call ends. Return a pointer to a policy that was made before: a
+	// new one for each request would cost an allocation, and a Budget of its own, which
+	// bounds nothing.
+	// If nil, or if it returns nil, Policy applies.
 	PolicyFor func(req *http.Request) *Policy
 }
 
-// WrappedRoundTripper returns the RoundTripper that makes the attempts. By this
-// name Kubernetes and others look through a wrapper.
+// WrappedRoundTripper returns the RoundTripper that makes the attempts. Kubernetes and
+// others use a method of this name to look through a wrapper.
 func (t *RetryTransport) WrappedRoundTripper() http.RoundTripper {
 	if t.Base == nil {
 		return sharedBase()
@@ -51,8 +54,9 @@ func (t *RetryTransport) WrappedRoundTripper() http.RoundTripper {
 	return t.Base
 }
 
-// CloseIdleConnections closes the idle connections of the base, or of what that
-// wraps, if it can. With a nil Base those are shared.
+// CloseIdleConnections closes the idle connections of the base or, if the base has no
+// such method, of the RoundTripper that it wraps. If Base is nil, these connections are
+// shared with other RetryTransports.
 func (t *RetryTransport) CloseIdleConnections() {
 	for rt := range unwrap(t.WrappedRoundTripper()) {
 		if c, ok := rt.(interface{ CloseIdleConnections() }); ok {
@@ -80,8 +84,8 @@ func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return start(base, policy, values, req, notAsked)
 }
 
-// policyFor returns the request's policy. Where an edit or PolicyFor panics, the
-// request's body is closed.
+// policyFor returns the request's policy. If an edit or PolicyFor panics, it closes the
+// request's body.
 func (t *RetryTransport) policyFor(req *http.Request, values *contextValue) *Policy {
 	done := false
 	defer func() {
@@ -100,17 +104,17 @@ func (t *RetryTransport) policyFor(req *http.Request, values *contextValue) *Pol
 	return policy
 }
 
-// isPlain reports whether nothing about an attempt that succeeds is timed, looked
-// into or reported.
+// isPlain reports whether an attempt that succeeds is handed over as it is: it is not
+// timed, looked into, resumed, hedged, held back or reported.
 func (p *Policy) isPlain() bool {
 	return p.OnAttempt == nil && p.Classify == nil && p.RetryableBody == nil &&
 		p.PerAttemptTimeout <= 0 && p.BodyIdleTimeout <= 0 && p.MaxElapsed <= 0 && p.MaxWholeBytes <= 0 &&
 		!p.ResumeDownloads && p.RetryableEvent == nil && p.Hedge == nil && p.Cooldown.isQuiet()
 }
 
-// fastPath makes the first attempt of most calls before anything is ready for
-// another one, and mostly it is the only one. It hands any other result to the loop.
-// If headers is nil, the request has none, or base leaves them alone.
+// fastPath makes the first attempt without preparing for another one, since most calls
+// need only one. If that attempt does not succeed, it hands the result to the loop. If
+// headers is nil, the request has none, or base is known to leave them alone.
 func fastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *givenHeaders) (*http.Response, error) {
 	waiter, idempotent := wait.ForRequest(req), p.idempotent(req)
 	if !idempotent || waiter.Canceled() {
@@ -123,7 +127,7 @@ func fastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *giv
 	resp, err := base.RoundTrip(req)
 	status := notAsked
 	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && len(resp.Header["X-Should-Retry"]) == 0 {
-		if status = no; p.RetryableStatus != nil { // by default it is
+		if status = no; p.RetryableStatus != nil { // the default rule never counts a 2xx as a failure
 			status = p.askStatus(resp)
 		}
 		if status == no {
@@ -136,15 +140,15 @@ func fastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *giv
 	return goOn(base, p, req, &t, headers, &outcome{resp: resp, err: err, status: status})
 }
 
-// start runs a call from its first attempt on. It is apart, as goOn is, so that the
-// fast path has a small frame.
+// start runs a call from its first attempt on. It is a function of its own, as goOn is,
+// so that the stack frame of the fast path stays small.
 func start(base http.RoundTripper, p *Policy, values *contextValue, req *http.Request, idempotent ruleResult) (*http.Response, error) {
 	c := call{base: base, policy: p, values: values, req: req, waiter: wait.ForRequest(req), idempotent: idempotent}
 	return c.run(outcome{})
 }
 
-// goOn runs a call whose first attempt, of an idempotent request, has come to o. t and
-// headers are what the caller gave.
+// goOn runs the call of an idempotent request after its first attempt, whose outcome is
+// o. t and headers are those of the caller's request.
 func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, headers *givenHeaders, o *outcome) (*http.Response, error) {
 	c := call{base: base, policy: p, req: req, waiter: wait.ForRequest(req), idempotent: yes}
 	if !keepsHead(base) {
@@ -158,15 +162,15 @@ func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, heade
 	return c.run(c.last)
 }
 
-// fastPathWithHeaders is apart since clearing the memory for headers takes as long as
-// all the rest of the fast path.
+// fastPathWithHeaders is a function of its own since clearing the memory for the headers
+// takes as long as the rest of the fast path.
 func fastPathWithHeaders(base http.RoundTripper, p *Policy, req *http.Request) (*http.Response, error) {
 	var headers givenHeaders
 	headers.take(req)
 	return fastPath(base, p, req, &headers)
 }
 
-// askStatus asks RetryableStatus. Where that panics, resp is closed.
+// askStatus asks RetryableStatus about resp. If that panics, it closes resp.
 func (p *Policy) askStatus(resp *http.Response) ruleResult {
 	done := false
 	defer func() {
