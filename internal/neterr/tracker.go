@@ -12,11 +12,11 @@ const (
 	sawWroteHeaders
 )
 
-// Tracker finds out how far an attempt's request got, by httptrace, over all tries
+// Tracker records by httptrace how much of an attempt's request was sent, over all tries
 // that net/http itself makes within the attempt. The zero value tracks nothing.
 //
-// Its hooks are made when the attempt's context is asked for them, so that they cost
-// nothing where the base knows nothing of httptrace.
+// Its hooks are made when the base looks them up in the attempt's context. So they cost
+// nothing if the base doesn't use httptrace.
 type Tracker struct {
 	trace atomic.Pointer[httptrace.ClientTrace]
 	seen  atomic.Uint32
@@ -24,15 +24,15 @@ type Tracker struct {
 	timed bool
 }
 
-// traceKey is the key under which a context has its ClientTrace. httptrace does not
-// export it, but asks any context for it.
+// traceKey is the key of the ClientTrace in a context. httptrace does not export it, but
+// passes it to the Value method of any context.
 var traceKey = func() any {
 	var spy keySpy
 	httptrace.ContextClientTrace(&spy)
 	return spy.key
 }()
 
-// keySpy notes what it is asked for.
+// keySpy records the key that its Value method is called with.
 type keySpy struct {
 	context.Context
 	key any
@@ -43,16 +43,16 @@ func (s *keySpy) Value(key any) any {
 	return nil
 }
 
-// IsTraceKey reports whether by key a context is asked for its ClientTrace.
+// IsTraceKey reports whether key is the key of the ClientTrace in a context.
 func IsTraceKey(key any) bool { return key == traceKey }
 
-// Track has the attempt tracked. timed means that it has a time limit of our own.
+// Track turns tracking on. timed means that the attempt has a time limit of our own.
 func (t *Tracker) Track(timed bool) { t.on, t.timed = true, timed }
 
-// Trace returns what the attempt's context has as its ClientTrace, with the hooks that
-// add adds, if any, and those of parent, the context that it was made from. If nothing is
-// tracked nor added, it returns nil. It may be called concurrently, where the first call
-// adds; the hooks may be called after the attempt has ended.
+// Trace returns the ClientTrace of the attempt's context: t's hooks, the hooks that add
+// adds, and those of parent, from which the attempt's context was made. If nothing is
+// tracked or added, it returns nil. It may be called concurrently: all calls return the
+// same trace. The hooks may be called after the attempt has ended.
 func (t *Tracker) Trace(parent context.Context, add func(*httptrace.ClientTrace)) *httptrace.ClientTrace {
 	if made := t.trace.Load(); made != nil || !t.on && add == nil {
 		return made
@@ -80,12 +80,13 @@ func (t *Tracker) getConn(string)                { t.seen.Or(sawGetConn) }
 func (t *Tracker) gotConn(httptrace.GotConnInfo) { t.seen.Or(sawGotConn) }
 func (t *Tracker) wroteHeaders()                 { t.seen.Or(sawWroteHeaders) }
 
-// Unsent reports whether it is proven that the server can't have acted on an attempt
-// that ended in err. net/http calls WroteHeaders before it flushes them, so a request
-// whose WroteHeaders was not called left at most a part of its head. A base that
-// doesn't know httptrace proves nothing by its silence. timedOut means that err is
-// the end of our own time limit: HTTP/2 returns at once then, and its writer may be
-// just about to send the headers. A nil Tracker leaves it to the error.
+// Unsent reports whether it is proven that the server can't have acted on an attempt that
+// ended in err. net/http calls WroteHeaders before it flushes the headers: if it was not
+// called, at most a part of the head was sent. If no hook was called at all, the base may
+// not support httptrace, so only err can prove it; the same holds for a nil Tracker.
+// timedOut means that our own time limit ended the attempt. HTTP/2 then returns at once,
+// while its writer may be about to send the headers, so only the absence of a connection
+// is a proof.
 func (t *Tracker) Unsent(err error, timedOut bool) bool {
 	if IsUnprocessed(err) {
 		return true
