@@ -1,6 +1,6 @@
-// The command benchmarks measures insist and other libraries side by side,
-// springs the traps on all of them, and writes what it found into README.md and
-// chart.svg:
+// Command benchmarks measures insist and other libraries in the same way, tests how each
+// behaves in situations where retrying can go wrong (the traps), and writes the results
+// into README.md and chart.svg:
 //
 //	go run .
 package main
