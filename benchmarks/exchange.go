@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// replies is a base that costs nothing: it reads the body, answers fails times
-// 503, then 200, and again.
+// replies is a base that costs nothing: it reads the body and responds with 503 fails
+// times, then with 200, and then starts again.
 type replies struct {
 	fails, n  int
 	bad, good *http.Response
@@ -18,8 +18,8 @@ type replies struct {
 	body      reread
 }
 
-// reread is a response body that can be given again. It could block, for all that anybody
-// knows.
+// reread is a response body that can be used again. Its type doesn't show that a Read never
+// blocks.
 type reread struct{ strings.Reader }
 
 func (*reread) Close() error { return nil }

@@ -21,17 +21,17 @@ type library struct {
 	name string
 	over func(base http.RoundTripper, wait time.Duration) http.RoundTripper
 
-	// keeping is over with the setting that hands the last response over, where
-	// there is one.
+	// keeping is over with the setting that returns the last response, if there is such
+	// a setting.
 	keeping     func(base http.RoundTripper, wait time.Duration) http.RoundTripper
 	keepingName string
 
-	// judging is over with a condition on the response, where it may see one.
+	// judging is over with a condition on the response, if a condition can see it.
 	judging func(base http.RoundTripper, failed func(*http.Response) bool) http.RoundTripper
 
-	// whole is over with the settings for answers that break off, where there are
+	// untruncated is over with the settings against truncated responses, if there are
 	// any.
-	whole func(base http.RoundTripper) http.RoundTripper
+	untruncated func(base http.RoundTripper) http.RoundTripper
 
 	// limited is over with the library's limit for the time of an attempt and, where
 	// there is one, for the silence of a body. It does not wait.
@@ -52,7 +52,7 @@ var libraries = []library{
 				Backoff: insist.Constant(0), RetryableBody: insist.JSONFieldNot("/ret_code", 0),
 			}}
 		},
-		whole: func(base http.RoundTripper) http.RoundTripper {
+		untruncated: func(base http.RoundTripper) http.RoundTripper {
 			return &insist.RetryTransport{Base: base, Policy: insist.Policy{
 				Backoff: insist.Constant(0), MaxWholeBytes: 64 << 10, ResumeDownloads: true,
 			}}

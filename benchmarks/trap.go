@@ -32,11 +32,11 @@ func verdictOf(holds bool, note string, args ...any) verdict {
 	return verdict{no, fmt.Sprintf(note, args...)}
 }
 
-// bound is how long a trap may take. Within it, what hangs in a library is ended
-// by the context; what ignores that too is left behind.
+// bound is the time limit of a trap. If a library hangs, the context ends the call; if the
+// library ignores the context, its goroutine is abandoned.
 const bound = 4 * time.Second
 
-// spring has l walk into t.
+// spring runs t with l.
 func (t trap) spring(l library) verdict {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()

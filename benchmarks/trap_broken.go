@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// breaking is over, or whole where the library has that.
+// breaking is untruncated if the library has that, otherwise over.
 func (l library) breaking(base http.RoundTripper) http.RoundTripper {
-	if l.whole != nil {
-		return l.whole(base)
+	if l.untruncated != nil {
+		return l.untruncated(base)
 	}
 	return l.over(base, 0)
 }
@@ -26,7 +26,7 @@ func download(ctx context.Context, l library) verdict {
 	})
 }
 
-// broken asks for size bytes, of which the server sends half before the line
+// broken requests size bytes. The server sends half of them, and then the connection
 // breaks.
 func broken(ctx context.Context, l library, size int, serveAll func(http.ResponseWriter, *http.Request, []byte)) verdict {
 	data := bytes.Repeat([]byte("0123456789abcdef"), size/16)

@@ -37,8 +37,8 @@ type uploaded struct {
 	peak  uint64  // of the heap
 }
 
-// uploads sends size bytes to a server on the same machine, that nothing goes wrong
-// with, and looks at what the retry that nobody needed cost.
+// uploads sends size bytes to a server on the same machine that never fails, and measures
+// what the ability to retry costs.
 func uploads(size int64, getBody bool, rounds int) []uploaded {
 	var firstByte atomic.Pointer[func()]
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,8 +112,8 @@ func uploadRequest(url string, size int64, getBody bool) (*http.Request, *atomic
 	return req, read
 }
 
-// peakHeap is by how much the heap in use rises while f runs, at most, as far as
-// looking once a millisecond shows.
+// peakHeap returns by how much the heap in use rises at most while f runs, measured once a
+// millisecond.
 func peakHeap(f func()) (peak uint64) {
 	debug.FreeOSMemory()
 	var m runtime.MemStats

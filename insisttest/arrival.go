@@ -18,14 +18,14 @@ type Arrival struct {
 	// URI is the path and query of the request, as on a request line.
 	URI string
 
-	// Header has the request's headers. It is the caller's to keep.
+	// Header is a copy of the request's headers.
 	Header http.Header
 
-	// Body is what has been read of the request's body until now.
+	// Body is the part of the request's body that has been read so far.
 	Body string
 
-	// Whole reports whether the body was read to its end, and was as long as
-	// the request said. It is true for a request without a body.
+	// Whole reports whether the body was read to its end and had the length that
+	// the request declared. It is true for a request without a body.
 	Whole bool
 }
 
@@ -50,7 +50,7 @@ func (a *arrival) snapshot() Arrival {
 	return s
 }
 
-// recording is a request body that is put on record while it is read.
+// recording is a request body that records the bytes read from it.
 type recording struct {
 	io.ReadCloser
 	mu     *sync.Mutex

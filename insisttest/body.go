@@ -7,7 +7,7 @@ import (
 
 // Body is a request or response body that counts how often it is closed.
 type Body struct {
-	// Reader is what the body has; Close closes it too, if it is an io.Closer.
+	// Reader provides the bytes of the body. If it is an io.Closer, Close closes it.
 	// If nil, the body is empty.
 	Reader io.Reader
 
@@ -22,7 +22,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	return b.Reader.Read(p)
 }
 
-// Close counts, and closes the Reader.
+// Close counts the call, and closes the Reader if it is an io.Closer.
 func (b *Body) Close() error {
 	b.closes.Add(1)
 	if c, ok := b.Reader.(io.Closer); ok {

@@ -31,8 +31,8 @@ func (c *conn) SetDeadline(t time.Time) error      { return c.in.setDeadline(t) 
 func (c *conn) SetReadDeadline(t time.Time) error  { return c.in.setDeadline(t) }
 func (c *conn) SetWriteDeadline(t time.Time) error { return nil }
 
-// SetLinger is as a net.TCPConn's: after SetLinger(0), Close resets the
-// connection, and what the other end has not read is lost.
+// SetLinger behaves like that of a net.TCPConn: after SetLinger(0), Close resets the
+// connection, and bytes that the other end has not read are lost.
 func (c *conn) SetLinger(sec int) error {
 	c.abrupt.Store(sec == 0)
 	return nil

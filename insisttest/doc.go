@@ -1,9 +1,8 @@
-// Package insisttest helps to test how a program retries: its settings, and what
-// it does when the attempts are used up. It knows nothing of insist and works
-// with any client.
+// Package insisttest helps to test how a program retries: its settings, and what it does
+// when the attempts are used up. It doesn't depend on insist and works with any client.
 //
-// A [Script] says what each attempt meets. The same script is a base
-// http.RoundTripper, which needs no network, and an http.Handler for a server:
+// A [Script] decides how each attempt ends. The same script can be used as a base
+// http.RoundTripper, which needs no network, and as the http.Handler of a server:
 //
 //	api := insisttest.NewScript(
 //		insisttest.Status(503, "Retry-After", "20"),
@@ -12,14 +11,14 @@
 //	)
 //	client := &http.Client{Transport: &insist.RetryTransport{Base: api, Policy: policy}}
 //
-// Afterwards the script says what arrived: [Script.Arrivals], [Script.Waits],
-// and whether each response was closed: [Script.Bodies].
+// Afterwards the script reports what arrived, by [Script.Arrivals] and [Script.Waits], and
+// whether each response was closed, by [Script.Bodies].
 //
 // # Virtual time
 //
-// Nobody has to wait for the waits: in a bubble of [testing/synctest] the clock
-// moves on as soon as all goroutines wait, and waits are exact. A bubble needs a
-// *testing.T, so the examples here that show it are tests, in example_test.go:
+// A test need not really wait: in a bubble of [testing/synctest] the clock advances as
+// soon as all goroutines wait, and waits are exact. A bubble needs a *testing.T, so the
+// examples of it are tests, in example_test.go:
 //
 //	func TestPolicy(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) {
@@ -31,15 +30,15 @@
 //		})
 //	}
 //
-// A socket would keep the clock from moving. Where a test needs net/http's own
-// transport and server, a [Listener] is the network, in memory.
+// A real socket stops that clock. If a test needs net/http's own transport and server, use
+// a [Listener], which is a network in memory.
 //
 // # Base or server
 //
-// A script means the same on both, as far as a base without a network can: an
-// error that a step returns is the base's, and on a server the connection is
-// reset (HTTP/1) or the stream (HTTP/2). What net/http adds comes with a server
-// only: headers such as Date and User-Agent; and on a connection that was kept
-// it repeats a GET by itself, which is an arrival more. [Listener.Transport]
-// keeps none; to others give DisableKeepAlives.
+// A script behaves the same as a base and as a server, as far as that is possible without
+// a network. If a step returns an error, the base returns that error; a server resets the
+// connection (HTTP/1) or the stream (HTTP/2). Only a server shows what net/http adds:
+// headers such as Date and User-Agent. On a reused connection net/http may also resend a
+// GET by itself, which counts as one more arrival. [Listener.Transport] doesn't reuse
+// connections; for any other transport set DisableKeepAlives.
 package insisttest

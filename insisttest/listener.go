@@ -9,9 +9,9 @@ import (
 	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
-// Listener is a network in memory, for servers in a bubble of testing/synctest:
-// there a goroutine that waits on a socket keeps the clock from moving. HTTP/1
-// and HTTP/2 work over it, with and without TLS, deadlines included:
+// Listener is a network in memory, for servers in a bubble of testing/synctest: if a
+// goroutine in a bubble waits on a real socket, the bubble's clock stands still. HTTP/1
+// and HTTP/2 work over a Listener, with and without TLS, and so do deadlines:
 //
 //	network := insisttest.NewListener()
 //	server := httptest.Server{Listener: network, Config: &http.Server{Handler: api}}
@@ -19,17 +19,17 @@ import (
 //	defer server.Close()
 //	client := &http.Client{Transport: network.Transport()}
 //
-// Its address is example.com, for which httptest's certificate is good; whatever
-// host is dialed, the connection is to this listener. A connection breaks as on
-// a socket: after Close the other end reads what is left, and then io.EOF; after
-// SetLinger(0) and Close it reads a reset at once.
+// Its address is example.com, for which httptest's certificate is valid. Every dialed
+// address connects to this listener. A connection ends as on a socket: after Close the
+// other end reads the remaining bytes, and then io.EOF; after SetLinger(0) and Close it
+// gets a reset at once.
 type Listener struct {
 	conns chan net.Conn
 	done  chan struct{}
 	close func()
 }
 
-// NewListener returns a listener. In a bubble, call it there.
+// NewListener returns a listener. For use in a bubble, call it inside that bubble.
 func NewListener() *Listener {
 	l := &Listener{conns: make(chan net.Conn), done: make(chan struct{})}
 	l.close = sync.OnceFunc(func() { close(l.done) })
@@ -46,8 +46,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends listening: from then on connections are refused. Those that there
-// are stay.
+// Close refuses new connections from then on. Present connections stay open.
 func (l *Listener) Close() error {
 	l.close()
 	return nil
@@ -56,10 +55,10 @@ func (l *Listener) Close() error {
 // Addr returns the address example.com.
 func (l *Listener) Addr() net.Addr { return addr{} }
 
-// Dial connects to the listener, whatever the network and address. It is for the
-// DialContext of an http.Transport of your own: one that keeps connections, whose
-// CloseIdleConnections then has to be called before a bubble ends, or the one of
-// httptest.Server.Client, which trusts its server's certificate.
+// Dial connects to the listener, whatever the network and address. Use it as the
+// DialContext of an http.Transport of your own, for example the one of
+// httptest.Server.Client, which trusts its server's certificate. If that transport reuses
+// connections, call its CloseIdleConnections before the bubble ends.
 func (l *Listener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := pair()
 	select {
@@ -72,9 +71,9 @@ func (l *Listener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
-// Transport returns a new transport that dials the listener. It makes a new
-// connection for each request, so that net/http repeats none by itself and no
-// connection is left to be closed.
+// Transport returns a new transport that dials the listener. It makes a new connection
+// for each request. So net/http resends no request by itself, and no idle connection is
+// left to close.
 func (l *Listener) Transport() *http.Transport {
 	return &http.Transport{DialContext: l.Dial, DisableKeepAlives: true}
 }

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Script plays its steps in order, one for each request that arrives, and
-// repeats the last one for ever. It is an http.RoundTripper, to be the base of a
-// transport that retries, and an http.Handler, for httptest.NewServer or a
+// Script plays its steps in order, one for each request that arrives. After the last step,
+// it plays that step again for each further request. It is an http.RoundTripper, for use
+// as the base of a retrying transport, and an http.Handler, for httptest.NewServer or a
 // server on a Listener. It is safe for concurrent use.
 type Script struct {
 	steps []Step
@@ -21,7 +21,7 @@ type Script struct {
 	bodies   []*Body
 }
 
-// NewScript returns a script of these steps. Without any, each request meets
+// NewScript returns a script of these steps. If there are none, each request gets
 // Status(200).
 func NewScript(steps ...Step) *Script {
 	if len(steps) == 0 {
@@ -49,8 +49,8 @@ func (s *Script) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// play records the arrival of req, plays the next step, and reads what that has
-// left of the body.
+// play records the arrival of req, plays the next step, and reads the part of the body
+// that the step left unread.
 func (s *Script) play(req *http.Request, bodyless bool) (*http.Response, error) {
 	arrived := newArrival(req)
 	arrived.Whole = bodyless
@@ -102,8 +102,8 @@ func (s *Script) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// send sends each part of body as soon as it can be read. An error is body's; the
-// head has been sent by then.
+// send sends each part of body as soon as it can be read. It returns only errors of body;
+// the head has been sent by then.
 func send(w http.ResponseWriter, body io.Reader) error {
 	buf := make([]byte, 32<<10)
 	for {
@@ -119,8 +119,8 @@ func send(w http.ResponseWriter, body io.Reader) error {
 	}
 }
 
-// reset resets the connection, or on HTTP/2, which has many requests on one, the
-// stream.
+// reset resets the connection. On HTTP/2, where requests share a connection, it resets
+// only the stream.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -135,7 +135,7 @@ func reset(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// Arrivals returns what has arrived until now, in order.
+// Arrivals returns what has arrived so far, in order.
 func (s *Script) Arrivals() []Arrival {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,9 +146,9 @@ func (s *Script) Arrivals() []Arrival {
 	return all
 }
 
-// Waits returns the times between the arrivals: the waits of the client, and
-// with each of them the time that the attempt before it took, which is zero in
-// virtual time unless a step has an After.
+// Waits returns the times between the arrivals. Each is the client's wait plus the time
+// that the attempt before it took. In virtual time an attempt takes no time, unless its
+// step uses After.
 func (s *Script) Waits() []time.Duration {
 	var all []time.Duration
 	arrivals := s.Arrivals()
@@ -158,10 +158,10 @@ func (s *Script) Waits() []time.Duration {
 	return all
 }
 
-// Bodies returns the bodies of the responses that RoundTrip has returned, in
-// order, to see whether each was closed. Those of a step of your own are among
-// them if they are a *Body. It is empty for a server, whose bodies the client
-// does not get.
+// Bodies returns the bodies of the responses that RoundTrip has returned, in order, so
+// that a test can check whether each was closed. The body of a step of your own is
+// included if it is a *Body. For a server the result is empty, because the client gets
+// other bodies.
 func (s *Script) Bodies() []*Body {
 	s.mu.Lock()
 	defer s.mu.Unlock()

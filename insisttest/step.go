@@ -22,19 +22,19 @@ import (
 // the response.
 type Step func(*http.Request) (*http.Response, error)
 
-// Status is a response with a status code, its text as the body, and headers, given
-// as keys and values in turn. An odd number of them panics.
+// Status responds with a status code, with the status text as the body, and with headers,
+// given as alternating keys and values. It panics if their number is odd.
 func Status(code int, headers ...string) Step {
-	return answer(code, "text/plain; charset=utf-8", http.StatusText(code), headers)
+	return respond(code, "text/plain; charset=utf-8", http.StatusText(code), headers)
 }
 
-// JSON is a response with a status code and a JSON body, which is sent as it is, and
-// headers as Status has them.
+// JSON responds with a status code, with a JSON body, which is sent unchanged, and with
+// headers as in Status.
 func JSON(code int, body string, headers ...string) Step {
-	return answer(code, "application/json", body, headers)
+	return respond(code, "application/json", body, headers)
 }
 
-func answer(code int, kind, body string, headers []string) Step {
+func respond(code int, kind, body string, headers []string) Step {
 	if len(headers)%2 != 0 {
 		panic("insisttest: a header without a value")
 	}
@@ -69,16 +69,17 @@ func Reset() Step {
 	return func(*http.Request) (*http.Response, error) { return nil, errReset }
 }
 
-// Lost reads the whole request, and resets the connection: the request may have
+// Lost reads the complete request, and then resets the connection: the request may have
 // had its effect, but the response is lost.
 func Lost() Step { return After(0, Reset()) }
 
-// As net/http returns it, but for the addresses, which a base doesn't have.
+// errReset is the error that net/http returns, except for the addresses, which a base
+// doesn't have.
 var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", errno.Reset.Err())}
 
-// After reads the whole request, lets d pass, and plays step. If the request's
-// context ends before, that is the attempt's error; so After(time.Hour, …) is a
-// server that does not respond.
+// After reads the complete request, waits for d, and plays step. If the request's context
+// ends before that, the attempt fails with the context's error. So After(time.Hour, …) is
+// a server that does not respond.
 func After(d time.Duration, step Step) Step {
 	return func(req *http.Request) (*http.Response, error) {
 		if err := readAll(req); err != nil {
@@ -98,10 +99,9 @@ func After(d time.Duration, step Step) Step {
 	}
 }
 
-// CutAfter plays step, and truncates the body of its response after n bytes: the
-// client, which has the response by then, reads these and io.ErrUnexpectedEOF,
-// on HTTP/2 the error of a stream that was reset. A body of up to n bytes
-// arrives whole.
+// CutAfter plays step, and truncates the body of its response after n bytes. The client
+// gets the response, reads n bytes, and then gets io.ErrUnexpectedEOF or, on HTTP/2, the
+// error of a reset stream. A body of up to n bytes arrives completely.
 func CutAfter(n int, step Step) Step {
 	return func(req *http.Request) (*http.Response, error) {
 		resp, err := step(req)

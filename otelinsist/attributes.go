@@ -16,8 +16,8 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// methods are those that the conventions know. Others are "_OTHER", so that an
-// attribute has few values.
+// methods are the methods that the conventions list. Any other is reported as "_OTHER", so
+// the attribute has few values.
 var methods = map[string]bool{
 	"CONNECT": true, "DELETE": true, "GET": true, "HEAD": true, "OPTIONS": true,
 	"PATCH": true, "POST": true, "PUT": true, "TRACE": true,
@@ -30,8 +30,8 @@ func method(name string) attribute.KeyValue {
 	return semconv.HTTPRequestMethodKey.String(name)
 }
 
-// server returns the attributes of a URL's host, with defaultPort where the host
-// has none; 0 leaves the port out.
+// server returns the attributes of a URL's host. If host has no port, defaultPort is used;
+// if that is 0, the port is omitted.
 func server(host string, defaultPort int) []attribute.KeyValue {
 	u := url.URL{Host: host}
 	attrs := append(make([]attribute.KeyValue, 0, 8), semconv.ServerAddress(u.Hostname()))
@@ -63,8 +63,8 @@ func requestAttributes(req *http.Request) []attribute.KeyValue {
 	return attrs
 }
 
-// redacted returns u without what may be secret. The conventions name a few
-// parameters to hide, but any may hold a token.
+// redacted returns u without the parts that may be secret. The conventions list only a few
+// query parameters to hide, but any may hold a token, so all are hidden.
 func redacted(u url.URL) string {
 	if u.User != nil {
 		u.User = url.UserPassword("REDACTED", "REDACTED")
@@ -103,13 +103,13 @@ func status(code int) codes.Code {
 	return codes.Unset
 }
 
-// errorType names err by its class: its text may have a URL in it.
+// errorType returns the class of err, not its text, which may contain a URL.
 func errorType(err error) attribute.KeyValue {
 	return semconv.ErrorTypeKey.String(insist.Attempt{Err: err}.Class())
 }
 
-// explained returns the cause where err says only that ctx was canceled, as
-// HTTP/2 does: it may be the attempt's time limit.
+// explained returns the cause of ctx if err says only that ctx was canceled, as HTTP/2's
+// error does. The cause may be the attempt's time limit.
 func explained(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return cmp.Or(context.Cause(ctx), err)

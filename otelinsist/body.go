@@ -7,8 +7,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// body ends the span of the attempt whose response's body it is. A span that has
-// ended ignores what comes after.
+// body is a response's body that ends the span of its attempt. After a span has ended, it
+// ignores all calls.
 type body struct {
 	io.ReadCloser
 	span trace.Span
@@ -30,8 +30,8 @@ func (b *body) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// hasBody reports whether resp has a body that is worth waiting for, and that is
-// none of an upgraded connection, to which the caller writes.
+// hasBody reports whether resp has a body whose end the span should wait for. An upgraded
+// connection, to which the caller also writes, doesn't count.
 func hasBody(req *http.Request, resp *http.Response) bool {
 	_, upgraded := resp.Body.(io.Writer)
 	return !upgraded && req.Method != http.MethodHead &&

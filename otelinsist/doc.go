@@ -1,7 +1,6 @@
-// Package otelinsist traces and counts what insist does, by OpenTelemetry: a
-// client span for each attempt, with http.request.resend_count, and metrics of
-// attempts, retries and calls given up. It needs OpenTelemetry's API only; a
-// program without an SDK can use it, too.
+// Package otelinsist traces and counts retries by OpenTelemetry: a client span for each
+// attempt, with http.request.resend_count, and metrics of attempts, retries and calls
+// given up. It needs only OpenTelemetry's API, so it works in a program without an SDK.
 //
 //	policy := insist.Standard()
 //	policy.OnAttempt = otelinsist.Metrics(nil)
@@ -12,10 +11,10 @@
 //
 // # With otelhttp
 //
-// The spans depend on what is on top of what, from the client downwards:
+// The spans depend on the order of the RoundTrippers, listed from the client downwards:
 //
-//	RetryTransport                  a span for each attempt, of otelhttp's making:
-//	otelhttp.NewTransport           the order that the semantic conventions ask for.
+//	RetryTransport                  a span for each attempt, made by otelhttp: the
+//	otelhttp.NewTransport           order that the semantic conventions require.
 //	ResendCount                     otelhttp's duration is that of an attempt
 //
 //	RetryTransport                  a span for each attempt, without otelhttp
@@ -32,5 +31,5 @@
 // A redirect is a call of its own: its first attempt has no resend_count.
 package otelinsist
 
-// scope is the name under which spans and metrics are made.
+// scope is the name of the instrumentation scope of the spans and metrics.
 const scope = "github.com/seed-552c89fc/insist/otelinsist"

@@ -20,16 +20,15 @@ import (
 //	                              further attempt
 //	insist.retry.wait  s          the waits before retries, a histogram
 //
-// All have http.request.method, server.address and, where the URL has one,
-// server.port; those of a function have none of these. All have insist.name where
-// the Policy has a Name. insist.attempts has
-// http.response.status_code and error.type, too; insist.retries and
-// insist.give_ups have insist.reason, a text of few values, see insist.Reason.
-// What a budget refused is counted by insist.give_ups where insist.reason is
-// "budget_used_up".
+// For a request, all have http.request.method, server.address and, if the URL has a port,
+// server.port; for a function they have none of these. If the Policy has a Name, all have
+// insist.name. insist.attempts also has http.response.status_code and error.type.
+// insist.retries and insist.give_ups also have insist.reason, which has few values, see
+// insist.Reason. If a budget refused a retry, insist.give_ups counts it with the
+// insist.reason "budget_used_up".
 //
-// A retry whose wait the context cut short has been counted as a retry, and the
-// call is counted as given up as well.
+// If the context ends during the wait before a retry, that retry has already been counted,
+// and the call is counted as given up as well.
 //
 // Call Metrics once and share the result. To combine it with another hook, call
 // both from a function. If provider is nil, it is the global one.
@@ -68,8 +67,8 @@ func newInstruments(m metric.Meter) *instruments {
 	return &i
 }
 
-// observe counts an attempt. What replaces an earlier report of the same attempt says
-// anew whether another one follows, but it is not another attempt.
+// observe counts an attempt. If a replaces an earlier report of the same attempt, it may
+// count a retry or a give-up, but not another attempt.
 func (i *instruments) observe(ctx context.Context, a insist.Attempt) {
 	var attrs []attribute.KeyValue
 	if a.Method != "" {
@@ -91,8 +90,7 @@ func (i *instruments) observe(ctx context.Context, a insist.Attempt) {
 	}
 }
 
-// outcome adds what the attempt came to. Where a body broke off that is its error,
-// beside the status.
+// outcome adds the attempt's status and error. If a body was truncated, it adds both.
 func outcome(attrs []attribute.KeyValue, a *insist.Attempt) []attribute.KeyValue {
 	if a.Status != 0 {
 		attrs = statusAttributes(attrs, a.Status)

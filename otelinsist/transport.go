@@ -11,28 +11,28 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// Transport is an [http.RoundTripper] that makes a client span of each request.
-// Set it as the Base of a RetryTransport: each attempt gets a span under the one
-// in the request's context, and a traceparent header of its own. Where otelhttp
-// stands below the RetryTransport use [ResendCount] instead.
+// Transport is an [http.RoundTripper] that makes a client span for each request. Set it as
+// the Base of a RetryTransport: each attempt gets a span whose parent is the span in the
+// request's context, and a traceparent header of its own. If otelhttp is below the
+// RetryTransport, use [ResendCount] instead.
 //
-// Names, attributes and status follow the semantic conventions for HTTP client
-// spans. In url.full a query is replaced by REDACTED, and so are user and
-// password. Errors are named by their class only, see insist.Attempt.Class.
+// Names, attributes and status follow the semantic conventions for HTTP client spans. In
+// url.full, the query, user and password are replaced by REDACTED. Errors are named by
+// their class only, see insist.Attempt.Class.
 //
-// The span ends as otelhttp's does: with an error, or when the response's body
-// was read to its end or closed. That of an upgraded connection (101) ends with
-// the head, and its body is not wrapped.
+// The span ends as otelhttp's does: at an error, or when the response's body was read to
+// its end or closed. For an upgraded connection (101) the span ends with the head, and the
+// body is not wrapped.
 //
 // The zero value is ready for use. A Transport is safe for concurrent use; its
 // fields must not be changed while it is used.
 type Transport struct {
 	// Base sends the requests.
-	// If nil, the pooled transport that a RetryTransport without a Base has.
+	// If nil, the pooled transport that a RetryTransport without a Base uses.
 	Base http.RoundTripper
 
-	// TracerProvider makes the spans. If nil, the provider of the span in the
-	// request's context, or the global one where there is none.
+	// TracerProvider makes the spans. If nil, the provider of the span in the request's
+	// context or, if there is no such span, the global one.
 	TracerProvider trace.TracerProvider
 
 	// Propagator writes the span into the headers of the request.
@@ -40,8 +40,8 @@ type Transport struct {
 	Propagator propagation.TextMapPropagator
 }
 
-// WrappedRoundTripper returns the RoundTripper that sends the requests. By this
-// name a RetryTransport looks through a wrapper.
+// WrappedRoundTripper returns the RoundTripper that sends the requests. A RetryTransport
+// calls it to find net/http's transport below a wrapper.
 func (t *Transport) WrappedRoundTripper() http.RoundTripper {
 	if t.Base == nil {
 		return new(insist.RetryTransport).WrappedRoundTripper()
@@ -49,8 +49,8 @@ func (t *Transport) WrappedRoundTripper() http.RoundTripper {
 	return t.Base
 }
 
-// CloseIdleConnections closes the base's idle connections, if it can. With a nil
-// Base those are shared.
+// CloseIdleConnections closes the base's idle connections, if the base supports that. If
+// Base is nil, these connections are shared.
 func (t *Transport) CloseIdleConnections() {
 	if c, ok := t.WrappedRoundTripper().(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
@@ -93,8 +93,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// start begins the span of req. Its attributes are there at once, since samplers
-// decide by them.
+// start starts the span of req. It sets the attributes at the start, since samplers use
+// them.
 func (t *Transport) start(req *http.Request) (context.Context, trace.Span) {
 	ctx := req.Context()
 	attrs := requestAttributes(req)
@@ -123,14 +123,13 @@ func (t *Transport) propagator() propagation.TextMapPropagator {
 	return t.Propagator
 }
 
-// ResendCount returns an [http.RoundTripper] that sets http.request.resend_count
-// on the span in the request's context, from the second attempt on. Set it as
-// the base of otelhttp, where that stands below a RetryTransport:
+// ResendCount returns an [http.RoundTripper] that sets http.request.resend_count on the
+// span in the request's context, from the second attempt on. If otelhttp is below a
+// RetryTransport, set it as the base of otelhttp:
 //
 //	&insist.RetryTransport{Base: otelhttp.NewTransport(otelinsist.ResendCount(base))}
 //
-// If base is nil, it is the pooled transport that a RetryTransport without a Base
-// has.
+// If base is nil, the pooled transport that a RetryTransport without a Base uses.
 func ResendCount(base http.RoundTripper) http.RoundTripper {
 	return &counting{Transport{Base: base}}
 }

@@ -21,7 +21,7 @@ const (
 	item      = bareItem + `(?:` + parameter + `)*`
 )
 
-// grammar compiles it when the first field comes.
+// grammar compiles the grammar when the first field is parsed.
 var grammar = sync.OnceValue(func() (g struct{ list, item, bareItem, parameter *regexp.Regexp }) {
 	g.list = regexp.MustCompile(`\A *` + item + `(?:[ \t]*,[ \t]*` + item + `)*[ \t]*\z`)
 	g.item = regexp.MustCompile(item)
@@ -30,9 +30,9 @@ var grammar = sync.OnceValue(func() (g struct{ list, item, bareItem, parameter *
 	return g
 })
 
-// usedUp reads a RateLimit field. It returns the longest window of those limits
-// that have nothing left (r=0), and whether there is one. A field that does not fit
-// the grammar is ignored as a whole.
+// usedUp reads a RateLimit field. It returns the longest window of the limits that have
+// nothing left (r=0), and whether there is such a limit. If a field does not match the
+// grammar, it is ignored completely.
 func usedUp(field string) (longest time.Duration, found bool) {
 	if field == "" || !grammar().list.MatchString(field) {
 		return 0, false
@@ -55,7 +55,7 @@ func usedUp(field string) (longest time.Duration, found bool) {
 	return longest, found
 }
 
-// integer returns a value's number, or -1 if it is none.
+// integer returns the number that value is, or -1 if it is not an integer.
 func integer(value string) int64 {
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
@@ -64,8 +64,8 @@ func integer(value string) int64 {
 	return n
 }
 
-// seconds returns n seconds, or the longest Duration. An absurd wait is one to
-// refuse, while an overflow would make it none at all.
+// seconds returns n seconds, at most the longest Duration. An absurdly long wait must be
+// refused; if it overflowed, it would become no wait at all.
 func seconds(n int64) time.Duration {
 	if n > math.MaxInt64/int64(time.Second) {
 		return math.MaxInt64

@@ -11,8 +11,8 @@ import (
 
 const remaining = "Remaining"
 
-// isRemaining reports whether the header of this name, in canonical form, says how
-// much of a limit is left.
+// isRemaining reports whether a header with this name, in canonical form, says how much of
+// a limit is left.
 func isRemaining(name string) bool {
 	i := strings.Index(name, remaining) // as a word: the letters inside one are small
 	if i < 0 {
@@ -24,7 +24,7 @@ func isRemaining(name string) bool {
 	return strings.Contains(name[:i], "Ratelimit-") || strings.Contains(name[:i], "Rate-Limit-")
 }
 
-// sibling returns what the header says that has word for Remaining in its name.
+// sibling returns the value of the header whose name has word instead of Remaining.
 func sibling(h http.Header, name, word string) string {
 	return value(h, strings.Replace(name, remaining, word, 1))
 }
@@ -36,12 +36,12 @@ func value(h http.Header, name string) string {
 	return ""
 }
 
-// spent returns the time until the reset of the limit of which the header of this
-// name says what is left, and whether that is nothing.
+// spent reports whether the Remaining header of this name says that nothing is left, and
+// returns the time until that limit resets.
 //
-// Less than nothing is left where requests that are turned away are counted, too.
-// But -1 is also what is said where there is no limit, or nobody knows: then Limit
-// says it as well, or Reset is zero.
+// Remaining may be negative if the server counts rejected requests, too. But -1 may also
+// mean that there is no limit, or that it is unknown: then Limit is negative as well, or
+// Reset is zero.
 func spent(h http.Header, name string, now time.Time) (time.Duration, bool) {
 	count, negative := strings.CutPrefix(value(h, name), "-")
 	left, ok := retryafter.Number(count, time.Millisecond)
@@ -74,10 +74,10 @@ func untilReset(h http.Header, name string, now time.Time) (time.Duration, bool)
 	return retryafter.Until(at, h, now), true
 }
 
-// until returns the time until a reset that is given as a number, of which seconds
-// is what it comes to in seconds. There are three units, told apart by size: 10⁹
-// seconds are 31 years, or the year 2001; 10¹¹ are the year 5138, or in
-// milliseconds 1973.
+// until returns the time until a reset that is given as a number. seconds is that number in
+// seconds. Its size shows which of three units it has: as a wait, 10⁹ seconds would be 31
+// years, as a Unix time they are the year 2001. 10¹¹ seconds would be the year 5138, in
+// milliseconds that is 1973.
 func until(seconds time.Duration, reset string, h http.Header, now time.Time) time.Duration {
 	if seconds <= 1e9*time.Second {
 		return seconds

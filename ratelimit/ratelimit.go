@@ -1,5 +1,5 @@
-// Package ratelimit reads what services say about their rate limits. Classify is
-// for the field of that name of an insist.Policy:
+// Package ratelimit reads the headers by which services report their rate limits. Set
+// Classify in an insist.Policy:
 //
 //	policy := insist.Standard()
 //	policy.Classify = ratelimit.Classify
@@ -7,13 +7,13 @@
 //
 // # What is read
 //
-// A limit counts where the response says that nothing of it is left, and when
-// there will be more. The IETF's draft (10 and 11) has one header for both:
+// A limit counts if the response says that nothing of it is left, and when it resets. The
+// IETF's draft (10 and 11) has one header for both:
 //
 //	RateLimit: "name";r=0;t=30
 //
-// Others have a pair: one with RateLimit- or Rate-Limit- and then Remaining in its
-// name, and one with the same name but Reset for Remaining. Among them are:
+// Other services use a pair of headers: the name of one contains RateLimit- or Rate-Limit-,
+// and then Remaining; the other has the same name with Reset instead of Remaining. Examples:
 //
 //	Name                                      Of                        Reset is
 //	RateLimit-Remaining                       older IETF drafts         seconds
@@ -39,15 +39,14 @@
 //   - a duration as Go prints it;
 //   - a date: RFC 3339, or an HTTP-date.
 //
-// A time counts from the response's own Date, so that the clocks need not agree. A
-// Remaining below zero counts as nothing left if the Reset is still to come, and
-// the Limit of that name is not negative, too, which means that there is none. Of
-// several limits that are used up the longest counts. What is malformed is
-// ignored; a wait that is too large for a time.Duration is the longest one.
+// A time is compared with the response's own Date, so the two clocks need not agree. A
+// negative Remaining means that nothing is left if the Reset is in the future and the
+// Limit of that name is not negative; a negative Limit means that there is no limit. If
+// several limits are used up, the longest wait counts. A malformed value is ignored. A
+// wait too large for a time.Duration becomes the longest Duration.
 //
-// Retry-After and its like in milliseconds take precedence: where one of them is
-// valid, no limit is read. insist itself obeys those, whatever asks for the
-// attempt.
+// Retry-After and the similar headers in milliseconds take precedence: if one of them is
+// valid, no limit is read. insist itself obeys them before every retry.
 package ratelimit
 
 import (
@@ -61,21 +60,21 @@ import (
 
 // Classify is a rule for insist.Policy.Classify. It looks at three statuses:
 //
-//   - 403, by which GitHub turns requests away: another attempt is made when
-//     X-RateLimit-Remaining says that nothing is left, or when there is a
-//     Retry-After. A POST is retried as well, since it was not acted on. Any other
-//     403 is left to the other rules: one with x-should-retry: false, and one with
-//     X-RateLimit-Reset-After, since Discord answers 403 to what is forbidden, and
-//     bans who asks too often.
-//   - 429 and 503: the other rules decide whether there is another attempt, and
-//     the limit says after which wait.
+//   - 403, which GitHub sends when a limit is used up: the request is retried if
+//     X-RateLimit-Remaining says that nothing is left, or if there is a Retry-After. A
+//     POST is retried as well, since the server did not act on it. The other rules
+//     decide about any other 403, about one with x-should-retry: false, and about one
+//     with X-RateLimit-Reset-After: Discord sends that with a 403 for a forbidden
+//     request, and bans clients that send too many of them.
+//   - 429 and 503: the other rules decide whether the request is retried, and the
+//     limit decides how long the wait is.
 //
-// The wait ends when the limit does. When that is past already, the Policy's
-// Backoff decides. One longer than the Policy's MaxRetryAfter, 30 seconds unless
-// set, is not begun: the caller gets that response. GitHub's main limit may take
-// an hour.
+// The wait ends when the limit resets. If that time has already passed, the Policy's
+// Backoff decides. If the wait is longer than the Policy's MaxRetryAfter (30 seconds unless
+// set), there is no retry, and the caller gets that response. GitHub's main limit may take
+// an hour to reset.
 //
-// To combine it with a rule of your own, call it in a function literal.
+// To combine Classify with a rule of your own, call it in a function literal.
 func Classify(_ *http.Request, resp *http.Response, _ error, _ int) insist.Decision {
 	if resp == nil {
 		return insist.Decision{}
@@ -93,8 +92,8 @@ func Classify(_ *http.Request, resp *http.Response, _ error, _ int) insist.Decis
 	return insist.Decision{}
 }
 
-// limit returns for how long a limit lasts, and whether there is one. It is zero
-// where Retry-After says it: insist reads that itself.
+// limit returns how long a limit lasts, and whether there is one. If there is a valid
+// Retry-After, the time is zero, since insist reads that header itself.
 func limit(h http.Header, now time.Time) (longest time.Duration, limited bool) {
 	if _, asked := retryafter.Wait(h, now); asked {
 		return 0, true
@@ -113,7 +112,7 @@ func limit(h http.Header, now time.Time) (longest time.Duration, limited bool) {
 	return longest, limited
 }
 
-// forbidden is limit for a 403. The other limits are no reason for one.
+// forbidden is limit for a 403. Other limits are not reported by a 403.
 func forbidden(h http.Header, now time.Time) (time.Duration, bool) {
 	if _, asked := retryafter.Wait(h, now); asked {
 		return 0, true

@@ -6,7 +6,7 @@ import (
 	"github.com/seed-552c89fc/insist/internal/bucket"
 )
 
-// budget is told what happens in one client and says whether a retry may be made.
+// budget decides whether one client may retry. The client reports its events to it.
 type budget interface {
 	called(now time.Duration)
 	failed(now time.Duration)
@@ -14,7 +14,7 @@ type budget interface {
 	allows(now time.Duration, lease *bucket.Lease) bool // lease: of the call
 }
 
-// unlimited is no budget. The others embed it for what they don't listen to.
+// unlimited allows every retry. Other budgets embed it for events that they ignore.
 type unlimited struct{}
 
 func (unlimited) called(time.Duration)                     {}
@@ -22,7 +22,7 @@ func (unlimited) failed(time.Duration)                     {}
 func (unlimited) succeeded(time.Duration, int)             {}
 func (unlimited) allows(time.Duration, *bucket.Lease) bool { return true }
 
-// ours is insist.Budget: the bucket that is in it, by the rules of a zero Budget.
+// ours is insist.Budget: its bucket, with the rules of a zero Budget.
 type ours struct {
 	unlimited
 	rules   bucket.Rules
@@ -39,8 +39,9 @@ func (b *ours) allows(now time.Duration, lease *bucket.Lease) bool {
 	return b.bucket.Withdraw(b.rules, now, b.retries, lease)
 }
 
-// grpc is retry throttling as in gRPC's proposal A6: a failure costs 1, a success
-// puts back ratio, and there are retries while more than half is there.
+// grpc is retry throttling as in gRPC's proposal A6: a failure costs 1 token, a success
+// puts back ratio tokens, and retries are allowed while more than half of the tokens are
+// left.
 type grpc struct {
 	unlimited
 	tokens, most, ratio float64
@@ -91,8 +92,8 @@ func (b *finagle) allows(now time.Duration, _ *bucket.Lease) bool {
 	return true
 }
 
-// aws is the retry quota of the AWS SDKs: a retry costs 5 of 500, which come back
-// if the call succeeds by it; a success at first puts back 1.
+// aws is the retry quota of the AWS SDKs: a retry costs 5 of 500 tokens. If that retry
+// succeeds, the 5 are put back; if the first attempt of a call succeeds, 1 is put back.
 type aws struct {
 	unlimited
 	tokens, most, cost float64

@@ -1,5 +1,5 @@
-// Command simulation finds out what the retries of many clients do to a server in
-// trouble, and to the calls. It writes table.csv, the plots, and both tables of
+// Command simulation shows how the retries of many clients affect an overloaded or failing
+// server, and the success of the calls. It writes table.csv, the plots, and the tables of
 // README.md, in the current directory:
 //
 //	cd simulation && go run .
@@ -53,7 +53,7 @@ func write() error {
 	return plots()
 }
 
-// replace puts content between the marks of that name.
+// replace replaces the text between the marks with that name by content.
 func replace(page, name, content string) (string, error) {
 	begin, end := "<!-- "+name+" -->", "<!-- /"+name+" -->"
 	before, rest, ok := strings.Cut(page, begin)

@@ -68,7 +68,7 @@ func (b band) Plot(c draw.Canvas, p *plot.Plot) {
 	})
 }
 
-// line adds what policy i came to.
+// line adds the results of policy i.
 func line(p *plot.Plot, i int, points plotter.XYs) {
 	l, err := plotter.NewLine(points)
 	if err != nil {
@@ -149,7 +149,7 @@ func perSecond(s series, until time.Duration) (points plotter.XYs) {
 	return points
 }
 
-// overErrors draws how many calls end well where attempts fail at random.
+// overErrors draws how many calls succeed if attempts fail at random.
 func overErrors(file string) error {
 	row := []*plot.Plot{}
 	for _, clients := range shapes {

@@ -17,7 +17,7 @@ type policy struct {
 	budget   func(*rand.Rand) budget
 }
 
-// The numbers of insist.Standard. A test sees to it that they are the same.
+// The numbers of insist.Standard. A test checks that they are the same.
 const (
 	attempts = 3
 	base     = 200 * time.Millisecond
@@ -52,7 +52,7 @@ var compared = []*policy{
 	{"+ insist", attempts, fullJitter, func(*rand.Rand) budget { return newOurs(attempts) }},
 }
 
-// tried are mechanisms that were looked at and not taken.
+// tried are mechanisms that were examined and rejected.
 var tried = []*policy{
 	{"0.3, cap 5 or 2 s", attempts, fullJitter, func(*rand.Rand) budget {
 		return &capped{perSuccess: 0.3, least: 5, seconds: 2, tokens: 5}

@@ -21,7 +21,7 @@ func (s series) sum(from, to time.Duration) (n float64) {
 	return n
 }
 
-// result is what a run came to.
+// result is the result of a run.
 type result struct {
 	scenario *scenario
 	calls    series // begun
@@ -48,8 +48,8 @@ func (r *result) success() float64 {
 	return r.good.sum(from, to) / r.calls.sum(from, to)
 }
 
-// recovery is how long after the trouble there is a second in which fewer than
-// 95 % of the calls end well. It is negative if they do so to the end of the run.
+// recovery is how long after the trouble there still is a second in which fewer than 95 %
+// of the calls succeed. It is negative if that lasts to the end of the run.
 func (r *result) recovery() time.Duration {
 	if r.scenario.server.errors > 0 {
 		return 0 // nothing is to end

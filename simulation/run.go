@@ -71,7 +71,7 @@ func (r *runner) begin(now time.Duration, client int32) {
 	r.arrive(event{at: now, begun: now, client: client, attempt: 1})
 }
 
-// arrive hands an attempt to the server, and finds out when it will end.
+// arrive passes an attempt to the server, and schedules its end.
 func (r *runner) arrive(e event) {
 	r.result.load.add(e.at)
 	a := r.server.accept(e.at)
@@ -82,8 +82,8 @@ func (r *runner) arrive(e event) {
 	r.events.push(e)
 }
 
-// end does what the library's engine does where an attempt has ended. (That it
-// is the same is tested, with the engine itself.)
+// end does what the library does after an attempt has ended. (A test with the library
+// itself checks that both do the same.)
 func (r *runner) end(e event) {
 	b := r.budgets[e.client]
 	if e.ok {

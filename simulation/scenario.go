@@ -7,7 +7,7 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// shape is how the same load comes from clients. Each is a process, with a
+// shape is how the same load is divided among clients. Each client is a process, with a
 // budget of its own.
 type shape struct {
 	clients   int
@@ -85,8 +85,8 @@ func scenarios(clients shape) []*scenario {
 	return all
 }
 
-// errorsAtRandom returns a scenario in which nothing but a share of the answers
-// is wrong.
+// errorsAtRandom returns a scenario in which a share of the responses are errors, and the
+// server has no other trouble.
 func errorsAtRandom(clients shape, share float64) *scenario {
 	s := &scenario{
 		name:    fmt.Sprintf("%.0f %% errors", 100*share),

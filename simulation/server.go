@@ -13,13 +13,13 @@ type phase struct {
 	refuses bool    // connections are refused: it gets no work, and answers at once
 }
 
-// server works off one queue in the order of arrival. What has been taken into
-// the queue is worked on in full, also if the client has given up by then.
+// server processes one queue in the order of arrival. A request in the queue is processed
+// completely, even if its client has given up.
 type server struct {
 	phases []phase
 	depth  float64 // requests in the queue; a further one is shed
-	shed   float64 // work to shed a request, as a share of answering one
-	errors float64 // share of answers that are errors at random
+	shed   float64 // work to shed a request, as a share of the work to process one
+	errors float64 // share of responses that are errors at random
 	travel time.Duration
 
 	random *rand.Rand
@@ -27,7 +27,7 @@ type server struct {
 	booked float64   // the same clock, when all that is in the queue is done
 }
 
-// answer is what an attempt comes to, if the client waits long enough.
+// answer is the response to an attempt, if the client waits long enough.
 type answer struct {
 	at time.Duration
 	ok bool

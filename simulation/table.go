@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// row is what one policy came to in one scenario.
+// row is the result of one policy in one scenario.
 type row struct {
 	clients  string
 	policy   string
@@ -122,8 +122,8 @@ func quietClients() string {
 	return first + "\n|---|" + strings.Repeat("---:|", 8) + "\n" + load
 }
 
-// moreAttempts returns a table of what comes of a larger MaxAttempts, which raises
-// the reserve.
+// moreAttempts returns a table of the effect of a larger MaxAttempts, which raises the
+// reserve.
 func moreAttempts() string {
 	scenarios := []string{"15 % errors", "33 % errors", "brown-out", "brown-out, shedding", "outage, refused", "outage, swallowed"}
 	first, lines := "| MaxAttempts |", "\n|---|"

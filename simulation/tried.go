@@ -32,7 +32,7 @@ func (b *capped) allows(time.Duration, *bucket.Lease) bool {
 	return true
 }
 
-// free is ours, but a refusal costs nothing.
+// free is like ours, but a refused retry costs nothing.
 type free struct {
 	unlimited
 	perSuccess, reserve, lifetime float64
@@ -64,7 +64,7 @@ func (b *free) allows(now time.Duration, _ *bucket.Lease) bool {
 	return true
 }
 
-// charged is ours, but each failed attempt costs a token, not each retry.
+// charged is like ours, but each failed attempt costs a token instead of each retry.
 type charged struct{ ours }
 
 func (b *charged) failed(now time.Duration) { b.bucket.Withdraw(b.rules, now, 0, new(bucket.Lease)) }

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// wanted returns a table of what is wanted of the library's default, and what it
-// came to.
+// wanted returns a table of the goals for the library's default, and its results.
 func wanted(rows []row) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| | wanted | %s | %s |\n|---|---|---:|---:|\n", shapes[0], shapes[1])

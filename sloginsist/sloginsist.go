@@ -1,14 +1,13 @@
-// Package sloginsist logs what an [insist.Policy] does, by log/slog: one line for
-// a retry and one for a call that is given up.
+// Package sloginsist logs retries by log/slog: one line for each retry of an
+// [insist.Policy], and one line for each call that is given up.
 //
 //	policy := insist.Standard()
 //	policy.OnAttempt = sloginsist.Hook{}.OnAttempt
 //
-// A call that succeeds at its first attempt logs nothing. Nor does one that
-// succeeds after retries, whose lines say already what happened, unless
-// [Hook.Done] is set.
+// If a call succeeds at its first attempt, nothing is logged. If it succeeds after
+// retries, only these retries are logged, unless [Hook.Done] is set.
 //
-// A line has these attributes, those that are empty left out:
+// A line has these attributes; empty ones are omitted:
 //
 //	attempt    the attempt's number, from 1
 //	name       the Policy's Name
@@ -23,8 +22,8 @@
 //	conn_retired  an HTTP/2 connection was taken out of use
 //	reason     why there is another attempt, or why there is none: insist.Reason
 //
-// No line has a path, query, header or body in it, nor the text of an error,
-// which may have a URL.
+// No line contains a path, query, header or body, nor the text of an error, which may
+// contain a URL.
 package sloginsist
 
 import (
@@ -36,23 +35,21 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// Hook logs attempts: set its OnAttempt as Policy.OnAttempt. The zero value is
-// ready for use. A Hook is safe for concurrent use; a level that is not enabled
+// Hook logs attempts: set its OnAttempt as Policy.OnAttempt. The zero value is ready for
+// use. A Hook is safe for concurrent use. If a level is not enabled, a line of that level
 // costs no allocation.
 type Hook struct {
-	// Logger gets the lines. They are logged with the call's context, so that a
-	// handler can add what it finds there.
-	// If nil, slog.Default(), as it is when a line is logged.
+	// Logger logs the lines, with the call's context, so a handler can add values from
+	// that context. If nil, slog.Default() at the time when a line is logged.
 	Logger *slog.Logger
 
-	// Retry is the level of the line for an attempt that another one follows.
+	// Retry is the level of the line for an attempt that is retried.
 	// If nil, slog.LevelInfo.
 	Retry slog.Leveler
 
-	// GiveUp is the level of the line for a call that ends without success and
-	// without another attempt, its first attempt's failure included. Its caller
-	// has the last response or error as well, and knows better whether that is an
-	// error of the program. If nil, slog.LevelWarn.
+	// GiveUp is the level of the line for a call that fails and is not retried, also
+	// after its first attempt. The caller gets the last response or error as well, and
+	// knows better whether the program has to report an error. If nil, slog.LevelWarn.
 	GiveUp slog.Leveler
 
 	// Done is the level of the line for an attempt that another one has overtaken (see

@@ -1,11 +1,11 @@
-// Download fetches a large file over a line that breaks. Without flags it starts
-// a server that cuts the line every few MiB, fetches 32 MiB from it, and checks
-// what came against the checksum. With -url it fetches any file:
+// Download fetches a large file over connections that break. Without flags it starts a
+// server that breaks the connection every few MiB, fetches 32 MiB from it, and verifies the
+// checksum. With -url it fetches any file:
 //
 //	go run ./examples/download
 //	go run ./examples/download -url https://example.com/large.iso -o large.iso -sha256 HEX
 //
-// The exit status is 1 if the file did not arrive whole.
+// The exit status is 1 if the file did not arrive completely.
 package main
 
 import (
@@ -56,7 +56,7 @@ func run(ctx context.Context, url, name, sum string) error {
 	return err
 }
 
-// fetch copies what is at url to out, and checks it.
+// fetch downloads url to out, and verifies the checksum.
 func fetch(ctx context.Context, url string, out io.Writer, bar *progress, wait insist.Backoff, sum string) error {
 	policy := insist.Standard()
 	policy.ResumeDownloads = true // all that it takes

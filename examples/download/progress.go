@@ -11,14 +11,14 @@ import (
 
 const width = 40
 
-// progress draws a bar, a line of it whenever the line broke.
+// progress draws a progress bar. Each time the connection broke, it begins a new line.
 type progress struct {
 	out         io.Writer
 	done, total int64
 	drawn       int64 // in characters
 }
 
-// Write counts what has been written elsewhere.
+// Write only counts the bytes; an io.MultiWriter writes them to the file as well.
 func (p *progress) Write(data []byte) (int, error) {
 	if p.done += int64(len(data)); p.total > 0 && p.done*width/p.total > p.drawn {
 		p.draw()
@@ -36,8 +36,8 @@ func (p *progress) draw() {
 	fmt.Fprintf(p.out, "\r[%s] %3d %%", bar, p.done*100/p.total)
 }
 
-// attempt is told when the line broke: the attempt that brought the piece is then
-// told of once more.
+// attempt is the Policy's OnAttempt. If a connection breaks during the body, the attempt
+// that sent that part is reported again, with the error.
 func (p *progress) attempt(_ context.Context, a insist.Attempt) {
 	if a.Retry && a.Err != nil {
 		p.draw()

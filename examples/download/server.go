@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// server has a file and cuts the line when it has sent a part of it.
+// server serves a file, and breaks the connection when it has sent a part of the file.
 type server struct {
 	*httptest.Server
 	sum string

@@ -15,8 +15,8 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// demo starts an upstream that fails each request the first time, and the proxy
-// before it, and sends three requests by a client that knows nothing of retries.
+// demo starts an upstream that fails each request the first time, and the proxy in front
+// of it. It sends three requests with a client that doesn't retry.
 func demo(ctx context.Context, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -62,8 +62,8 @@ func demo(ctx context.Context, stdout, stderr io.Writer) int {
 	return code
 }
 
-// misbehave fails the first request for each method and path. Then it reads the
-// body and answers with its SHA-256.
+// misbehave fails the first request for each method and path. For later ones it reads the
+// body and responds with its SHA-256.
 func misbehave() http.Handler {
 	first := func(fail http.HandlerFunc) http.HandlerFunc {
 		var requests atomic.Int64
@@ -93,8 +93,8 @@ func misbehave() http.Handler {
 	return mux
 }
 
-// send makes a request and returns its status. If that is 200, the upstream got
-// the body as it was sent.
+// send makes a request and returns its status. If that is 200, the upstream received the
+// body unchanged.
 func send(ctx context.Context, client *http.Client, method, url string, size int) (int, error) {
 	body := strings.Repeat("insist ", 1+size/7)[:size]
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))

@@ -1,19 +1,19 @@
-// Proxy is a reverse proxy that retries, for programs in any language: they send
-// their requests to it, as they are, and it sends them on to one upstream, again
-// where the upstream failed and another attempt can do no harm:
+// Proxy is a reverse proxy that retries, for programs in any language. They send their
+// requests to it unchanged, and it forwards them to one upstream. If the upstream fails,
+// and another attempt can do no harm, it retries the request:
 //
 //	go run ./examples/proxy -listen 127.0.0.1:8080 -upstream https://api.example.com
 //
-// A client waits while the proxy does: for up to 30 seconds where the upstream asks
-// for it by Retry-After. See newProxy for what passes.
+// While the proxy waits, so does its client: for up to 30 seconds if the upstream requests
+// that by Retry-After. See newProxy for what is forwarded.
 //
 // Without flags it starts an upstream that misbehaves and a proxy in front of it,
 // makes three requests, and prints what happened:
 //
 //	go run ./examples/proxy
 //
-// The exit status is 1 if it could not listen, or, without flags, if anything did
-// not go as it should; 2 means that the flags were wrong.
+// The exit status is 1 if it could not listen, or, without flags, if a result was not the
+// expected one. It is 2 if the flags were wrong.
 package main
 
 import (
@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// serve starts a server. stop lets the requests under way end, for a while.
+// serve starts a server. stop waits a limited time for the requests in flight.
 func serve(listen string, handler http.Handler) (address string, stop func(), err error) {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {

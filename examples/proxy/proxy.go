@@ -11,32 +11,32 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// newProxy returns a reverse proxy to upstream that sends requests again by the
-// policy. Streams, upgrades and the trailers of answers pass; those of requests
-// do not, as in any ReverseProxy. Uploads of any length pass, and those up to
-// policy.MaxReplayBytes can be repeated.
+// newProxy returns a reverse proxy to upstream that retries requests by the policy. It
+// forwards streams, upgrades and the trailers of responses, but not the trailers of
+// requests, as any ReverseProxy. It forwards uploads of any length, and can retry those of
+// up to policy.MaxReplayBytes.
 func newProxy(upstream *url.URL, policy insist.Policy) http.Handler {
 	base := http.DefaultTransport.(*http.Transport).Clone()
-	base.DisableCompression = true // bodies pass as they are
-	base.MaxIdleConnsPerHost = 100 // there is but one host
+	base.DisableCompression = true // forward bodies unchanged
+	base.MaxIdleConnsPerHost = 100 // there is only one host
 	proxy := &httputil.ReverseProxy{
 		Transport: &insist.RetryTransport{Base: base, Policy: policy},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(upstream)
-			r.SetXForwarded() // in place of what the client claims
+			r.SetXForwarded() // replaces the client's own headers, which can't be trusted
 		},
 		FlushInterval: -1,
 		ErrorHandler:  refuse,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Else an answer that comes early waits until the client has sent its body.
+		// Otherwise an early response waits until the client has sent its body.
 		http.NewResponseController(w).EnableFullDuplex()
 		proxy.ServeHTTP(w, r)
 	})
 }
 
-// refuse answers in place of an upstream that did not. The error may have
-// addresses in it, which are for the log only.
+// refuse responds if the upstream did not. The error may contain addresses, which are for
+// the log only.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	log.Printf("%s: %v", r.Method, err)
 	code := http.StatusBadGateway

@@ -6,9 +6,8 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// newClient returns a client that retries, and prints each attempt. This is what to
-// copy: a policy, and one field of an http.Client. Only p, which prints, is the
-// demonstration's own.
+// newClient returns a client that retries, and prints each attempt. Copy this: a policy,
+// and one field of an http.Client. Only p, which prints, belongs to the demonstration.
 func newClient(p *printer) *http.Client {
 	policy := insist.Standard()
 	policy.RetryableBody = insist.JSONField("/ret_code", func(code int) bool { return code == 5000 })

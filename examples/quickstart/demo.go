@@ -13,8 +13,8 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// timeLimit ends the demonstration where something hangs. It takes about 2 seconds,
-// most of which is the wait that the server asks for.
+// timeLimit ends the demonstration if something hangs. Usually it takes about 2 seconds,
+// most of which is the wait that the server requests.
 const timeLimit = 10 * time.Second
 
 // call is a call of the demonstration. It is made twice.
@@ -44,8 +44,8 @@ var calls = []call{
 
 func order() io.Reader { return strings.NewReader(`{"item": "apple"}`) }
 
-// video returns a body as a program makes it that streams: not in memory, not in a
-// file, and of unknown length.
+// video returns a body as of a program that streams: it is neither in memory nor in a file,
+// and its length is unknown.
 func video() io.Reader {
 	return io.LimitReader(rand.NewChaCha8([32]byte{}), videoSize)
 }
@@ -59,7 +59,7 @@ func demo(ctx context.Context, listener net.Listener, base http.RoundTripper, st
 	return makeCalls(ctx, calls, "http://"+listener.Addr().String(), base, stdout)
 }
 
-// makeCalls returns 1 if one of the calls did not come to what it should.
+// makeCalls returns 1 if one of the calls did not have the expected result.
 func makeCalls(ctx context.Context, calls []call, server string, base http.RoundTripper, stdout io.Writer) (code int) {
 	for _, c := range calls {
 		p := &printer{out: stdout, base: base, indent: "  with insist     "}
@@ -77,7 +77,7 @@ func makeCalls(ctx context.Context, calls []call, server string, base http.Round
 	return code
 }
 
-// send makes the call and returns what came of it.
+// send makes the call and returns its result.
 func (c *call) send(ctx context.Context, client *http.Client, server string) string {
 	var body io.Reader
 	if c.body != nil {

@@ -1,14 +1,13 @@
-// Quickstart makes the same calls without and with insist, to a server that
-// misbehaves, and prints what became of them. With -url it sends one request to any
-// server:
+// Quickstart makes the same calls without and with insist, to a server that misbehaves,
+// and prints their results. With -url it sends one request to any server:
 //
 //	go run ./examples/quickstart
 //	go run ./examples/quickstart -url https://api.example.com/v1/items
 //	go run ./examples/quickstart -url https://api.example.com/v1/items -method PUT -data item.json
 //
-// client.go is what to copy. The exit status is 1 if a call ended in an error or in a
-// status of 400 or more, or, without -url, if anything did not go as it should; 2
-// means that the flags were wrong.
+// Copy client.go for your own program. The exit status is 1 if a call ended with an error
+// or with a status of 400 or more, or, without -url, if a result was not the expected one.
+// It is 2 if the flags were wrong.
 package main
 
 import (
@@ -60,8 +59,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return demo(ctx, listener, newTransport(), stdout)
 }
 
-// newTransport returns net/http's transport, which makes a connection for each
-// request: on one that was kept it would repeat a GET by itself, unseen.
+// newTransport returns net/http's transport without reuse of connections: on a reused
+// connection it may resend a GET by itself, without showing it.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableKeepAlives = true

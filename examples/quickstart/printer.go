@@ -15,9 +15,8 @@ import (
 	"github.com/seed-552c89fc/insist"
 )
 
-// printer prints each attempt of a client as it is judged: its method attempt is for
-// Policy.OnAttempt. It is the client's base, too, and passes requests on, to see what
-// the server asks for.
+// printer prints each attempt of a client: set its method attempt as Policy.OnAttempt. It is
+// also the client's base, and forwards each request, to see the response's Retry-After.
 type printer struct {
 	out    io.Writer
 	base   http.RoundTripper
@@ -35,7 +34,7 @@ func (p *printer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// attempt prints what the attempt came to, and what follows.
+// attempt prints the attempt's result, and what follows.
 func (p *printer) attempt(_ context.Context, a insist.Attempt) {
 	if a.Amended && p.last.Retry { // reported a second time
 		p.line("the wait was cut short: " + string(a.Reason))
@@ -91,8 +90,8 @@ func status(code int) string {
 	return strings.TrimSpace(fmt.Sprint(code, " ", http.StatusText(code)))
 }
 
-// describe is what may be printed of an error: no URL, since a query may hold a
-// secret, and no addresses.
+// describe returns the part of an error that may be printed: no URL, since a query may
+// hold a secret, and no addresses.
 func describe(err error) string {
 	switch (insist.Attempt{Err: err}).Class() {
 	case "eof", "unexpected_eof", "connection_reset", "broken_pipe", "closed":
@@ -107,8 +106,8 @@ func describe(err error) string {
 	return err.Error()
 }
 
-// printable keeps control characters, which a server may have put into an
-// error's text, from the terminal.
+// printable removes control characters, which a server may have put into an error's text,
+// so that they don't reach the terminal.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

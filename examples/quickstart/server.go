@@ -43,7 +43,7 @@ func measure(w http.ResponseWriter, req *http.Request) {
 	fmt.Fprintf(w, "%d bytes arrived", n)
 }
 
-// turnAway responds at once, without a look at the body.
+// turnAway responds at once, without reading the body.
 func turnAway(status int, retryAfter string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", retryAfter)
@@ -51,7 +51,7 @@ func turnAway(status int, retryAfter string) http.HandlerFunc {
 	}
 }
 
-// hangUp takes the whole request and closes the connection without a response.
+// hangUp reads the complete request and closes the connection without a response.
 func hangUp(w http.ResponseWriter, req *http.Request) {
 	io.Copy(io.Discard, req.Body)
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
@@ -72,8 +72,8 @@ func reset(w http.ResponseWriter, req *http.Request) {
 	conn.Close()
 }
 
-// serve serves on listener, for calls without and with insist, which each begin with
-// the first failure. It returns what stops it.
+// serve serves on listener, for calls without and with insist. Both start with the first
+// failure of the script. It returns a function that stops the server.
 func serve(listener net.Listener) (stop func()) {
 	mux := http.NewServeMux()
 	for _, prefix := range []string{"/without", "/with"} {

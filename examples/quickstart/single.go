@@ -49,8 +49,8 @@ func (s *single) send(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	return code
 }
 
-// outcome reads a response to its end, and returns what is to be said of it and the
-// exit status.
+// outcome reads a response to its end, and returns the text to print about it and the exit
+// status.
 func outcome(resp *http.Response, err error) (string, int) {
 	if err != nil {
 		return "FAILED: " + describe(err), 1
@@ -86,7 +86,7 @@ func (s *single) request(ctx context.Context, stdin io.Reader) (*http.Request, e
 	switch s.data {
 	case "":
 	case "-":
-		// It can be read only once: insist buffers it while it is sent.
+		// Standard input can be read only once: insist buffers it while it is sent.
 		req.Body, req.ContentLength = io.NopCloser(stdin), -1
 		req.Header.Set("Content-Type", "application/octet-stream")
 	default:
@@ -95,8 +95,8 @@ func (s *single) request(ctx context.Context, stdin io.Reader) (*http.Request, e
 	return req, err
 }
 
-// sendFile has the request send a file. With GetBody each attempt opens the file
-// anew, and nothing of it is kept in memory.
+// sendFile makes the request send a file. With GetBody, each attempt opens the file again,
+// and the file isn't kept in memory.
 func sendFile(req *http.Request, name string) error {
 	file, err := os.Open(name)
 	if err != nil {

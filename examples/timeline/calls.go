@@ -72,7 +72,7 @@ func script() []*call {
 	}}
 }
 
-// play makes the calls, all at once, over a network in memory.
+// play makes the calls concurrently over a network in memory.
 func play(ctx context.Context) []*call {
 	calls, network, mux := script(), insisttest.NewListener(), http.NewServeMux()
 	for _, c := range calls {

@@ -27,8 +27,8 @@ const (
 	gapLine   = barTop + 14
 )
 
-// Dark and light are the viewer's choice. The colours of the bars have enough
-// contrast to white text and to both grounds.
+// The viewer chooses a dark or a light theme. The colours of the bars have enough contrast
+// with white text and with both backgrounds.
 const head = `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="img" aria-labelledby="title">
 <title id="title">%s</title>
 <style>
@@ -76,7 +76,7 @@ func kind(a insist.Attempt) string {
 	return "status"
 }
 
-// picture is an SVG in the making.
+// picture is an SVG that is being drawn.
 type picture struct{ bytes.Buffer }
 
 func (p *picture) text(class string, x, y float64, anchor, s string) {
@@ -193,7 +193,7 @@ func (c *call) attempts() []insist.Attempt {
 	return nil
 }
 
-// result says what came of a in a word that fits into its bar.
+// result names a's result in a word that fits into its bar.
 func result(a insist.Attempt) string {
 	switch {
 	case a.Reason == insist.ReasonOvertaken:
@@ -208,7 +208,7 @@ func result(a insist.Attempt) string {
 
 func seconds(t time.Duration) string { return fmt.Sprintf("%.3g s", t.Seconds()) }
 
-// at is where a time since the call began is on the picture.
+// at returns the horizontal position of a time since the call began.
 func at(t time.Duration) float64 { return left + perSecond*t.Seconds() }
 
 func longest(calls []*call) (d time.Duration) {

@@ -1,11 +1,11 @@
-// Timeline makes a few calls to a scripted server, all at once, and says what
-// each took. With -o it draws the attempts over time, as one SVG:
+// Timeline makes a few concurrent calls to a scripted server, and prints how long each
+// took. With -o it draws the attempts over time, as one SVG:
 //
 //	go run ./examples/timeline
 //	go run ./examples/timeline -o timeline.svg
 //
-// Both come from the calls' records alone. The picture of docs/observability.md is made in
-// virtual time, where it is the same each time: go test ./examples/timeline -update
+// Both use only the calls' records. The picture in docs/observability.md is made in virtual
+// time, so it is the same each time: go test ./examples/timeline -update
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Package backoff is the arithmetic of insist.Exponential. Randomness is an
-// argument, so that the simulation can repeat its runs.
+// Package backoff computes the waits of insist.Exponential: exponential backoff with full
+// jitter. It never overflows, and no argument panics. Randomness is an argument, so the
+// simulation can repeat its runs.
 package backoff
 
 import (
@@ -7,8 +8,8 @@ import (
 	"time"
 )
 
-// FullJitter returns a random time between 0 and Ceiling. random(n) is to return
-// a number from 0 to n-1, as rand.Int64N does.
+// FullJitter returns a random time from 0 to Ceiling. random(n) must return a number from 0
+// to n-1, as rand.Int64N does.
 func FullJitter(base, limit time.Duration, failed int, random func(n int64) int64) time.Duration {
 	d := Ceiling(base, limit, failed)
 	if d == 0 {
@@ -17,8 +18,8 @@ func FullJitter(base, limit time.Duration, failed int, random func(n int64) int6
 	return time.Duration(random(int64(min(d, math.MaxInt64-1)) + 1))
 }
 
-// Ceiling is min(limit, base·2ᶠᵃⁱˡᵉᵈ⁻¹), whatever failed is. Zero or negative
-// limit means no limit.
+// Ceiling is min(limit, base·2ᶠᵃⁱˡᵉᵈ⁻¹), without overflow for any failed. A limit that is
+// zero or negative means no limit.
 func Ceiling(base, limit time.Duration, failed int) time.Duration {
 	if limit <= 0 {
 		limit = math.MaxInt64

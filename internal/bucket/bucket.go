@@ -1,5 +1,6 @@
-// Package bucket is the token bucket inside insist.Budget. Time is an argument,
-// so that the simulation runs this very code in virtual time.
+// Package bucket is the token bucket inside insist.Budget. It bounds retries in proportion
+// to successes, and takes no lock. Time is an argument, so the simulation runs the same
+// code in virtual time.
 package bucket
 
 import (
@@ -8,19 +9,19 @@ import (
 	"time"
 )
 
-// The defaults of insist.Budget. The simulation is where they come from.
+// The defaults of insist.Budget. They were chosen by the simulation.
 const (
 	DefaultPerSuccess = 0.4
 	DefaultReserve    = 4
 	DefaultBurst      = 3 * time.Second
 )
 
-// MaxLease bounds the retries that a call is sure of, so that one without a bound of
-// its own doesn't go on forever.
+// MaxLease bounds the retries that a lease guarantees to a call. Without it, a call with no
+// bound of its own could retry forever.
 const MaxLease = 1000
 
-// A token is a thousand units, so that two million tokens fit 32 bits, and the time
-// the other 32: the state is one word, and there is nothing to lock.
+// The state is one word, so it needs no lock: 32 bits hold the tokens, up to two million
+// of a thousand units each, and 32 bits hold the time.
 const (
 	unit  = 1000
 	limit = math.MaxInt32
@@ -32,21 +33,21 @@ type Rules struct {
 	perSuccess int64   // units that a success puts back
 	refusal    int64   // units that a refused retry costs
 	reserve    int64   // units that don't fade; calls may raise it
-	none       bool    // no reserve, whatever calls ask for
-	lifetime   float64 // ticks in which what is above the reserve fades to 1/e
+	none       bool    // there is no reserve, and calls don't raise it
+	lifetime   float64 // ticks in which the tokens fade to 1/e, down to the reserve at most
 }
 
-// NewRules returns the rules by which a success puts back perSuccess tokens, a
-// refused retry costs half as much, and a bucket keeps either reserve tokens or
-// about as many as there are successes in the time burst. No defaults are applied
-// here: zero means zero. If reserve is negative, no call raises it either. If
-// perSuccess is negative or not a number, a success puts back nothing.
+// NewRules returns these rules: a success puts back perSuccess tokens, a refused retry
+// costs half as much, and a bucket holds at least reserve tokens when it is full, or about
+// as many as there are successes in the time burst if those are more. No defaults are
+// applied here: zero means zero. If reserve is negative, there is no reserve, and calls
+// don't raise it. If perSuccess is negative or not a number, a success puts back nothing.
 func NewRules(perSuccess float64, reserve int, burst time.Duration) Rules {
 	r := Rules{perSuccess: units(perSuccess), reserve: units(float64(reserve)), none: reserve < 0}
 	r.refusal = r.perSuccess / 2
 	if r.perSuccess > 0 {
-		// n successes in the time burst put back n·perSuccess. Where as much
-		// fades in that time, n tokens are there.
+		// n successes in the time burst put back n·perSuccess. If the same amount
+		// fades in that time, the bucket stays at n tokens.
 		r.lifetime = float64(max(0, burst)) / float64(tick) * unit / float64(r.perSuccess)
 	}
 	return r
@@ -64,30 +65,30 @@ func units(tokens float64) int64 {
 	return int64(min(math.Round(tokens*unit), limit))
 }
 
-// Bucket holds the tokens of one host or function. It is to be made by New, and safe
-// for concurrent use.
+// Bucket holds the tokens of one host or function. Make it by New. It is safe for
+// concurrent use.
 type Bucket struct {
-	// state has the units above the reserve, which are negative below it, and then
-	// the tick of the last call. So a reserve that is raised fills itself.
+	// state holds the units above the reserve (negative if the bucket is below it) and
+	// the tick of the last call. So if the reserve is raised, the tokens rise with it.
 	state atomic.Uint64
 
-	needed atomic.Int32 // units that calls want to have in reserve
-	leased atomic.Bool  // since the reserve was full
+	needed atomic.Int32 // units that calls need as a reserve
+	leased atomic.Bool  // a lease was given since the reserve was last full
 }
 
-// Lease is how many more retries a call is not refused. It belongs to one call, and
-// begins as zero.
+// Lease is how many more retries of a call are guaranteed. It belongs to one call, and
+// starts at zero.
 type Lease int32
 
-// New returns a bucket that holds the reserve. now, here and below, counts from
-// any instant, the same one for all calls.
+// New returns a bucket that holds exactly the reserve. now, here and in all methods, is the
+// time since a fixed instant, the same for all calls.
 func New(now time.Duration) *Bucket {
 	b := new(Bucket)
 	b.state.Store(pack(0, uint32(now/tick)))
 	return b
 }
 
-// Deposit puts in what a success puts back.
+// Deposit puts back the tokens for one success.
 func (b *Bucket) Deposit(r Rules, now time.Duration) {
 	reserve := b.reserve(r)
 	for {
@@ -104,17 +105,17 @@ func (b *Bucket) Deposit(r Rules, now time.Duration) {
 	}
 }
 
-// Withdraw takes the token that a retry costs, and reports whether the retry may be
-// made. most is how many retries the call may make in all; negative means that
-// there is no bound. The reserve is raised to that.
+// Withdraw takes the token that a retry costs, and reports whether the retry may be made.
+// most is how many retries the call may make in total; negative means no bound. If the
+// reserve is smaller than most, it is raised to most.
 //
-// Where calls fail at the same time they share the reserve, and none of them might
-// get all its attempts. So one gets a lease: the first one that asks after the
-// reserve was full. It is not refused even if there is no token.
+// Calls that fail at the same time share the reserve, so it could happen that none of them
+// gets all its attempts. Therefore the first call that withdraws after the reserve was full
+// gets a lease: its retries are not refused even if there is no token.
 //
-// A refusal costs as well: it is a sign that more fails than the successes pay
-// for. Where fewer than a third of the calls succeed, the refusals of the others
-// use up all that the successes put back, and retries end altogether.
+// A refused retry costs tokens, too, because more calls fail than the successes pay for. If
+// fewer than a third of the calls succeed, the refusals use up everything that the
+// successes put back, and retries stop completely.
 func (b *Bucket) Withdraw(r Rules, now time.Duration, most int, lease *Lease) bool {
 	b.prepare(r, most, lease)
 	reserve := b.reserve(r)
@@ -137,8 +138,8 @@ func (b *Bucket) Withdraw(r Rules, now time.Duration, most int, lease *Lease) bo
 	}
 }
 
-// prepare raises the reserve to what a call that may make most retries needs, and
-// gives it the lease if that can be had.
+// prepare raises the reserve to the most retries that the call may make, and gives the
+// call the lease if no other call got it since the reserve was full.
 func (b *Bucket) prepare(r Rules, most int, lease *Lease) {
 	if r.none {
 		return
@@ -148,7 +149,7 @@ func (b *Bucket) prepare(r Rules, most int, lease *Lease) {
 		b.needed.CompareAndSwap(needed, int32(bounded*unit))
 	}
 	if bounded < 0 {
-		bounded = MaxLease // but it is no reason to raise the reserve
+		bounded = MaxLease // only for the lease: a call without a bound doesn't raise the reserve
 	}
 	if *lease == 0 && !b.leased.Load() && b.leased.CompareAndSwap(false, true) {
 		*lease = Lease(bounded)
@@ -164,13 +165,12 @@ func (b *Bucket) Tokens(r Rules, now time.Duration) float64 {
 	return float64(reserve+above) / unit
 }
 
-// Idle returns for how long the bucket has not been called.
+// Idle returns how long ago the last call was.
 func (b *Bucket) Idle(now time.Duration) time.Duration {
 	return time.Duration(ticksSince(uint32(b.state.Load()), now)) * tick
 }
 
-// faded returns the units of state above the reserve that are left now, and now in
-// ticks.
+// faded returns how many of state's units above the reserve are left now, and now in ticks.
 func (r Rules) faded(state uint64, reserve int64, now time.Duration) (above int64, at uint32) {
 	above, at = int64(int32(state>>32)), uint32(state)
 	passed := ticksSince(at, now)
@@ -185,8 +185,8 @@ func (r Rules) faded(state uint64, reserve int64, now time.Duration) (above int6
 	return max(0, int64(left)-reserve), at
 }
 
-// ticksSince returns the ticks from at to now: none if another goroutine has been
-// here with a later now. Ticks wrap around; the difference is right for a year.
+// ticksSince returns the ticks from at to now. If another goroutine has already used a
+// later now, it returns zero. Ticks wrap around; differences up to a year are right.
 func ticksSince(at uint32, now time.Duration) uint32 {
 	return uint32(max(0, int32(uint32(now/tick)-at)))
 }

@@ -1,8 +1,8 @@
-// Package chunk keeps bytes in chunks. A Buffer grows without copying what it
-// holds, readers go through it with a Cursor of their own, and chunks of full
-// size are pooled. It does not lock: callers serialize Room, Grow, Read, Next
-// and Free; the slice that Room returned may be written concurrently with Read
-// and Next, since those don't reach it before Grow.
+// Package chunk keeps bytes in chunks. A Buffer grows without copying the bytes it
+// holds, each reader has a Cursor of its own, and chunks of full size are pooled. A
+// Buffer has no lock: callers must serialize Room, Grow, Read, Next and Free. The slice
+// that Room returned may be written concurrently with Read and Next, because these don't
+// access it before Grow.
 package chunk
 
 import (
@@ -10,14 +10,15 @@ import (
 	"sync"
 )
 
-// ErrBadRead is what a body ends with whose Read returns a count that can't be.
+// ErrBadRead is the error of a body whose Read returned a negative count, or one larger
+// than its slice.
 var ErrBadRead = errors.New("insist: a body returned an invalid count from Read")
 
 // Buffer is a sequence of bytes that is only appended to. The zero value is empty.
 type Buffer struct {
-	chunks [][]byte  // what has been written; the last may have room behind it
-	first  [1][]byte // a short body needs no more
-	spare  []byte    // to be the next chunk that is no longer
+	chunks [][]byte  // the bytes written; the last chunk may have free capacity
+	first  [1][]byte // the first memory of chunks: a short body needs no more
+	spare  []byte    // lent memory for the first chunk that fits into it
 }
 
 // Cursor is a position in a Buffer. The zero value is the start.
@@ -25,22 +26,23 @@ type Cursor struct{ chunk, off int }
 
 const (
 	// Size is the capacity in bytes of a full chunk. It is not a power of two, so
-	// that a body whose length is one does not end exactly with a chunk; see Room.
+	// that a body whose length is a power of two does not end exactly with a chunk;
+	// see Room.
 	Size = 64<<10 - 8
 
-	// First is the capacity in bytes of the first chunk where the total is not
-	// known. Later chunks double.
+	// First is the capacity in bytes of the first chunk if the total length is not
+	// known. Each later chunk has twice the capacity of the one before.
 	First = 512
 )
 
 var chunkPool = sync.Pool{New: func() any { return new([Size]byte) }}
 
-// Lend gives an empty Buffer memory to use first: a chunk, and the list that holds
-// it and further ones. So the owner can have all three in one allocation.
+// Lend gives an empty Buffer memory to use first: one chunk, and the list of chunks. So
+// an owner can hold the Buffer and both in a single allocation.
 func (b *Buffer) Lend(chunk []byte, list [][]byte) { b.spare, b.chunks = chunk, list[:0] }
 
-// Room returns the slice to write to next: at least one byte, at most most. exact
-// means that most bytes are certain to come; otherwise chunks start small and double.
+// Room returns the slice to write to next: at least one byte, at most most. exact means
+// that the caller knows that most bytes follow; otherwise chunks start small and double.
 func (b *Buffer) Room(most int64, exact bool) []byte {
 	size := int64(First)
 	if b.chunks == nil {
@@ -59,7 +61,7 @@ func (b *Buffer) Room(most int64, exact bool) []byte {
 		size = int64(len(b.spare))
 	}
 	if size = min(size, most, Size); exact && size == most-1 {
-		size /= 2 // so that the last byte does not need a Read of its own
+		size /= 2 // otherwise the last byte would need a Read of its own
 	}
 	var c []byte
 	switch {
@@ -80,22 +82,22 @@ func (b *Buffer) Grow(n int) {
 	*last = (*last)[:len(*last)+n]
 }
 
-// Read copies what follows at into p and moves at.
+// Read copies the bytes that follow at into p and moves at.
 func (b *Buffer) Read(p []byte, at *Cursor) (n int) {
 	for n < len(p) && at.chunk < len(b.chunks) {
 		data := b.chunks[at.chunk]
 		m := copy(p[n:], data[at.off:])
 		n, at.off = n+m, at.off+m
 		if at.off < cap(data) {
-			break // nothing more written yet, or p is full
+			break // no more bytes are written yet, or p is full
 		}
 		*at = Cursor{at.chunk + 1, 0}
 	}
 	return n
 }
 
-// Next returns what follows at in its chunk, without copying it, and moves at. The
-// bytes are valid until Free.
+// Next returns the bytes that follow at in its chunk, without copying them, and moves
+// at. The bytes are valid until Free.
 func (b *Buffer) Next(at *Cursor) []byte {
 	for at.chunk < len(b.chunks) {
 		data := b.chunks[at.chunk]
@@ -104,7 +106,7 @@ func (b *Buffer) Next(at *Cursor) []byte {
 			return piece
 		}
 		if len(data) < cap(data) {
-			break // nothing more written yet
+			break // no more bytes are written yet
 		}
 		*at = Cursor{at.chunk + 1, 0}
 	}

@@ -1,20 +1,21 @@
-// Package conn keeps the attempts of a call off connections on which nothing arrives
-// any more: a NAT table forgot them, a laptop slept, a node was drained. TCP says
-// nothing for minutes, and net/http sends request after request down them.
+// Package conn prevents the attempts of a call from using connections on which nothing
+// arrives any more: a NAT table forgot them, a laptop slept, a node was drained. TCP
+// reports such a failure only after minutes, and until then net/http keeps sending
+// requests on these connections.
 //
-// What net/http does, in Go 1.26, and what is done about it:
+// What net/http does, in Go 1.26, and what this package does about it:
 //
-//   - HTTP/2: a connection stays in the pool after requests on it timed out, so each
-//     attempt would be followed by one on the same connection. It is marked as not to
-//     be reused; see [retire].
-//   - HTTP/1: a connection is closed when a request on it times out. But the next
-//     attempt takes another one that was kept, which may have died with it. Kept ones
-//     that have not been used since are closed when they are handed out, before
-//     anything is sent; see [Watch].
+//   - HTTP/2: after a request timed out, its connection stays in the pool, so the next
+//     attempt would use the same connection. The package marks it as not to be reused;
+//     see [retire].
+//   - HTTP/1: if a request times out, its connection is closed. But the next attempt may
+//     get another idle connection that failed at the same time. If an idle connection
+//     has not been used since the failure began, it is closed when the transport hands it
+//     out, before anything is sent; see [Watch].
 //
-// Where net/http's transport can't be found below the base, attempts on HTTP/2 set
-// Request.Close after a timeout. The first of them still goes down the same
-// connection, and marks it. On HTTP/1 that costs a "Connection: close".
+// If net/http's transport can't be found below the base, an attempt after a timeout on
+// HTTP/2 sets Request.Close. The first such attempt still uses the same connection, and
+// marks it. On HTTP/1 that adds a "Connection: close" header.
 package conn
 
 import (
@@ -27,18 +28,18 @@ import (
 	"time"
 )
 
-// Guard is what a call knows about the connections of its attempts. A nil Guard knows
-// of none. Its methods may be called concurrently.
+// Guard records what a call knows about the connections of its attempts. Next, Marks and
+// Refused do nothing for a nil Guard. Its methods may be called concurrently.
 type Guard struct {
 	mu       sync.Mutex
 	first    Watch      // of the first attempt that has one
-	watch    *Watch     // of the last attempt, if it has one
-	since    time.Time  // what has not been used after that is not to be
+	watch    *Watch     // of the latest attempt, if it has one
+	since    time.Time  // connections that have not been used after this time are refused
 	mark     bool       // the next attempt sets Request.Close
-	marks    bool       // the last attempt did
-	timedOut []net.Conn // of HTTP/2
-	told     *Watch     // whose attempt is known to have timed out,
-	retired  bool       // and whether that took its connection out of use
+	marks    bool       // the latest attempt set Request.Close
+	timedOut []net.Conn // HTTP/2 connections on which an attempt timed out
+	reported *Watch     // of the attempt for which TimedOut was last called
+	retired  bool       // what TimedOut returned then
 }
 
 // Limits reports whether the base itself limits the time of an attempt. below is the
@@ -48,8 +49,8 @@ func Limits(below http.RoundTripper) bool {
 	return ok && t.ResponseHeaderTimeout > 0
 }
 
-// Next returns what watches over the connections of the next attempt, whose base is
-// below, or wraps that. A nil Guard has nothing that does.
+// Next returns the Watch for the connections of the next attempt, whose base is below, or
+// wraps it. For a nil Guard it returns nil.
 func (g *Guard) Next(below http.RoundTripper, wrapped bool) *Watch {
 	if g == nil {
 		return nil
@@ -67,7 +68,7 @@ func (g *Guard) Next(below http.RoundTripper, wrapped bool) *Watch {
 	return g.watch
 }
 
-// Marks reports whether the attempt is to set Request.Close.
+// Marks reports whether the attempt must set Request.Close.
 func (g *Guard) Marks() bool {
 	if g == nil {
 		return false
@@ -77,9 +78,9 @@ func (g *Guard) Marks() bool {
 	return g.marks
 }
 
-// Refused reports whether the last attempt failed because its Watch refused the
-// connection that it was given, and net/http could not repeat the request on another
-// one: nothing of it was sent.
+// Refused reports whether the Watch of the latest attempt refused the last connection that
+// the attempt was given. If such an attempt failed, net/http could not resend the request
+// on another connection, and nothing of it was sent.
 func (g *Guard) Refused() bool {
 	if g == nil {
 		return false
@@ -89,22 +90,22 @@ func (g *Guard) Refused() bool {
 	return g.watch != nil && g.watch.last().refused
 }
 
-// Lost notes that the last attempt has just lost its connection. From now on kept
-// connections of HTTP/1 are refused, unless they are used after this.
+// Lost records that the latest attempt has just lost its connection. From now on an idle
+// HTTP/1 connection is refused, unless it has been used after this time.
 func (g *Guard) Lost() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.since = time.Now()
 }
 
-// TimedOut notes that the last attempt, which sent a request to u by below, has just
-// timed out, and reports whether that took a connection of HTTP/2 out of use. lasted
-// is how long nothing came; zero means what the base allows. isHTTP2 means that the
-// error names the protocol.
+// TimedOut records that the latest attempt, which sent a request to u by below, has just
+// timed out, and reports whether it retired an HTTP/2 connection. lasted is how long
+// nothing arrived; zero means the base's ResponseHeaderTimeout. isHTTP2 means that the
+// error's text names HTTP/2.
 func (g *Guard) TimedOut(below http.RoundTripper, u *url.URL, lasted time.Duration, isHTTP2 bool) (retired bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.told != nil && g.told == g.watch {
+	if g.reported != nil && g.reported == g.watch {
 		return g.retired
 	}
 	t, known := below.(*http.Transport)
@@ -123,7 +124,7 @@ func (g *Guard) TimedOut(below http.RoundTripper, u *url.URL, lasted time.Durati
 		return false
 	}
 	if !known {
-		g.mark = !g.marks // else it has been marked
+		g.mark = !g.marks // if the latest attempt set Request.Close, the connection is already marked
 		return false
 	}
 	if c.conn != nil {
@@ -133,15 +134,15 @@ func (g *Guard) TimedOut(below http.RoundTripper, u *url.URL, lasted time.Durati
 		took, stuck := retire(t, addr, suspects{g.timedOut, g.since})
 		retired, g.mark = retired || took, g.mark || stuck && !g.marks
 	}
-	g.told, g.retired = g.watch, retired
+	g.reported, g.retired = g.watch, retired
 	return retired
 }
 
-// addrs returns the addresses under which net/http may have a connection that sends
-// requests to u: u's own, or, where a wrapper changed the request's, the one that was
-// asked for.
+// addrs returns the addresses under which net/http may keep a connection for requests to
+// u: the address of u and, if a wrapper changed the request's URL, the address for which a
+// connection was requested.
 func addrs(u *url.URL, asked string) (all []string) {
-	if u != nil { // a base may do without
+	if u != nil { // some bases accept a request without a URL
 		port := "443"
 		if u.Scheme == "http" {
 			port = "80"

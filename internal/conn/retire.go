@@ -12,10 +12,9 @@ import (
 	"time"
 )
 
-// suspects are connections of HTTP/2 that are not to be used again: those on which an
-// attempt timed out, and those that have been idle for as long as that took. A
-// foreign type of connection may be one that can't be compared: such a connection is
-// none of the former.
+// suspects are HTTP/2 connections that must not be used again: those on which an attempt
+// timed out (conns), and those that have been idle since before that attempt (since). A
+// connection whose type can't be compared never matches conns.
 type suspects struct {
 	conns []net.Conn
 	since time.Time
@@ -26,19 +25,19 @@ func (s suspects) has(info httptrace.GotConnInfo) bool {
 		slices.ContainsFunc(s.conns, func(c net.Conn) bool { return reflect.ValueOf(c).Comparable() && c == info.Conn })
 }
 
-// retire takes what suspects there are among the connections to addr, a "host:port",
-// out of t's pool, as far as the pool hands them out. No later request is sent on
-// them, streams that are open on them go on, and they are closed with the last of
-// those. It reports whether it did so with any; stuck means that one is still handed
-// out.
+// retire removes the suspects among the connections to addr, a "host:port", from t's pool,
+// as far as the pool hands them out. No later request is sent on a retired connection. Its
+// open streams continue, and it is closed with the last of them. retired reports whether
+// any connection was retired; stuck means that the pool still hands out a suspect.
 //
-// net/http has no function for that. But for Request.Close it marks the connection
-// that a request was given as not to be reused, and it does so before it encodes the
-// headers. The headers of a probe can't be encoded, so that nothing is sent.
+// net/http has no function for this. But if a request has Request.Close, net/http marks
+// its connection as not to be reused, and it does so before it encodes the headers. The
+// headers of a probe can't be encoded, so nothing is sent.
 //
-// A request that was given the connection an instant before, and has not begun on it,
-// is sent on another one. If its body can be read only once, net/http can't: "cannot
-// rewind body after connection loss", as when the server's GOAWAY comes just then.
+// If another request was given the connection just before, and has not started on it,
+// net/http sends that request on another connection. It can't if that request's body can
+// be read only once: the request then fails with "cannot rewind body after connection
+// loss", as it would if the server's GOAWAY arrived at that moment.
 func retire(t *http.Transport, addr string, s suspects) (retired, stuck bool) {
 	var last net.Conn
 	for range maxRetired {
@@ -57,19 +56,19 @@ func retire(t *http.Transport, addr string, s suspects) (retired, stuck bool) {
 // maxRetired bounds how many connections one attempt may retire.
 const maxRetired = 100
 
-// patience bounds a probe in time. It takes microseconds, unless a write to the
-// connection is stuck.
+// patience is the time limit of a probe. A probe takes microseconds, unless a write to the
+// connection blocks.
 const patience = 250 * time.Millisecond
 
-// probe asks t's pool for a connection of HTTP/2 to addr. If that is a suspect, it is
-// marked and returned.
+// probe requests an HTTP/2 connection to addr from t's pool. If that connection is a
+// suspect, probe marks and returns it; otherwise it returns nil.
 //
-// Nothing is sent, and nothing is dialed. net/http has the connections of HTTP/2,
-// those without TLS among them, in one pool, and asks it first when the scheme is
-// "https" (Transport.roundTrip: alternateRoundTripper). Only where that has none it
-// checks the method, before it looks further: this one is none. The path and the
-// trailer's name can't be encoded, which HTTP/2 finds out when it has marked the
-// connection (clientStream.writeRequest).
+// Nothing is sent, and nothing is dialed. net/http keeps all HTTP/2 connections, also
+// those without TLS, in one pool. If the scheme is "https", it tries this pool first
+// (Transport.roundTrip: alternateRoundTripper). If the pool has no connection, it checks
+// the method next, and the probe's method is invalid. If it has one, HTTP/2 marks it
+// before it finds that the path and the trailer's name can't be encoded
+// (clientStream.writeRequest).
 func probe(t *http.Transport, addr string, s suspects) net.Conn {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -81,7 +80,7 @@ func probe(t *http.Transport, addr string, s suspects) net.Conn {
 		Trailer: http.Header{"Content-Length": nil},
 	}
 	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) { // before req.Close is looked at
+		GotConn: func(info httptrace.GotConnInfo) { // called before req.Close is read
 			if req.Close = s.has(info); req.Close {
 				found.Store(&info.Conn)
 			} else {

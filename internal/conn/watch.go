@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// Watch learns from the hooks of httptrace which connection an attempt is given, and
-// may refuse one of HTTP/1 that was kept: it closes it. net/http then takes another
-// one and, when none is left, a new one.
+// Watch learns from httptrace's hooks which connection an attempt is given. It may refuse
+// an idle HTTP/1 connection by closing it. net/http then uses another idle connection or,
+// if there is none, dials a new one.
 type Watch struct {
 	transport *http.Transport // below the base; nil if not known
-	wrapped   bool            // what is there may be another one
-	since     time.Time       // kept connections that have not been used after that are refused; zero: none
+	wrapped   bool            // a wrapper above transport may change the request's address
+	since     time.Time       // idle connections that have not been used after this time are refused; zero means none
 	getConn   func(string)
 	gotConn   func(httptrace.GotConnInfo)
 
 	mu      sync.Mutex
-	asked   int   // how often a connection was asked for since one was given
-	current given // zero while one is asked for
+	asked   int   // how often a connection was requested since the last one was given
+	current given // only addr and asked are set until a connection is given
 }
 
 // given is a connection that an attempt was given.
 type given struct {
 	conn    net.Conn
-	addr    string // that was asked for
-	asked   int
+	addr    string // that was requested
+	asked   int    // how often a connection was requested before this one was given
 	reused  bool
 	refused bool
 }
@@ -39,12 +39,12 @@ func (w *Watch) Hook(trace *httptrace.ClientTrace) {
 		return
 	}
 	w.gotConn, trace.GotConn = trace.GotConn, w.give
-	if w.wrapped || w.transport == nil || !w.since.IsZero() { // else it would tell nothing
+	if w.wrapped || w.transport == nil || !w.since.IsZero() { // otherwise ask isn't needed
 		w.getConn, trace.GetConn = trace.GetConn, w.ask
 	}
 }
 
-// ask may be called with net/http's locks held.
+// ask is the GetConn hook. net/http may hold its locks when it calls it.
 func (w *Watch) ask(addr string) {
 	w.mu.Lock()
 	w.asked++
@@ -55,7 +55,8 @@ func (w *Watch) ask(addr string) {
 	}
 }
 
-// give is called before anything is sent, by the goroutine that is going to.
+// give is the GotConn hook. It is called before anything is sent, on the goroutine that
+// sends the request.
 func (w *Watch) give(info httptrace.GotConnInfo) {
 	w.mu.Lock()
 	w.asked = 0
@@ -74,18 +75,19 @@ func (w *Watch) give(info httptrace.GotConnInfo) {
 	}
 }
 
-// refuses reports whether c is one of HTTP/1 that may have died.
+// refuses reports whether c is an HTTP/1 connection, or may be one, that may have failed
+// while it was idle.
 func (w *Watch) refuses(c given, info httptrace.GotConnInfo) bool {
 	return unusedSince(w.since, info) && c.protocol(w.transport) != http2
 }
 
-// unusedSince reports whether a connection was kept idle since before then. One that
-// has been used after that is alive. If then is zero, it is none.
+// unusedSince reports whether a connection has been idle since before then. If it has been
+// used after that, it works. If then is zero, the result is false.
 func unusedSince(then time.Time, info httptrace.GotConnInfo) bool {
 	return !then.IsZero() && info.Conn != nil && info.WasIdle && !time.Now().Add(-info.IdleTime).After(then)
 }
 
-// last returns the connection that the attempt has been given.
+// last returns the last connection that the attempt was given.
 func (w *Watch) last() given {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,9 +102,9 @@ const (
 	http2
 )
 
-// protocol returns what is spoken on c. Without TLS net/http speaks HTTP/2 only where
-// it may not speak HTTP/1. If t is not known, the hooks tell for a connection that
-// was kept: one of HTTP/2 is in two pools, which call GetConn each.
+// protocol returns the protocol of c. Without TLS, net/http speaks HTTP/2 only if HTTP/1
+// is disabled. If t is nil and c was reused, the number of GetConn calls shows the
+// protocol: HTTP/2 connections are looked up in two pools, and each calls GetConn.
 func (c given) protocol(t *http.Transport) protocol {
 	if s, ok := c.conn.(*tls.Conn); ok {
 		if s.ConnectionState().NegotiatedProtocol == "h2" {
@@ -123,7 +125,8 @@ func (c given) protocol(t *http.Transport) protocol {
 	return http1
 }
 
-// beneath returns the connection below c's TLS, whose Close would write first.
+// beneath returns the connection below c's TLS. The Close of a TLS connection would send
+// an alert first.
 func beneath(c net.Conn) net.Conn {
 	if s, ok := c.(*tls.Conn); ok {
 		return s.NetConn()

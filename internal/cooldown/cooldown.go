@@ -1,19 +1,19 @@
-// Package cooldown keeps the pauses that servers have asked for, so that all calls
-// wait for the end of one that any of them was told of, and don't come back at the
-// same instant. Time and randomness are arguments.
+// Package cooldown keeps the pauses that servers have requested. If a response to one call
+// requests a pause, all calls with the same key wait until the pause ends, and then resume
+// one after another, not at the same instant. Time and randomness are arguments.
 //
-// # How calls come back
+// # How calls resume
 //
-// Each call that waits has a place in the queue: the first one may go a moment
-// after the end of the pause, and then the number of those that went doubles with
-// each gap. So the first calls are probes. While few have gone the next ones are
-// far apart, and a limit that is met again is known before many run into it: about
-// as many as go in the time of one response. That depends on how many calls the
-// limit lets pass, not on how many wait. But after ten gaps a thousand are back.
+// Each waiting call has a place in the queue. The first call may resume shortly after the
+// end of the pause. From then on, the number of calls that have resumed doubles with each
+// gap. So the first calls are probes: as long as few calls have resumed, the next ones are
+// far apart. If the server limits again, only the calls that resume within the time of one
+// response are rejected as well. Their number depends on how many calls the limit lets
+// pass, not on how many wait. Still, after ten gaps a thousand calls have resumed.
 //
-// A call that meets the limit while the others come back doubles the gap, up to an
-// eighth of the pause that is asked for then. Whoever has not gone by then gets a
-// new place, and waits for the end of the new pause.
+// If a call is limited while the others resume, a new pause begins and the gap doubles, up
+// to an eighth of the new pause. Each call that has not resumed by then gets a new place,
+// and waits for the end of the new pause.
 package cooldown
 
 import (
@@ -28,62 +28,62 @@ import (
 const (
 	maxKeys = 1024
 
-	// longest is how long a pause may be. A server that asks for more is asked
-	// again after this, since by then it may know better.
+	// longest bounds a pause. If a server requests a longer one, calls are sent again after
+	// this time: the server may respond differently by then.
 	longest = 24 * time.Hour
 
-	// The gap is at most this part of the pause. So calls come back within a time
-	// that is in proportion to it, be it an hour or 20 milliseconds.
-	firstShare = 16 // at first
-	mostShare  = 8  // once it has been doubled
+	// The gap is at most one part in this many of the pause. So the time in which calls
+	// resume is in proportion to the pause, whether that is an hour or 20 milliseconds.
+	firstShare = 16 // for the first gap
+	mostShare  = 8  // for a gap that was doubled
 
-	// rampGaps is when the last of 1024 calls has its place. Calls that come later
-	// don't wait.
+	// rampGaps is the time, in gaps, after which the last of 1024 calls has resumed. From
+	// then on, calls don't wait.
 	rampGaps = 10
 )
 
-// Table has the pause of each key. The zero value has none. It is safe for
+// Table keeps the pause of each key. The zero value has no pauses. It is safe for
 // concurrent use, and must not be copied.
 type Table struct {
 	keys atomic.Pointer[keys]
 	mu   sync.Mutex // for Pause, which makes the next keys
 }
 
-// keys is never changed, but replaced, so that a call whose key never asked for a
-// pause locks nothing.
+// keys is never changed, but replaced. So a call whose key never had a pause takes no lock.
 type keys struct {
 	start   time.Time // other times count from it
 	pauses  map[string]*pause
-	sweepAt time.Duration // when there is no room, none can be made before
+	sweepAt time.Duration // if the table is full, no pause is over before this time
 }
 
 // pause is the last pause of a key.
 type pause struct {
-	over atomic.Int64 // the Duration from which on no call waits, so that it locks nothing
+	over atomic.Int64 // a Duration since start: from then on no call waits, nor takes the lock
 
 	mu     sync.Mutex // protects the rest
-	number uint64     // of the pause, so that a Place in an older one is known to be
+	number uint64     // of the pause; a Place with another number is of an older pause
 	end    time.Duration
 	gap    time.Duration
 	placed uint64 // calls that have a place
 }
 
-// Place is the place of one call in the queue of a key. The zero value is none.
-// Each wait of a call has a Place of its own.
+// Place is the place of one call in the queue of a key. The zero value means no place.
+// Each wait of a call needs a Place of its own.
 type Place struct {
 	number uint64
 	gaps   float64 // after the end of the pause
 }
 
-// Quiet reports whether nothing was ever paused. Then there is no need of a key.
+// Quiet reports whether no key ever had a pause. If so, the caller need not compute a key.
 func (t *Table) Quiet() bool { return t.keys.Load() == nil }
 
-// Pause pauses key for the time wait from now on, but for a day at most. A pause
-// that is on is never shortened. Calls come back with a first gap of spread, or
-// less after a short pause; zero or negative has all come back at the end.
+// Pause pauses key from now on for the time wait, but for a day at most. It never shortens
+// a pause that has not ended. spread is the first gap between the calls that resume; after
+// a short pause the gap is shorter. If spread is zero or negative, all calls resume at the
+// end of the pause.
 //
-// Nothing happens if wait is not positive, if key is empty, and if 1024 other keys
-// have a pause.
+// Pause does nothing if wait is not positive, if key is empty, or if 1024 other keys have a
+// pause.
 func (t *Table) Pause(key string, now time.Time, wait, spread time.Duration) {
 	if wait <= 0 || key == "" {
 		return
@@ -101,8 +101,8 @@ func (p *pause) begin(now, wait, spread time.Duration) {
 	defer p.mu.Unlock()
 	gap := min(spread, wait/firstShare)
 	if p.number > 0 && now < p.end {
-		// The request was sent before the pause, so that it says nothing about
-		// those that come back.
+		// The pause has not ended, so this request was sent before it, and says
+		// nothing about the calls that resume.
 		p.gap = max(p.gap, gap)
 	} else {
 		if now < time.Duration(p.over.Load()) {
@@ -115,10 +115,10 @@ func (p *pause) begin(now, wait, spread time.Duration) {
 	p.over.Store(int64(p.end + rampGaps*p.gap))
 }
 
-// Until returns when a call of this key may go, and when the pause ends, which is
-// earlier. If it may go now, both are zero. One that has waited must ask again,
-// with the same place, since there may be a new pause. random is to return numbers
-// from 0 to 1, as rand.Float64 does.
+// Until returns when a call of this key may proceed (at), and when the pause ends (end, not
+// later than at). If the call may proceed now, both are zero. After it has waited, the
+// call must call Until again with the same place, because a new pause may have begun.
+// random must return numbers from 0 to 1, as rand.Float64 does.
 func (t *Table) Until(key string, now time.Time, place *Place, random func() float64) (at, end time.Time) {
 	k := t.keys.Load()
 	if k == nil {
@@ -144,13 +144,12 @@ func (t *Table) Until(key string, now time.Time, place *Place, random func() flo
 	return slot, k.start.Add(p.end)
 }
 
-// passed returns the time from start to now, which leaves room for some days more.
+// passed returns the time from start to now, capped so that adding a pause can't overflow.
 func (k *keys) passed(now time.Time) time.Duration {
 	return min(now.Sub(k.start), math.MaxInt64/2)
 }
 
-// with returns keys that have key, unless there is no room. It is called with mu
-// locked.
+// with returns keys that contain key, unless there is no room for it. The caller holds mu.
 func (t *Table) with(key string, now time.Time) *keys {
 	k := t.keys.Load()
 	if k == nil {
@@ -169,14 +168,14 @@ func (t *Table) with(key string, now time.Time) *keys {
 		next.sweep(passed)
 	}
 	if len(next.pauses) < maxKeys {
-		// The clone, since key may be a part of a much longer text.
+		// A clone, because key may share the memory of a much longer text.
 		next.pauses[strings.Clone(key)] = new(pause)
 	}
 	t.keys.Store(&next)
 	return &next
 }
 
-// sweep forgets the keys that no call waits for.
+// sweep deletes the keys for which no call waits.
 func (k *keys) sweep(now time.Duration) {
 	k.sweepAt = math.MaxInt64
 	for key, p := range k.pauses {

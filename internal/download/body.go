@@ -1,15 +1,16 @@
-// Package download has the body of a response that is resumed where it is truncated.
-// It owns bytes, ranges and validators: it knows what has been read, what to request
-// next, and whether a response brings that. Attempts, waits and rules are not its
-// concern: it is given one function that gets the rest.
+// Package download provides the body of a response that resumes after it was truncated.
+// It owns bytes, ranges and validators: it knows which bytes have been read, which to
+// request next, and whether a response contains them. It knows nothing of attempts, waits
+// and rules: the caller supplies one function that gets the rest.
 //
 // It promises:
 //
-//   - What is read is the start of one version of the representation, without a gap.
-//   - io.EOF is returned at the end of that version, or of the range of it that the
-//     caller requested. Another end is the error in which a part was truncated.
-//   - Close may be called at any time, from any goroutine. It ends a request that is
-//     in flight.
+//   - The bytes read belong to one version of the representation, in order and without a
+//     gap.
+//   - io.EOF is returned only at the end of that version, or of the range of it that the
+//     caller requested. If the rest can't be had, Read returns the error by which a part
+//     was truncated, or an error of Rest.
+//   - Close may be called at any time, from any goroutine. It ends a request in flight.
 package download
 
 import (
@@ -22,9 +23,9 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// Rest requests p until p.Accept accepts a response, and returns that. If there is
-// none, it returns the error for Read, or nil if that is the one in which the body was
-// truncated. It is called in Read.
+// Rest requests p until p.Accept accepts a response, and returns that response. If it
+// returns no response but an error, Read returns that error. If it returns neither, Read
+// returns the error by which the part before was truncated. Rest is called during Read.
 type Rest func(p *Part) (*http.Response, error)
 
 // Body is the body of a download. It consists of parts: the body of the first
@@ -32,19 +33,19 @@ type Rest func(p *Part) (*http.Response, error)
 type Body struct {
 	req       *http.Request // the caller's
 	rest      Rest
-	ranged    bool // the first response was a range that the caller asked for
+	ranged    bool // the first response was a range that the caller requested
 	validator head.Validator
 
 	next   int64 // the offset of the next byte
 	end    int64 // the offset behind the last byte; negative if not known
 	total  int64 // the length of the representation; negative if not known
-	skip   int64 // how many bytes of this part have been read in another one
-	left   int64 // how many follow; negative if the part ends where it returns io.EOF
-	gained int64 // bytes that have come in this count of attempts
-	enough int64 // bytes that begin a new one
+	skip   int64 // how many more bytes of this part to skip, because they were read before
+	left   int64 // how many bytes follow after that; negative if the part ends at its io.EOF
+	gained int64 // bytes received since the count of attempts was last reset
+	enough int64 // how many such bytes reset the count
 	err    error // truncated, requesting: how the part ended; ended, closed: what Read returns
 
-	skipped int64 // of all parts
+	skipped int64 // bytes skipped in all parts
 
 	mu     sync.Mutex
 	state  state
@@ -61,7 +62,7 @@ type Body struct {
 //	truncated → requesting   the next part is requested
 //	truncated → ended        nothing is left to request, or the caller has given up
 //	requesting → reading     a response was accepted
-//	requesting → ended       none was
+//	requesting → ended       no response was accepted
 //
 // If a hook panics in Rest, the state remains requesting. A caller that recovers and
 // reads on gets the error in which the part was truncated.
@@ -75,8 +76,8 @@ const (
 	closed
 )
 
-// New returns a body that begins with resp's, which is the range r of the version that
-// v identifies.
+// New returns a body that begins with resp's body. r is the range of bytes that this is,
+// and v identifies their version.
 func New(req *http.Request, resp *http.Response, r head.Range, v head.Validator, rest Rest) *Body {
 	return &Body{
 		req: req, rest: rest, ranged: resp.StatusCode == http.StatusPartialContent, validator: v,
@@ -106,14 +107,15 @@ func (b *Body) Read(p []byte) (int, error) {
 	}
 }
 
-// current returns the state. By the time it is used, Close may have changed it.
+// current returns the state. Close may change it at any time afterwards.
 func (b *Body) current() state {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state
 }
 
-// read reads this part: not what has been read before, and not beyond its range.
+// read reads this part. It skips bytes that were read before, and stops at the end of the
+// part's range.
 func (b *Body) read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
@@ -138,8 +140,8 @@ func (b *Body) read(p []byte) (int, error) {
 	return n, err
 }
 
-// endPart changes the state after this part has ended in err. It returns an error if
-// the download has ended, too.
+// endPart changes the state after this part ended with err. If the download has ended as
+// well, it returns the error for Read; otherwise nil.
 func (b *Body) endPart(err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -149,7 +151,7 @@ func (b *Body) endPart(err error) error {
 	}
 	b.err = err
 	switch {
-	case b.state == closed: // which ended the Read
+	case b.state == closed: // Close ended the Read
 		return err
 	case complete:
 		b.endWith(err)
@@ -159,7 +161,7 @@ func (b *Body) endPart(err error) error {
 	return nil
 }
 
-// endWith ends the download. mu is held.
+// endWith ends the download. The caller holds mu.
 func (b *Body) endWith(err error) {
 	b.err, b.state = err, ended
 	if b.cancel != nil {
@@ -167,8 +169,8 @@ func (b *Body) endWith(err error) {
 	}
 }
 
-// readClosed reads after Close. The part decides what that returns, until it returns an
-// error.
+// readClosed reads after Close. It returns what the part's Read returns; after the first
+// error it returns that error again.
 func (b *Body) readClosed(p []byte) (n int, err error) {
 	if b.err == nil {
 		n, b.err = b.part.Read(p)
@@ -201,8 +203,8 @@ func (b *Body) resume() {
 	}
 }
 
-// nextPart closes this part and returns the next one, to be requested. It returns nil if
-// nothing is left to request, or the caller has given up.
+// nextPart closes this part and returns the next one, which is to be requested. If nothing
+// is left to request, or the caller has given up, it returns nil.
 func (b *Body) nextPart() *Part {
 	b.mu.Lock()
 	if b.state == closed {
@@ -231,14 +233,14 @@ func (b *Body) nextPart() *Part {
 	return p
 }
 
-// progress returns how many bytes begin a new count of attempts when left are left: a
-// sixteenth of them, but at most 16 KiB. A negative left is not known.
+// progress returns how many bytes must arrive to reset the count of attempts, when left
+// bytes are left: a sixteenth of them, but at most 16 KiB. A negative left is unknown.
 //
 // 16 KiB is a little more than a server sends before the first acknowledgment (ten
-// segments: RFC 6928). If every connection breaks at its very start, or every response
-// brings a few bytes, that is no progress, and the attempts are used up, however long
-// the download is. The sixteenth is for downloads that are short or nearly complete. A
-// download of n bytes has at most n/16 KiB + 200 counts.
+// segments: RFC 6928). If every connection breaks right at its start, or every response
+// contains only a few bytes, that doesn't count as progress: the attempts are used up,
+// however long the download is. The sixteenth is for downloads that are short or nearly
+// complete. A download of n bytes resets the count at most n/16 KiB + 200 times.
 func progress(left int64) int64 {
 	const most = 16 << 10
 	if left < 0 || left >= 16*most {

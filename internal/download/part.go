@@ -13,19 +13,19 @@ type Part struct {
 	// Context is the context of the requests. It ends with the download.
 	Context context.Context
 
-	// Err is the error in which the part before was truncated. If nil, that part was
-	// complete, although shorter than the range that was requested (a server may do
-	// that: RFC 9110, section 14.2), and it made progress.
+	// Err is the error by which the part before was truncated. If nil, that part was
+	// complete, although shorter than the requested range (RFC 9110, section 14.2, lets a
+	// server do that), and it made progress.
 	Err error
 
-	// Progress reports whether enough has come for a new count of attempts.
+	// Progress reports whether enough bytes have arrived to reset the count of attempts.
 	Progress bool
 
 	body     *Body
 	accepted bool
 }
 
-// SetHeader requests the part in h, a request's header.
+// SetHeader sets Range and If-Range in h, the header of a request for the part.
 func (p *Part) SetHeader(h http.Header) {
 	b := p.body
 	if b.ranged {
@@ -36,17 +36,17 @@ func (p *Part) SetHeader(h http.Header) {
 	if v := b.validator.IfRange(); v != "" {
 		h.Set("If-Range", v)
 	} else {
-		h.Del("If-Range") // the caller's own was about the first part
+		h.Del("If-Range") // the caller's own value was for the first part only
 	}
 }
 
-// Accept accepts resp if it brings the next bytes of the same version. Then resp's body
-// is the part. Otherwise it says why not.
+// Accept accepts resp if its body contains the next bytes of the same version. If so,
+// resp's body is the part; otherwise Accept returns why not.
 //
-// The response may begin before the next byte: a server that ignores Range sends all
-// of the representation. What has been read before is skipped, but in one download no
-// more bytes than that is long. So a download costs at most twice its bytes, as if the
-// caller had begun again once.
+// The response may begin before the next byte: a server that ignores Range sends the
+// complete representation. Bytes that were read before are skipped. One download skips at
+// most as many bytes as the representation has. So it transfers at most twice its bytes,
+// as if the caller had started again once.
 func (p *Part) Accept(resp *http.Response) head.Obstacle {
 	b := p.body
 	if b.isComplete(resp) {
@@ -60,7 +60,7 @@ func (p *Part) Accept(resp *http.Response) head.Obstacle {
 	case resp.Body == nil, r.First > b.next, r.End >= 0 && r.End <= b.next,
 		b.total >= 0 && r.Total >= 0 && r.Total != b.total,
 		b.total >= 0 && r.End > b.total,
-		b.end < 0 && r.End >= 0 && r.Total < 0: // nothing tells where the download ends
+		b.end < 0 && r.End >= 0 && r.Total < 0: // the end of the download is unknown
 		return head.BadRange
 	case b.skipped+b.next-r.First > max(b.total, r.Total, b.next):
 		return head.RangeIgnored
@@ -70,7 +70,7 @@ func (p *Part) Accept(resp *http.Response) head.Obstacle {
 	}
 	b.skip, b.left, p.accepted = b.next-r.First, -1, true
 	switch {
-	case b.end < 0: // all of a representation of unknown length: it ends where the part ends
+	case b.end < 0: // a complete representation of unknown length: it ends where the part ends
 	case r.End >= 0:
 		b.left = min(r.End, b.end) - b.next
 	default:
@@ -79,8 +79,8 @@ func (p *Part) Accept(resp *http.Response) head.Obstacle {
 	return ""
 }
 
-// isComplete reports whether the length of the download was unknown, and resp says that
-// all its bytes have come.
+// isComplete reports whether the length of the download was unknown, and resp, a 416, says
+// that all its bytes have been read.
 func (b *Body) isComplete(resp *http.Response) bool {
 	if resp.StatusCode != http.StatusRequestedRangeNotSatisfiable || b.end >= 0 || resp.Body == nil {
 		return false

@@ -1,11 +1,11 @@
-// Package errno has the operating systems' errors of the network under one name each:
-// Windows has other numbers than those of package syscall's names, and Plan 9 has
-// texts.
+// Package errno gives each kind of network error one name on all operating systems. On
+// Windows, system calls return other numbers than the constants that package syscall
+// defines under the usual names; on Plan 9, errors are texts.
 package errno
 
 import "errors"
 
-// Kind is an error of the network. A system may have several for it.
+// Kind is a kind of network error. A system may have several errors of one kind.
 type Kind []error
 
 // Is reports whether err is, or wraps, an error of this kind.
@@ -18,6 +18,6 @@ func (k Kind) Is(err error) bool {
 	return false
 }
 
-// Err returns an error of this kind, for a network that is none of the system's. It
-// is the one that package syscall has a name for, if any.
+// Err returns an error of this kind, for a network in memory. It is the error that package
+// syscall has a name for, if there is one.
 func (k Kind) Err() error { return k[0] }

@@ -2,8 +2,8 @@ package errno
 
 import "syscall"
 
-// The kinds of errors. The kernel says "hungup" of a connection that is gone, to who
-// reads and to who writes.
+// The kinds of errors. If a connection is gone, the kernel returns the same "hungup" error
+// to Read and to Write.
 var (
 	Refused     = Kind{syscall.ErrorString("connection refused")}
 	Reset       = Kind{syscall.ErrorString("i/o on hungup channel")}

@@ -2,9 +2,9 @@ package errno
 
 import "syscall"
 
-// The kinds of errors. Those that package syscall names as on other systems are
-// numbers of its own making, which no call returns; the others are from winsock2.h
-// (WSA…) and winerror.h, where no name is in package syscall.
+// The kinds of errors. The constants that package syscall names as on other systems are
+// invented numbers that no system call returns. The numbers without a name in package
+// syscall are from winsock2.h (WSA…) and winerror.h.
 var (
 	Refused = Kind{
 		syscall.ECONNREFUSED,
@@ -31,6 +31,6 @@ var (
 	TimedOut = Kind{
 		syscall.ETIMEDOUT,
 		syscall.Errno(10060), // WSAETIMEDOUT
-		syscall.Errno(121),   // ERROR_SEM_TIMEOUT, of a connection that is made
+		syscall.Errno(121),   // ERROR_SEM_TIMEOUT, on an established connection
 	}
 )

@@ -1,7 +1,7 @@
-// Package head says what the head of a response tells about its body: whether
-// there is one, whether it is a stream, which range it is, and by which validator
-// two responses are known to be parts of one representation. All functions are
-// pure; none reads a body.
+// Package head derives facts about a response's body from its status and headers:
+// whether there is a body, whether it is a stream, which range of bytes it is, and which
+// validator proves that two responses are parts of the same representation. All
+// functions are pure: none reads a body.
 package head
 
 import (
@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// CanLook reports whether a condition may see resp's body, which may be empty: an
-// API that answers 200 and nothing is a known failure. Streams are not touched, since
-// their readers wait for every single event.
+// CanLook reports whether a condition may read resp's body. An empty body counts: a 200
+// without content is a known kind of failure. A stream does not: its reader waits for
+// every single event.
 func CanLook(req *http.Request, resp *http.Response) bool {
 	return mayHaveBody(req, resp) && encodingOf(resp.Header) != otherEncoding &&
 		!IsStream(resp.Header.Get("Content-Type"))
 }
 
-// HasBody reports whether resp has a body that ends with the exchange. A Response
-// that was made by hand often has a ContentLength of 0 beside its body.
+// HasBody reports whether resp has a body that ends with the exchange. It ignores
+// ContentLength: a Response made by hand often has a body and a ContentLength of 0.
 func HasBody(req *http.Request, resp *http.Response) bool {
 	return mayHaveBody(req, resp) && !IsEmpty(resp)
 }
@@ -34,13 +34,13 @@ func mayHaveBody(req *http.Request, resp *http.Response) bool {
 	return resp.StatusCode >= 200 && req.Method != http.MethodHead && req.Method != http.MethodConnect
 }
 
-// IsEmpty reports whether it is certain, without a Read, that resp's body is empty.
+// IsEmpty reports whether resp's body is known to be empty without a Read.
 func IsEmpty(resp *http.Response) bool {
 	return resp.Body == nil || resp.Body == http.NoBody || isNetHTTPNoBody(resp.Body)
 }
 
-// CanBuffer reports whether resp has a body to read before it is handed over: it is
-// no longer than limit, as far as the head tells, and no stream.
+// CanBuffer reports whether resp's body may be read completely before the caller gets
+// it: it is not a stream, and not known to be longer than limit bytes.
 func CanBuffer(req *http.Request, resp *http.Response, limit int64) bool {
 	if resp.ContentLength > limit || !HasBody(req, resp) {
 		return false
@@ -49,7 +49,7 @@ func CanBuffer(req *http.Request, resp *http.Response, limit int64) bool {
 	return !isEvents(mediaType(contentType)) && (resp.ContentLength > 0 || !IsStream(contentType))
 }
 
-// encoding is what the Content-Encoding fields come to.
+// encoding is the content coding of a body.
 type encoding uint8
 
 const (
@@ -58,9 +58,9 @@ const (
 	otherEncoding // another one, or more than one
 )
 
-// encodingOf reads the list of codings (RFC 9110, section 8.4): their names are
-// case-insensitive, x-gzip is gzip, and identity is none, although it has no place
-// there.
+// encodingOf reads the list of codings in Content-Encoding (RFC 9110, section 8.4). Names
+// are case-insensitive, and x-gzip means gzip. identity means no coding, although the RFC
+// doesn't allow it there.
 func encodingOf(h http.Header) encoding {
 	e := identity
 	for _, line := range h["Content-Encoding"] {
@@ -78,17 +78,17 @@ func encodingOf(h http.Header) encoding {
 	return e
 }
 
-// IsGzip reports whether the body is compressed by gzip and nothing else. net/http
-// unpacks a body only if it asked for gzip itself.
+// IsGzip reports whether the body is compressed by gzip only. net/http decompresses a
+// body only if it set Accept-Encoding itself.
 func IsGzip(resp *http.Response) bool { return encodingOf(resp.Header) == gzipEncoding }
 
-// IsStream reports whether a body of this type is read while it arrives.
+// IsStream reports whether a body of this type is usually processed while it arrives.
 func IsStream(contentType string) bool {
 	media := mediaType(contentType)
 	return isEvents(media) || startsWithAny(media, "multipart/", "audio/", "video/", "image/")
 }
 
-// IsEventStream reports whether resp is a text/event-stream that can be read as it is.
+// IsEventStream reports whether resp is a text/event-stream without a content coding.
 func IsEventStream(req *http.Request, resp *http.Response) bool {
 	return encodingOf(resp.Header) == identity && HasBody(req, resp) &&
 		mediaType(resp.Header.Get("Content-Type")) == "text/event-stream"

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Range is a run of the bytes of a representation: from First up to, but not
-// including, End, of Total. A negative End or Total is not known.
+// Range is a range of the bytes of a representation: from First up to, but not including,
+// End. Total is the length of the representation. A negative End or Total is unknown.
 type Range struct{ First, End, Total int64 }
 
 // ContentRange parses the Content-Range of a 206 that consists of one part (RFC 9110,
@@ -30,8 +30,8 @@ func ContentRange(h http.Header) (r Range, ok bool) {
 	return r, true
 }
 
-// digits parses 1*DIGIT. It returns -1 for anything else, and for a number too large
-// to add to.
+// digits parses 1*DIGIT. It returns -1 for anything else, and for a number so large that
+// adding to it could overflow.
 func digits(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 63)
 	if err != nil || s[0] == '+' || s[0] == '-' {
@@ -65,8 +65,8 @@ func AcceptsRanges(h http.Header) bool {
 	return false
 }
 
-// IsPlain reports whether the body is the representation itself, byte by byte, and
-// so one that a range can continue.
+// IsPlain reports whether the body's bytes are those of the representation. Only then can
+// a range request continue the body.
 func IsPlain(resp *http.Response) bool {
 	return encodingOf(resp.Header) == identity && !resp.Uncompressed
 }

@@ -2,29 +2,29 @@ package head
 
 import "net/http"
 
-// Obstacle is a word for why a body can't be resumed, or why a response does not
-// continue it. Empty means that there is no obstacle.
+// Obstacle names in one word why a body can't be resumed, or why a response does not
+// continue it. If empty, there is no obstacle.
 type Obstacle string
 
 // The obstacles.
 const (
 	Method        Obstacle = "method"            // the request is not a GET, or has a body
-	NotIdempotent Obstacle = "not_idempotent"    // a rule of the caller's says so of the request
-	Status        Obstacle = "status"            // the status is another one than 200 or 206
-	Compressed    Obstacle = "compressed"        // a range is of other bytes than the caller gets
-	Trailers      Obstacle = "trailers"          // a part has none, or its own
-	Redirect      Obstacle = "redirect"          // the base has followed one, to another resource
-	NoRanges      Obstacle = "no_ranges"         // Accept-Ranges says so
+	NotIdempotent Obstacle = "not_idempotent"    // the caller's rule says that the request is not idempotent
+	Status        Obstacle = "status"            // the status is neither 200 nor 206
+	Compressed    Obstacle = "compressed"        // a range counts compressed bytes, the caller gets decompressed ones
+	Trailers      Obstacle = "trailers"          // a partial response has no trailers, or different ones
+	Redirect      Obstacle = "redirect"          // the base followed a redirect to another resource
+	NoRanges      Obstacle = "no_ranges"         // Accept-Ranges doesn't allow bytes
 	NoValidator   Obstacle = "no_validator"      // nothing identifies the version
-	WeakValidator Obstacle = "weak_validator"    // nothing strong does
-	BadRange      Obstacle = "bad_content_range" // it is missing, malformed, or not what was requested
-	Changed       Obstacle = "changed"           // the validator is of another version
-	RangeIgnored  Obstacle = "range_ignored"     // too much would have to be read again
+	WeakValidator Obstacle = "weak_validator"    // only a weak validator identifies the version
+	BadRange      Obstacle = "bad_content_range" // Content-Range is missing, malformed, or not the requested one
+	Changed       Obstacle = "changed"           // the validator belongs to another version
+	RangeIgnored  Obstacle = "range_ignored"     // too many bytes would have to be read again
 )
 
-// Resumable returns which bytes resp's body is, and the validator by which other
-// responses are known to be of the same version, or why it can't be resumed. custom is
-// ValidatorOf's.
+// Resumable returns the range of bytes that resp's body is, and the validator that
+// identifies its version. If the body can't be resumed, it returns why not. custom is
+// passed to ValidatorOf.
 func Resumable(req *http.Request, resp *http.Response, custom func(http.Header) string) (Range, Validator, Obstacle) {
 	if req.Method != "" && req.Method != http.MethodGet || req.Body != nil && req.Body != http.NoBody {
 		return Range{}, Validator{}, Method
@@ -46,9 +46,9 @@ func Resumable(req *http.Request, resp *http.Response, custom func(http.Header) 
 	return r, v, why
 }
 
-// Continues returns which bytes of the version that v identifies resp's body is, or
-// why it is none of it. resp is the response to a request for a range; req is the
-// first request.
+// Continues returns the range of bytes that resp's body is, if it belongs to the version
+// that v identifies; otherwise it returns why not. resp is the response to a request for a
+// range; req is the first request.
 func Continues(req *http.Request, resp *http.Response, v Validator) (Range, Obstacle) {
 	r, why := rangeOf(resp)
 	switch {
@@ -64,8 +64,8 @@ func Continues(req *http.Request, resp *http.Response, v Validator) (Range, Obst
 	return r, ""
 }
 
-// rangeOf returns which bytes of the representation resp's body is. A Response that
-// was made by hand often has a ContentLength of 0 beside its body.
+// rangeOf returns the range of bytes of the representation that resp's body is. A
+// ContentLength of 0 counts as unknown: a Response made by hand often has that and a body.
 func rangeOf(resp *http.Response) (Range, Obstacle) {
 	r, ok := Range{End: -1, Total: -1}, true
 	switch resp.StatusCode {
@@ -88,8 +88,8 @@ func rangeOf(resp *http.Response) (Range, Obstacle) {
 	return r, ""
 }
 
-// isRedirected reports whether the base has followed a redirect, as http.Client does.
-// The response's validator is then that of another resource.
+// isRedirected reports whether the base followed a redirect, as http.Client does. If so,
+// the response's validator belongs to another resource.
 func isRedirected(req *http.Request, resp *http.Response) bool {
 	return resp.Request != nil && resp.Request.Response != req.Response
 }

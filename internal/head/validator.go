@@ -7,21 +7,25 @@ import (
 	"time"
 )
 
-// Validator identifies a version of a representation. It is strong: parts of responses
-// that it matches may be combined (RFC 9110, section 15.3.7.3). The zero value matches
-// nothing.
+// Validator identifies a version of a representation. It is strong: the bodies of
+// responses that it matches may be combined (RFC 9110, section 15.3.7.3). The zero value
+// matches nothing.
 type Validator struct {
 	etag, modified string // at most one of them
 
-	custom func(http.Header) string // in place of both
-	value  string                   // what custom returns for this version
+	custom func(http.Header) string // used instead of both; nil if not
+	value  string                   // what custom returned for this version
 }
 
-// ValidatorOf returns the validator of the response with the header h: what custom
-// returns for it, unless custom is nil or that is empty; else the strong ETag; else,
-// if there is no ETag, the Last-Modified, which is strong if the same second can't
-// have seen another change before the response (RFC 9110, section 8.8.2.2). If there
-// is none, it says why.
+// ValidatorOf returns the validator of the response with the header h. It is the first of
+// these that exists:
+//
+//   - what custom returns, if custom is not nil and that is not empty;
+//   - the ETag, which must be strong;
+//   - Last-Modified, which must be at least a second before Date: otherwise a second
+//     change may have the same time (RFC 9110, section 8.8.2.2).
+//
+// If there is no strong validator, it returns why not.
 func ValidatorOf(h http.Header, custom func(http.Header) string) (Validator, Obstacle) {
 	if custom != nil {
 		if value := custom(h); value != "" {
@@ -46,11 +50,10 @@ func ValidatorOf(h http.Header, custom func(http.Header) string) (Validator, Obs
 	return Validator{modified: h.Get("Last-Modified")}, ""
 }
 
-// IfRange returns the value for the If-Range header, or "" if there is none for such a
-// validator.
+// IfRange returns the value of the If-Range header. For a custom validator it is empty.
 func (v Validator) IfRange() string { return v.etag + v.modified }
 
-// Matches reports whether a response with the header h is of the same version.
+// Matches reports whether a response with the header h has the same version.
 func (v Validator) Matches(h http.Header) bool {
 	switch {
 	case v.custom != nil:
@@ -61,9 +64,10 @@ func (v Validator) Matches(h http.Header) bool {
 	return v.modified != "" && len(h["Etag"]) == 0 && slices.Equal(h["Last-Modified"], []string{v.modified})
 }
 
-// MayMatch reports whether a 416 with the header h, to a request with IfRange, is about
-// the same version. It need not have a validator: the server evaluates If-Range first,
-// and ignores the Range if that is false (RFC 9110, section 14.2).
+// MayMatch reports whether a 416 with the header h is about the same version. Its request
+// had If-Range set to v's IfRange. If h has no validator and v is not custom, the version
+// is the same: a server evaluates If-Range first, and if it doesn't match, ignores Range
+// and so doesn't respond 416 (RFC 9110, section 14.2).
 func (v Validator) MayMatch(h http.Header) bool {
 	silent := v.custom == nil && len(h["Etag"]) == 0 && len(h["Last-Modified"]) == 0
 	return silent || v.Matches(h)

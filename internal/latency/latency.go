@@ -1,7 +1,7 @@
-// Package latency knows how long the responses of each host take, as a high quantile
-// of the last minutes. Memory is bounded per host and in the number of hosts, and
-// neither a note nor a question locks anything for a host that is known. Time is an
-// argument.
+// Package latency measures how long the responses of each host take, and returns
+// quantiles of the last one to two minutes. Memory is bounded per host and in the number
+// of hosts. For a host that is already known, neither Note nor Quantile takes a lock. The
+// current time is an argument.
 package latency
 
 import (
@@ -16,26 +16,26 @@ import (
 const (
 	maxHosts = 256
 
-	// window is how long a half of what is known counts. A quantile is taken over the
-	// half that is being filled and the one before, so over one to two windows.
+	// window is the time that one half covers. A quantile is taken over the half that is
+	// being filled and the half before it, so over one to two windows.
 	window = time.Minute
 
-	// refresh is how long a quantile is used before it is computed anew.
+	// refresh is how long a quantile is cached.
 	refresh = time.Second
 
-	// steps is how many buckets there are between a time and its double: a quantile is
-	// exact to an eighth.
+	// steps is how many buckets there are between a time and its double. So a quantile is
+	// at most an eighth too large.
 	steps   = 8
 	shift   = 3 // log2 of steps
 	doubles = 32
 	buckets = doubles * steps
 
-	// unit is the width of the first buckets. Anything faster counts as that fast.
+	// unit is the width of the first buckets. Anything faster counts as one unit.
 	unit = 16 * time.Microsecond
 )
 
-// Tracker has the hosts. The zero value knows none. It is safe for concurrent use, and
-// must not be copied.
+// Tracker keeps the times of all hosts. The zero value is ready for use. It is safe for
+// concurrent use, and must not be copied.
 type Tracker struct {
 	start atomic.Int64 // Unix time in nanoseconds; zero before the first note
 	hosts atomic.Pointer[map[string]*host]
@@ -45,16 +45,16 @@ type Tracker struct {
 type host struct {
 	halves  [2]half
 	cached  atomic.Int64 // the quantile, in nanoseconds
-	expires atomic.Int64 // of what is cached: a Duration since start
+	expires atomic.Int64 // when cached expires: a Duration since start
 }
 
 // half is the histogram of one window.
 type half struct {
-	number atomic.Int64 // of the window
+	number atomic.Int64 // of the window whose times are counted
 	count  [buckets]atomic.Uint32
 }
 
-// Note notes that a response of host took d.
+// Note records that a response of the host took d.
 func (t *Tracker) Note(name string, now time.Time, d time.Duration) {
 	h := t.host(name, now, true)
 	if h == nil {
@@ -71,8 +71,8 @@ func (t *Tracker) Note(name string, now time.Time, d time.Duration) {
 	w.count[bucketOf(d)].Add(1)
 }
 
-// Quantile returns the time within which the given share of the host's responses came.
-// It reports false while fewer than atLeast are known.
+// Quantile returns the time within which the given share of the host's responses arrived.
+// If fewer than atLeast responses are known, it reports false.
 func (t *Tracker) Quantile(name string, now time.Time, share float64, atLeast int) (time.Duration, bool) {
 	h := t.host(name, now, false)
 	if h == nil {
@@ -117,8 +117,8 @@ func (h *host) quantile(n int64, share float64, atLeast int) time.Duration {
 	return unit
 }
 
-// bucketOf returns the bucket of d. Up to steps units there is one for each unit; then
-// each double has steps buckets of the same width.
+// bucketOf returns the bucket of d. Below steps units, each unit has its own bucket. From
+// there on, each range from a time to its double has steps buckets of the same width.
 func bucketOf(d time.Duration) int {
 	u := uint64(max(d, 0) / unit)
 	if u < steps {
@@ -143,11 +143,13 @@ func (t *Tracker) since(now time.Time) time.Duration {
 	if t.start.Load() == 0 {
 		t.start.CompareAndSwap(0, ns)
 	}
-	// Both halves' numbers are zero at first: no window is the zeroth or first.
+	// Add two windows: a half that was never used has number 0, so no real window may
+	// have number 0, nor number 1, whose window before is 0.
 	return max(time.Duration(ns-t.start.Load()), 0) + 2*window
 }
 
-// host returns the host, which is added if add says so and there is room.
+// host returns the named host. If it is unknown, host adds it if add is set and there is
+// room, and otherwise returns nil.
 func (t *Tracker) host(name string, now time.Time, add bool) *host {
 	hosts := t.hosts.Load()
 	if hosts != nil {

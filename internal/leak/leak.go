@@ -1,5 +1,5 @@
-// Package leak finds goroutines that tests leave behind. It is for this project's
-// own tests.
+// Package leak fails a test, or a run of tests, if goroutines that it started are still
+// running at its end. It is for this project's own tests.
 package leak
 
 import (
@@ -26,7 +26,7 @@ func Main(m *testing.M, ends ...func()) {
 	os.Exit(code)
 }
 
-// Check fails t if a goroutine that the test started is there at its end. Such a
+// Check fails t if a goroutine that the test started is still running at its end. Such a
 // test can't be parallel.
 func Check(t *testing.T) {
 	t.Helper()

@@ -1,4 +1,6 @@
-// Package memory knows the bodies that are in memory.
+// Package memory recognizes bodies that are in memory, by the same types as
+// http.NewRequest: an io.NopCloser of a *bytes.Reader, *bytes.Buffer or *strings.Reader. A
+// Read of such a body never blocks, and its reader can be copied. It reads nothing.
 package memory
 
 import (
@@ -8,8 +10,8 @@ import (
 	"strings"
 )
 
-// The two types that io.NopCloser returns, unexported, by which net/http too
-// knows a body in memory.
+// The two unexported types that io.NopCloser returns. net/http also compares types in this
+// way.
 var (
 	nopCloser         = reflect.TypeOf(io.NopCloser(nil))
 	nopCloserWriterTo = reflect.TypeOf(io.NopCloser(struct {
@@ -18,14 +20,14 @@ var (
 	}{}))
 )
 
-// IsNopCloser reports whether body is what io.NopCloser returned.
+// IsNopCloser reports whether body was returned by io.NopCloser.
 func IsNopCloser(body io.ReadCloser) bool {
 	t := reflect.TypeOf(body)
 	return t == nopCloser || t == nopCloserWriterTo
 }
 
-// Reader returns the *bytes.Reader, *bytes.Buffer or *strings.Reader to which body is an
-// io.NopCloser. If body is anything else, it returns nil.
+// Reader returns the *bytes.Reader, *bytes.Buffer or *strings.Reader that body wraps, if
+// body is an io.NopCloser of one. Otherwise it returns nil.
 func Reader(body io.ReadCloser) io.Reader {
 	if !IsNopCloser(body) {
 		return nil

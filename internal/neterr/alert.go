@@ -7,9 +7,9 @@ import (
 	"reflect"
 )
 
-// alertOf returns the code of the TLS alert in err, from either end. crypto/tls does
-// not export the alert's type over TCP, a uint8, but names the operation. A code that
-// can't be told is negative.
+// alertOf returns the code of the TLS alert in err, sent by either end. crypto/tls wraps
+// an alert in a net.OpError whose Op is known, but whose type, a uint8, is not exported
+// for TCP. If the code can't be read, it is negative.
 func alertOf(err error) (code int, ok bool) {
 	op, isOp := errors.AsType[*net.OpError](err)
 	if !isOp || op.Op != "remote error" && op.Op != "local error" {
@@ -21,9 +21,9 @@ func alertOf(err error) (code int, ok bool) {
 	return -1, true
 }
 
-// isPermanentAlert reports a TLS alert that another handshake would meet again: no
-// common version, a certificate refused. What is wrong with a record, by a flipped bit
-// or a peer that is confused, is not wrong with the next connection.
+// isPermanentAlert reports whether err is a TLS alert that another handshake would cause
+// again, such as no common version or a refused certificate. Alerts about a single record
+// (a flipped bit, a peer in a wrong state) are excluded: a new connection may work.
 func isPermanentAlert(err error) bool {
 	code, ok := alertOf(err)
 	switch code { // RFC 8446, section 6.2, and RFC 5246, section 7.2.2
@@ -44,8 +44,8 @@ func isAlert(err error) bool {
 	return ok
 }
 
-// isNoTLS reports that what came first from the other end was no TLS. Only then the
-// error has the connection; a header of a later record may be wrong by accident.
+// isNoTLS reports whether the peer's first bytes were not TLS. Only in that case does
+// crypto/tls set the error's Conn; a later record's header may be damaged by accident.
 func isNoTLS(err error) bool {
 	header, ok := errors.AsType[tls.RecordHeaderError](err)
 	return ok && header.Conn != nil

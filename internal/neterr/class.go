@@ -14,12 +14,12 @@ import (
 	"github.com/seed-552c89fc/insist/internal/errno"
 )
 
-// Class names the kind of err in one word, for logs and metrics: "timeout",
-// "canceled", "dns", "certificate", "tls", "proxy_refused" (it answered CONNECT with a
-// status of 4xx or 5xx), "connection_refused", "connection_reset", "broken_pipe", "unreachable", "eof", "unexpected_eof",
-// "closed", "http2_goaway", "http2_stream_7" (with the code of RFC 9113, section
-// 7), else the Go type of the innermost error. It never has a text of the error's
-// own, which may have a URL in it. Of nil it is empty.
+// Class names the kind of err in one word, for logs and metrics: "timeout", "canceled",
+// "dns", "certificate", "tls", "proxy_refused" (the proxy responded to CONNECT with a 4xx
+// or 5xx), "connection_refused", "connection_reset", "broken_pipe", "unreachable", "eof",
+// "unexpected_eof", "closed", "http2_goaway", or "http2_stream_7" (with the error code of
+// RFC 9113, section 7). For any other error it is the Go type of the innermost error. It
+// never contains the error's text, which may have a URL in it. For nil it is empty.
 func Class(err error) string {
 	if err == nil {
 		return ""
@@ -35,8 +35,8 @@ func Class(err error) string {
 	return fmt.Sprintf("%T", innermost(err))
 }
 
-// The first that fits counts: an error of the network is often wrapped in one
-// that says less.
+// The first class that matches counts. More specific classes come first: a network error
+// often matches several.
 var classes = []struct {
 	word string
 	is   func(error) bool
@@ -76,7 +76,7 @@ func innermost(err error) error {
 	}
 }
 
-// tree yields err and all that it wraps, in errors.As's order.
+// tree yields err and every error that it wraps, in the order of errors.As.
 func tree(err error) iter.Seq[error] {
 	return func(yield func(error) bool) { walk(err, yield) }
 }
@@ -99,8 +99,8 @@ func walk(err error, yield func(error) bool) bool {
 	return walk(errors.Unwrap(err), yield)
 }
 
-// IsTimeout reports whether err, or the first error in its tree that can tell, is a
-// timeout.
+// IsTimeout reports whether err is a timeout: the first error in its tree with a Timeout
+// method says so, or the system's error is one.
 func IsTimeout(err error) bool {
 	t, ok := errors.AsType[interface {
 		error

@@ -1,8 +1,8 @@
-// Package neterr knows every text, type and number by which net/http, the packages
-// below it, and golang.org/x/net/http2 name an error. It says which errors another
-// attempt would meet again, which prove that the server did not act on a request,
-// and how an error is named in one word. Texts were read in Go 1.26; the tests make
-// each error by the failure itself.
+// Package neterr classifies the errors of net/http, the packages below it, and
+// golang.org/x/net/http2. It says which errors would occur again at another attempt,
+// which prove that the server did not act on the request, and how an error is named in
+// one word. All knowledge of error texts, types and numbers is here. Texts were read in
+// Go 1.26; the tests produce each error by a real failure.
 package neterr
 
 import (
@@ -23,9 +23,9 @@ func as[E error](err error) bool {
 	return ok
 }
 
-// IsPermanent reports whether the next attempt would meet a transport's error
-// again. It is the default of Policy.RetryableError, turned round: what it does
-// not know may pass.
+// IsPermanent reports whether a transport's error would occur again at the next attempt.
+// Its opposite is the default of Policy.RetryableError: an unknown error counts as
+// temporary.
 func IsPermanent(err error) bool {
 	return isCertificateError(err) || isPermanentAlert(err) || isUnknownHost(err) ||
 		isNoTLS(err) || isPermanentProxyRefusal(err) || isTokenRefusal(err) ||
@@ -34,8 +34,8 @@ func IsPermanent(err error) bool {
 		isMalformed(err)
 }
 
-// isCertificateError knows crypto/tls's error and, for transports that verify
-// by themselves, those of crypto/x509.
+// isCertificateError recognizes crypto/tls's error and, for transports that verify
+// certificates by themselves, those of crypto/x509.
 func isCertificateError(err error) bool {
 	return as[*tls.CertificateVerificationError](err) ||
 		as[x509.UnknownAuthorityError](err) ||
@@ -43,15 +43,15 @@ func isCertificateError(err error) bool {
 		as[x509.CertificateInvalidError](err)
 }
 
-// isUnknownHost reports that a name server said that there is no such name; one
-// that did not answer is another matter.
+// isUnknownHost reports whether a name server said that the name doesn't exist. If no
+// name server responded, it is false.
 func isUnknownHost(err error) bool {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	return ok && dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
 }
 
-// isMalformed knows the texts by which net/http refuses a request that it can't
-// send; there are no types for them.
+// isMalformed recognizes the texts by which net/http refuses a request that it can't
+// send. These errors have no types.
 func isMalformed(err error) bool {
 	text := err.Error()
 	for _, start := range []string{
@@ -94,32 +94,34 @@ const refusedStream streamErrorCode = 7
 
 func (streamError) Error() string { return "stream error" }
 
+// IsUnprocessed reports whether net/http's own error proves that the server did not
+// process the request, even if it was sent.
 func IsUnprocessed(err error) bool {
 	if stream, ok := errors.AsType[streamError](err); ok && stream.Code == refusedStream {
 		return true
 	}
-	if fmt.Sprintf("%T", err) == "http.nothingWrittenError" { // by HTTP/1, to a connection that was dead
+	if fmt.Sprintf("%T", err) == "http.nothingWrittenError" { // HTTP/1, on a connection that was already closed
 		return true
 	}
 	text := err.Error()
 	if strings.HasPrefix(text, "stream error: stream ID ") && strings.Contains(text, "; REFUSED_STREAM") {
-		return true // by golang.org/x/net/http2, whose type is not net/http's
+		return true // from golang.org/x/net/http2, whose type differs from net/http's
 	}
 	if strings.HasPrefix(text, "http2: Transport: cannot retry err [") {
-		// net/http counts a PROTOCOL_ERROR among these; it proves nothing.
+		// net/http uses this text for PROTOCOL_ERROR, too, which proves nothing.
 		return !strings.Contains(text, "PROTOCOL_ERROR")
 	}
-	// Said of a body without GetBody. net/http would have repeated the request only
-	// because it was given a connection of HTTP/2 that took none any more.
+	// This error is for a body without GetBody. net/http wanted to resend the request
+	// because the HTTP/2 connection accepted no more requests.
 	if strings.HasPrefix(text, "net/http: cannot rewind body after connection loss") {
 		return true
 	}
-	// Both are said only of a stream above the last one that the GOAWAY names.
+	// Both are only for a stream above the last one that the GOAWAY names.
 	return strings.HasPrefix(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
 		strings.HasPrefix(text, "http2: Transport received GOAWAY from server")
 }
 
-// IsBroken reports whether err says that a connection, once made, broke.
+// IsBroken reports whether err means that an established connection broke.
 func IsBroken(err error) bool {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errno.Reset.Is(err) || errno.BrokenPipe.Is(err) || isAlert(err) && !isPermanentAlert(err) {
@@ -130,5 +132,5 @@ func IsBroken(err error) bool {
 		strings.Contains(text, "transport connection broken")
 }
 
-// IsHTTP2 reports whether err is of HTTP/2, as its text says.
+// IsHTTP2 reports whether err's text says that it comes from HTTP/2.
 func IsHTTP2(err error) bool { return strings.HasPrefix(err.Error(), "http2: ") }

@@ -8,23 +8,23 @@ import (
 	"reflect"
 )
 
-// ProxyRefused is the class of a proxy's refusal.
+// ProxyRefused is the class of the error when a proxy refused a CONNECT.
 const ProxyRefused = "proxy_refused"
 
-// IsProxyRefusal reports whether the error of a request is a proxy's refusal of a
-// CONNECT. net/http makes the reason phrase of the proxy's response the error's text,
-// and adds nothing (Transport.dialConn). As that of anything but a request such a text
-// says nothing.
+// IsProxyRefusal reports whether the error of a RoundTrip means that a proxy refused a
+// CONNECT. net/http returns an error whose whole text is the reason phrase of the proxy's
+// response (Transport.dialConn). In an error of anything else than a RoundTrip, such a
+// text proves nothing.
 func IsProxyRefusal(err error) bool { return proxyStatus(err) != 0 }
 
-// isRefusedURL is IsProxyRefusal for what http.Client returns.
+// isRefusedURL is IsProxyRefusal for an error that http.Client returned.
 func isRefusedURL(err error) bool {
 	u, ok := errors.AsType[*url.Error](err)
 	return ok && IsProxyRefusal(u.Err)
 }
 
-// isPermanentProxyRefusal reports a refusal that the proxy would repeat: of the
-// credentials, or of the destination.
+// isPermanentProxyRefusal reports whether the proxy would refuse again: it refused the
+// credentials or the destination.
 func isPermanentProxyRefusal(err error) bool {
 	switch proxyStatus(err) {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired:
@@ -33,7 +33,8 @@ func isPermanentProxyRefusal(err error) bool {
 	return false
 }
 
-// proxyStatus returns the status whose reason phrase is all that err has, or 0.
+// proxyStatus returns the status whose reason phrase is the complete text of err's
+// innermost error, or 0.
 func proxyStatus(err error) int {
 	if err == nil {
 		return 0
@@ -49,9 +50,9 @@ func proxyStatus(err error) int {
 	return 0
 }
 
-// isTokenRefusal reports that an authorization server refused a token for a reason
-// that stays (RFC 6749, section 5.2), as golang.org/x/oauth2 reports it. It is known by
-// the name of its type and of a field.
+// isTokenRefusal reports whether an authorization server refused to issue a token for a
+// permanent reason (RFC 6749, section 5.2). It recognizes golang.org/x/oauth2's error by
+// the names of its type and of a field, so that package isn't imported.
 func isTokenRefusal(err error) bool {
 	for e := range tree(err) {
 		if fmt.Sprintf("%T", e) != "*oauth2.RetrieveError" {

@@ -10,44 +10,43 @@ import (
 	"sync"
 )
 
-// ErrRepeated is the error of an attempt that a RepeatGuard has ended.
+// ErrRepeated is the error of an attempt that a RepeatGuard ended.
 var ErrRepeated = errors.New("insist: net/http would have sent the request again, although the server may have acted on it")
 
-// RepeatGuard keeps net/http from repeating, within an attempt, a request on which the
-// server may have acted.
+// RepeatGuard prevents net/http from resending, within an attempt, a request on which
+// the server may have acted.
 //
-// On HTTP/1 net/http doesn't do so, unless it takes the request for an idempotent one. On
-// HTTP/2 it repeats whatever has no body, or a GetBody: after REFUSED_STREAM and a GOAWAY,
-// which prove that the server did nothing, and after PROTOCOL_ERROR, which proves nothing,
-// without end (golang/go#52459). It does not say why it does. But after PROTOCOL_ERROR it
-// takes another connection. So the attempt is ended when a request that was written, and
-// not answered, is about to be written to another connection. A GOAWAY that meets a
-// request in flight looks the same, and ends the attempt, too.
+// On HTTP/1 net/http resends only a request that it considers idempotent. On HTTP/2 it
+// resends any request that has no body or has GetBody: after REFUSED_STREAM and GOAWAY,
+// which prove that the server did nothing, but also after PROTOCOL_ERROR, which proves
+// nothing, and then without end (golang/go#52459). net/http doesn't report the reason, but
+// after PROTOCOL_ERROR it uses another connection. So the guard ends the attempt if a
+// request was written, got no response, and is about to be written to another connection.
+// A GOAWAY for a request in flight looks the same, and also ends the attempt.
 type RepeatGuard struct {
 	stop  func()
 	h2c   bool
 	inner httptrace.ClientTrace // the hooks that were set before
 
 	mu      sync.Mutex
-	conn    net.Conn // of the last try by HTTP/2
-	written bool     // the last try was, and has not been answered
+	conn    net.Conn // of the latest try over HTTP/2
+	written bool     // the latest try was written and has no response yet
 	stopped bool
 }
 
-// NewRepeatGuard returns a guard that ends an attempt by stop, which is called before the
-// request is written. h2c means that connections without TLS speak HTTP/2.
+// NewRepeatGuard returns a guard that calls stop to end an attempt, before the request is
+// written again. h2c means that connections without TLS speak HTTP/2.
 func NewRepeatGuard(stop func(), h2c bool) *RepeatGuard {
 	return &RepeatGuard{stop: stop, h2c: h2c}
 }
 
-// Spoil makes a request one that HTTP/2 can't encode, so that it returns an error and
-// writes nothing. It is for a RepeatGuard's stop, where net/http's transport itself was
-// given req, without a body: then it has made no copy. net/http calls GotConn on the
-// goroutine that goes on with req, when nobody else uses it.
+// Spoil changes req so that HTTP/2 can't encode it: it returns an error and writes
+// nothing. Call it only from a RepeatGuard's stop, and only if net/http's transport itself
+// was given req, without a body: then net/http has made no copy of req. It calls GotConn on
+// the goroutine that uses req next, so no other goroutine uses req at that time.
 func Spoil(req *http.Request) { req.Trailer = http.Header{"Content-Length": nil} }
 
-// Stopped reports whether the guard has ended the attempt. That of a nil guard has not
-// been.
+// Stopped reports whether the guard has ended the attempt. For a nil guard it is false.
 func (g *RepeatGuard) Stopped() bool {
 	if g == nil {
 		return false
@@ -110,14 +109,15 @@ func (g *RepeatGuard) speaksHTTP2(c net.Conn) bool {
 	return g.h2c
 }
 
-// isSame reports whether a and b are one connection. One of a type that can't be compared
-// is none.
+// isSame reports whether a and b are the same connection. If a type can't be compared, it
+// reports false.
 func isSame(a, b net.Conn) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
-// isSameServer reports whether two connections are to one server, as far as TLS tells. A
-// layer below may send another request with the same context, as a mirror does.
+// isSameServer reports whether two connections have the same TLS server name, or don't use
+// TLS. A layer below may send another request, to another server, with the same context,
+// as a mirror does.
 func isSameServer(a, b net.Conn) bool {
 	one, ok := tlsState(a)
 	if !ok {

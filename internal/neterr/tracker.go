@@ -13,11 +13,11 @@ const (
 	sawWroteHeaders
 )
 
-// Tracker finds out how far an attempt's request got, by httptrace, over all tries
+// Tracker records by httptrace how much of an attempt's request was sent, over all tries
 // that net/http itself makes within the attempt. The zero value tracks nothing.
 //
-// Its hooks are made when the attempt's context is asked for them, so that they cost
-// nothing where the base knows nothing of httptrace.
+// Its hooks are made when the base looks them up in the attempt's context. So they cost
+// nothing if the base doesn't use httptrace.
 type Tracker struct {
 	trace atomic.Pointer[httptrace.ClientTrace]
 	seen  atomic.Uint32
@@ -25,15 +25,15 @@ type Tracker struct {
 	timed bool
 }
 
-// traceKey is the key under which a context has its ClientTrace. httptrace does not
-// export it, but asks any context for it.
+// traceKey is the key of the ClientTrace in a context. httptrace does not export it, but
+// passes it to the Value method of any context.
 var traceKey = func() any {
 	var spy keySpy
 	httptrace.ContextClientTrace(&spy)
 	return spy.key
 }()
 
-// keySpy notes what it is asked for.
+// keySpy records the key that its Value method is called with.
 type keySpy struct {
 	context.Context
 	key any
@@ -44,16 +44,16 @@ func (s *keySpy) Value(key any) any {
 	return nil
 }
 
-// IsTraceKey reports whether by key a context is asked for its ClientTrace.
+// IsTraceKey reports whether key is the key of the ClientTrace in a context.
 func IsTraceKey(key any) bool { return key == traceKey }
 
-// Track has the attempt tracked. timed means that it has a time limit of our own.
+// Track turns tracking on. timed means that the attempt has a time limit of our own.
 func (t *Tracker) Track(timed bool) { t.on, t.timed = true, timed }
 
-// Trace returns what the attempt's context has as its ClientTrace, with the hooks that
-// add adds, if any, and those of parent, the context that it was made from. If nothing is
-// tracked nor added, it returns nil. It may be called concurrently, where the first call
-// adds; the hooks may be called after the attempt has ended.
+// Trace returns the ClientTrace of the attempt's context: t's hooks, the hooks that add
+// adds, and those of parent, from which the attempt's context was made. If nothing is
+// tracked or added, it returns nil. It may be called concurrently: all calls return the
+// same trace. The hooks may be called after the attempt has ended.
 func (t *Tracker) Trace(parent context.Context, add func(*httptrace.ClientTrace)) *httptrace.ClientTrace {
 	if made := t.trace.Load(); made != nil || !t.on && add == nil {
 		return made

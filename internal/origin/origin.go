@@ -1,4 +1,5 @@
-// Package origin says which URLs have the same server, whatever way they write it.
+// Package origin normalizes the host of a URL, so that two URLs with the same scheme, host
+// and port get the same text, however they are written. It resolves no names.
 package origin
 
 import (
@@ -7,12 +8,11 @@ import (
 	"strings"
 )
 
-// Host returns the host of u in normal form, and its port unless it is the default
-// of the scheme (RFC 3986, section 6.2.3). Letters of ASCII are lower case, there
-// is no dot at the end, and an IPv6 address is as short as can be (RFC 5952), in
-// brackets. A host that is in normal form already costs no allocation. What has no
-// valid form, which a URL made by hand may have, is only made lower case; nothing
-// is done about internationalized names.
+// Host returns the host of u in normal form, and its port unless that is the default of
+// the scheme (RFC 3986, section 6.2.3). ASCII letters are lower case, there is no dot at
+// the end, and an IPv6 address has its shortest form (RFC 5952), in brackets. If the host
+// is already in normal form, Host allocates nothing. If it is invalid, as it may be in a
+// URL made by hand, it is only made lower case. Internationalized names are not converted.
 func Host(u *url.URL) string {
 	if u == nil {
 		return ""
@@ -23,9 +23,8 @@ func Host(u *url.URL) string {
 	return normalize(u)
 }
 
-// isNormal reports whether host is known at first sight to be in normal form, as
-// nearly every host is: one look at each byte, where normalize takes ten times as
-// long.
+// isNormal reports whether one pass over the bytes proves that host is in normal form, as
+// nearly every host is. normalize takes ten times as long.
 func isNormal(scheme, host string) bool {
 	i := 0
 	for i < len(host) && nameBytes[host[i]] {
@@ -49,8 +48,8 @@ func isNormal(scheme, host string) bool {
 	return !isDefault(scheme, port)
 }
 
-// nameBytes are what names and IPv4 addresses in normal form consist of. A table,
-// since a chain of comparisons takes three times as long.
+// nameBytes are the bytes that may occur in a name or an IPv4 address in normal form. It
+// is a table, because a chain of comparisons takes three times as long.
 var nameBytes = func() (known [256]bool) {
 	for _, c := range []byte("abcdefghijklmnopqrstuvwxyz0123456789.-_") {
 		known[c] = true
@@ -79,8 +78,8 @@ func normalize(u *url.URL) string {
 	}
 }
 
-// split cuts the port, which consists of digits, off a host. Without one, or with
-// a colon alone, it is empty.
+// split separates the host from the port, which must consist of digits. If there is no
+// port, or only a colon, port is empty.
 func split(s string) (host, port string, ok bool) {
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']') + 1
@@ -120,7 +119,7 @@ func name(host string) string {
 	return string(short)
 }
 
-// lower makes the letters of ASCII lower case.
+// lower makes ASCII letters lower case.
 func lower(s string) string {
 	first := strings.IndexFunc(s, isUpper)
 	if first < 0 {

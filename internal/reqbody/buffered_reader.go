@@ -26,7 +26,7 @@ func (b *bufferedReader) Read(p []byte) (n int, err error) {
 		switch {
 		case r.mode == claimed && b.n < r.size:
 			return 0, errNotBuffered
-		case r.length.exceeded(r.size): // the server could take what is declared for the whole body
+		case r.length.exceeded(r.size): // send nothing: the server could accept the declared length as the whole body
 			return 0, &bodyError{r.err}
 		case b.n < r.size:
 			n = r.buffer.Read(p, &b.at)
@@ -35,12 +35,12 @@ func (b *bufferedReader) Read(p []byte) (n int, err error) {
 		case r.err != nil:
 			return 0, b.end()
 		case r.pulling:
-		case r.state != opened: // it may say that it ends
+		case r.state != opened: // a closed source may return io.EOF too early
 			return 0, errRevoked
 		case r.keeps():
 			r.pulling = true
 			go r.pull()
-		case b.isCopy && r.readers.reading > 1: // it is the others' that is sent
+		case b.isCopy && r.readers.reading > 1: // another reader is being sent, so it gets the source
 			return 0, errNotBuffered
 		default:
 			return b.readSource(p)
@@ -55,14 +55,14 @@ func (b *bufferedReader) readSource(p []byte) (int, error) {
 	r.mode = claimed
 	r.free()
 	n := r.read(p)
-	if err := b.gone(); err != nil { // a source that is closed may say that it ends
+	if err := b.gone(); err != nil { // a closed source may return io.EOF too early
 		return 0, err
 	}
 	b.n = r.size
 	return n, b.end()
 }
 
-// gone returns the error of a reader that has been closed or revoked, or nil.
+// gone returns what a Read returns if b has been closed or revoked, otherwise nil.
 func (b *bufferedReader) gone() error {
 	r := b.from
 	switch {
@@ -74,8 +74,9 @@ func (b *bufferedReader) gone() error {
 	return nil
 }
 
-// end returns what the source ended with, once b has returned all that came before and
-// the source is closed: after that RoundTrip may return.
+// end returns nil until b has returned every byte before the source's end. Then it
+// closes the source, waits for that Close, and returns the source's final error: once
+// the base has that error, RoundTrip may return, and the source must be closed by then.
 func (b *bufferedReader) end() error {
 	r := b.from
 	if b.n < r.size || r.err == nil {

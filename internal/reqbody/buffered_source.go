@@ -8,13 +8,13 @@ import (
 	"github.com/seed-552c89fc/insist/internal/chunk"
 )
 
-// bufferedSource is a body that can be read only once. What is read of it goes into a
-// buffer, from which every reader starts.
+// bufferedSource is a body that can be read only once. Bytes read from it go into a
+// buffer, and every reader starts at the beginning of that buffer.
 //
-// A goroutine that lives for one Read moves bytes from the source into the buffer. So a
-// reader can be closed while the source blocks, no byte is lost to a revoked reader, and
-// the next reader waits for the same Read. Once nothing more is buffered, a reader reads
-// the source by itself.
+// Each Read of the source runs on its own goroutine, which puts the bytes into the
+// buffer. So a reader can be closed while the source blocks, no byte is lost to a
+// revoked reader, and the next reader waits for the same Read. When buffering has ended,
+// one reader reads the source directly.
 type bufferedSource struct {
 	length length
 	limit  int64 // of the buffer, in bytes
@@ -22,10 +22,10 @@ type bufferedSource struct {
 	mu      sync.Mutex
 	wake    sync.Cond // signals any change below
 	src     io.ReadCloser
-	err     error // what src ended with, io.EOF included; errRevoked if it was closed meanwhile
+	err     error // what src ended with, io.EOF included; errRevoked if src was closed before its end
 	size    int64 // bytes read from src
 	buffer  chunk.Buffer
-	current *Lease // whose readers are not revoked
+	current *Lease // its readers are current; all others are revoked
 	dead    error  // what revoked readers return
 	readers readers
 	mode    bufferMode
@@ -34,20 +34,20 @@ type bufferedSource struct {
 	pulling bool       // a Read of src is in flight
 }
 
-// bufferMode says what happens to bytes that are read from the source.
+// bufferMode says where the bytes go that are read from the source.
 //
-//	keeping → passing  the limit was exceeded while nobody read
-//	keeping → spent    the limit was exceeded by a reader
-//	any → claimed      a reader has read the source by itself, or no reader is left
+//	keeping → passing  the limit was exceeded when no reader was reading
+//	keeping → spent    the limit was exceeded when a reader was reading
+//	any → claimed      a reader has read the source directly, or the buffer was freed
 //
-// Until it is claimed, the buffer holds all that was read.
+// In every mode but claimed, the buffer holds every byte that was read.
 type bufferMode uint8
 
 const (
-	keeping bufferMode = iota // they go into the buffer
-	passing                   // they go to the reader that reads them
-	spent                     // the same, and no reader can be opened
-	claimed                   // the same, and all other readers lack bytes
+	keeping bufferMode = iota // into the buffer
+	passing                   // to the reader that reads next
+	spent                     // as passing, and no further reader can be opened
+	claimed                   // as spent, and no other reader can get all bytes
 )
 
 func newBufferedSource(req *http.Request, limit int64) *bufferedSource {
@@ -87,13 +87,13 @@ func (r *bufferedSource) revoke(l *Lease, err error) {
 	}
 	r.current, r.readers, r.dead = nil, readers{}, err
 	r.wake.Broadcast()
-	if r.mode >= spent { // nobody else can read src, and the base's Read may block in it
+	if r.mode >= spent { // no other reader can use src, and a Read by the base may block in it
 		r.close()
 	}
 }
 
-// whole: where nothing is buffered because there is one attempt, that is the reason why
-// there is no other.
+// whole is true if the limit is negative, although nothing is buffered: there is only one
+// attempt anyway, so the body isn't the reason why no other follows.
 func (r *bufferedSource) whole() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,7 +115,7 @@ func (r *bufferedSource) failure() error {
 	return nil
 }
 
-// failed reports whether err is of the caller's own making.
+// failed reports whether err came from the caller's reader.
 func (r *bufferedSource) failed() bool {
 	return r.err != nil && r.err != io.EOF && r.err != errRevoked
 }
@@ -144,7 +144,7 @@ func (r *bufferedSource) end() {
 	r.close()
 }
 
-// close closes src, once, with mu unlocked while it does.
+// close closes src once. It unlocks mu during src's Close.
 func (r *bufferedSource) close() {
 	if r.state != opened {
 		return
@@ -161,8 +161,8 @@ func (r *bufferedSource) close() {
 	})
 }
 
-// keeps reports whether what is read next goes into the buffer: another attempt may
-// need it or, in the last one, another reader.
+// keeps reports whether the bytes read next go into the buffer, because another attempt
+// or, in the last attempt, another reader may need them.
 func (r *bufferedSource) keeps() bool {
 	return r.mode == keeping && (r.phase == retrying || r.readers.reading > 1)
 }
@@ -184,13 +184,13 @@ func (r *bufferedSource) pull() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.wake.Broadcast()
-	if r.state != opened { // the call had ended before this goroutine ran
+	if r.state != opened { // the call ended before this goroutine ran
 		r.pulling, r.err = false, errRevoked
 		return
 	}
 	r.fetch()
 	if r.err == nil && r.keeps() && r.length.reached(r.size) {
-		r.fetch() // there should be no more; net/http asks, too
+		r.fetch() // expects io.EOF; net/http checks that, too
 	}
 	r.free()
 	if r.err != nil {
@@ -199,8 +199,8 @@ func (r *bufferedSource) pull() {
 	}
 }
 
-// fetch reads src once, into the buffer. It asks for one byte more than may be kept, or
-// than is declared, to see whether that was all.
+// fetch reads src once, into the buffer. It requests one byte more than the limit or the
+// declared length leaves, to detect a body that exceeds it.
 func (r *bufferedSource) fetch() {
 	most := max(0, r.limit-r.size)
 	if r.length.declared >= 0 {
@@ -218,7 +218,7 @@ func (r *bufferedSource) fetch() {
 	}
 }
 
-// read reads src once, with mu unlocked while it does, and notes what came.
+// read reads src once and records the result. It unlocks mu during src's Read.
 func (r *bufferedSource) read(p []byte) (n int) {
 	var err error
 	r.pulling = true
@@ -234,7 +234,7 @@ func (r *bufferedSource) read(p []byte) (n int) {
 		}
 		r.size += int64(n)
 		r.err = r.length.check(r.size, err)
-		if r.state != opened && panicked == nil { // being closed it may say that it ends
+		if r.state != opened && panicked == nil { // a closed source may return io.EOF too early
 			r.err = errRevoked
 		}
 		r.wake.Broadcast()

@@ -7,15 +7,15 @@ import (
 )
 
 var (
-	// ErrInFlight means that the body could not be opened again, since a Read of the
-	// caller's reader goes on although that has been closed.
+	// ErrInFlight means that the body could not be opened again: the caller's reader was
+	// closed, but a Read or Close of it has not returned.
 	ErrInFlight = errors.New("insist: the request body is still being read")
 
 	// ErrNoBody means that GetBody returned neither a body nor an error.
 	ErrNoBody = errors.New("insist: GetBody returned neither a body nor an error")
 
-	// ErrNotRewound means that GetBody returned another body than before, or not all
-	// of it.
+	// ErrNotRewound means that GetBody returned a different body than before, or only a
+	// part of it.
 	ErrNotRewound = errors.New("insist: GetBody did not return the whole request body")
 
 	errRevoked     = errors.New("insist: this attempt's request body has been closed")
@@ -23,9 +23,9 @@ var (
 	errTooOften    = errors.New("insist: the base transport asked for the request body too often")
 )
 
-// bodyError is what the base sees of an error of the caller's reader, which the caller
-// gets as it is. It is a pointer, since net/http compares body errors, and comparing
-// panics for some types.
+// bodyError wraps an error of the caller's reader for the base; the caller gets the error
+// itself. net/http compares body errors with ==, which panics for some error types, so
+// the base gets a pointer.
 type bodyError struct{ err error }
 
 func (e *bodyError) Error() string { return e.err.Error() }

@@ -18,7 +18,7 @@ func (b *getBodyReader) Read(p []byte) (int, error) {
 	r := b.from
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := b.own()
+	err := b.acquire()
 	if err != nil {
 		return 0, err
 	}
@@ -29,8 +29,8 @@ func (b *getBodyReader) Read(p []byte) (int, error) {
 	return b.take(p[:n], err)
 }
 
-// own makes b the owner of src.
-func (b *getBodyReader) own() error {
+// acquire makes b the owner of src, positioned at b.n.
+func (b *getBodyReader) acquire() error {
 	r := b.from
 	for patient := true; ; {
 		err := b.gone()
@@ -56,16 +56,16 @@ func (b *getBodyReader) own() error {
 	}
 }
 
-// Two readers that are sent at the same time (a mirror's) would take src from each other
-// at each Read, and each time read again what they have read. So a reader that has come
-// far waits while the other goes on.
+// If two readers are sent concurrently (by a mirror), each Read would take src from the
+// other reader, which then has to skip its first n bytes again. So a reader that would
+// skip more than cheapToSkip waits while the owner keeps reading.
 const (
 	cheapToSkip = 1 << 20 // bytes
 	turn        = 50 * time.Millisecond
 )
 
-// waitTurn waits until the owner has read once more. It reports false if the owner has
-// not done so within turn.
+// waitTurn waits until the owner's state or a Read changes. It reports false if nothing
+// changed within turn.
 func (b *getBodyReader) waitTurn() bool {
 	r := b.from
 	changed := r.changes()
@@ -74,7 +74,7 @@ func (b *getBodyReader) waitTurn() bool {
 	return wait.ForRequest(&b.of.Request).Await(changed, turn)
 }
 
-// resume has GetBody called for b, and skips what b has returned already.
+// resume calls GetBody for b and skips the bytes that b has already returned.
 func (b *getBodyReader) resume() error {
 	r := b.from
 	err := r.renew(b)
@@ -106,16 +106,16 @@ func (b *getBodyReader) resume() error {
 	return nil
 }
 
-// maxEmptyReads bounds the Reads that return nothing, not even an error.
+// maxEmptyReads bounds the consecutive Reads that return neither bytes nor an error.
 const maxEmptyReads = 100
 
-// fail notes an error of the caller's own making and returns what the base sees of it.
+// fail records an error of the caller's reader and returns the error for the base.
 func (b *getBodyReader) fail(err error) error {
 	b.from.err = err
 	return &bodyError{err}
 }
 
-// take notes what a Read of src returned for b, and returns what b's Read does.
+// take records what a Read of src returned, and returns the result for b's Read.
 func (b *getBodyReader) take(p []byte, err error) (n int, _ error) {
 	r := b.from
 	n = len(p)
@@ -135,15 +135,15 @@ func (b *getBodyReader) take(p []byte, err error) (n int, _ error) {
 		err = b.fail(err)
 	}
 	if b.state == ended {
-		b.release() // some bases forget to close it
+		b.release() // some bases never close it
 	}
 	return n, err
 }
 
-// continues reports whether p, read at an offset of the body, can be of the same body as
-// before, as far as its start tells. A reader that GetBody has returned without
-// rewinding it (imroc/req's does) gives the rest only. A new reader may start in
-// another way: a multipart body has a new boundary.
+// continues reports whether p, read at an offset of the body, agrees with the first bytes
+// of the body that were read before. They differ if GetBody returned a reader without
+// rewinding it, as imroc/req's does. The check is only made for a reader that is read
+// again: a new reader may start differently, as a multipart body has a new boundary.
 func (b *getBodyReader) continues(p []byte, at int64) bool {
 	r := b.from
 	if at >= int64(len(r.head)) {
@@ -160,7 +160,8 @@ func (b *getBodyReader) continues(p []byte, at int64) bool {
 	return true
 }
 
-// gone returns the error of a reader that has ended, or was closed or revoked, or nil.
+// gone returns what a Read returns if b has ended, failed, or been closed or revoked,
+// otherwise nil.
 func (b *getBodyReader) gone() error {
 	r := b.from
 	switch {

@@ -11,25 +11,26 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// getBodySource is a body with a GetBody of the caller's. GetBody should return a new
-// reader, but may rewind one that all share (azcore's, connect's and openai-go's do).
-// So one reader of ours at a time has the caller's reader, and GetBody is called only
-// while no Read or Close of it is in flight. Whichever other reader goes on after that
-// first has GetBody called for itself, and skips what it has returned before.
+// getBodySource is a body for which the caller set GetBody. GetBody should return a new
+// reader, but may rewind and return a shared one (azcore's, connect's and openai-go's
+// do). So only one of our readers at a time owns the caller's reader, and GetBody is
+// called only when no Read or Close of the caller's reader is in flight. If another of
+// our readers reads after that, it calls GetBody again and skips the bytes it has
+// already returned.
 //
-// A caller's reader that seeks is not closed before that, since GetBody may return it
-// once more: azcore's returns the caller's own file. Any other is.
+// Before GetBody is called, the previous reader is closed, unless it seeks: GetBody may
+// return a seeking reader again. azcore's returns the caller's own file.
 type getBodySource struct {
 	getBody func() (io.ReadCloser, error)
 	length  length
 
 	mu      sync.Mutex
-	wake    chan struct{}  // if somebody waits: closed at the next change
+	wake    chan struct{}  // closed at the next change; nil if nothing waits
 	src     io.ReadCloser  // the caller's reader
-	owner   *getBodyReader // which src is positioned for, if any
-	current *Lease         // whose readers are not revoked
+	owner   *getBodyReader // the reader for which src is positioned, if any
+	current *Lease         // its readers are current; all others are revoked
 	dead    error          // what revoked readers return
-	err     error          // of the caller's own making
+	err     error          // of the caller's reader or GetBody
 	readers readers
 	busy    int32 // Reads and Closes in flight
 	used    bool  // a reader has owned src
@@ -44,8 +45,8 @@ func newGetBodySource(req *http.Request) *getBodySource {
 	return &getBodySource{getBody: req.GetBody, length: lengthOf(req), src: req.Body}
 }
 
-// readGrace is how long a reader waits for a Read or Close of the caller's reader to
-// end before GetBody is called. Most end at once; a Read that ignores Close may not.
+// readGrace bounds the wait for a Read or Close of the caller's reader to return before
+// GetBody is called. Most return at once; a Read that ignores Close may not.
 const readGrace = 2 * time.Second
 
 func (r *getBodySource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
@@ -71,7 +72,7 @@ func (r *getBodySource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 
 // start returns a new reader that owns src.
 func (r *getBodySource) start(l *Lease, isCopy bool) (io.ReadCloser, error) {
-	if r.err != nil { // since the last attempt
+	if r.err != nil { // it may have occurred after the last attempt
 		return nil, r.err
 	}
 	if r.current != l {
@@ -85,18 +86,18 @@ func (r *getBodySource) start(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	return b, nil
 }
 
-// isStale reports whether src has to be closed before GetBody is called.
+// isStale reports whether src must be closed before GetBody is called.
 func (r *getBodySource) isStale() bool { return r.used && r.state == opened && !r.isReusable() }
 
-// isReusable reports whether GetBody may have to return src once more: for another
-// attempt or, in the last one, for Body.
+// isReusable reports whether GetBody may return src again, for another attempt or, in
+// the last attempt, for its Body.
 func (r *getBodySource) isReusable() bool {
 	_, seeks := r.src.(io.Seeker)
 	return seeks && (r.phase == retrying || r.phase == last && !r.readers.bodyIsDone())
 }
 
-// renew makes src a reader that is at the start of the body, for b. It must be called
-// while nothing is in flight and src is not stale.
+// renew makes b the owner of src, positioned at the start of the body. Call it only when
+// no Read or Close is in flight and src is not stale.
 func (r *getBodySource) renew(b *getBodyReader) error {
 	r.owner = nil
 	if !r.used {
@@ -111,7 +112,7 @@ func (r *getBodySource) renew(b *getBodyReader) error {
 	r.src, r.state, r.owner = src, opened, b
 	shared := Same(before, src)
 	b.again = shared || b.n > 0
-	if !b.again && !b.isCopy { // another attempt's body may start in another way
+	if !b.again && !b.isCopy { // another attempt's body may start differently
 		r.known = 0
 	}
 	if wasOpen && !shared {
@@ -132,14 +133,14 @@ func (r *getBodySource) callGetBody() (src io.ReadCloser, err error) {
 	return src, err
 }
 
-// Same reports whether a and b are one reader. Some types of readers can't be compared:
-// then it can't be told, and == would panic.
+// Same reports whether a and b are the same reader. Some types can't be compared, and ==
+// would panic: for these it reports false.
 func Same(a, b io.ReadCloser) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
-// waitIdle waits until something has changed, with mu unlocked while it does. It
-// reports false if readGrace has passed, or l's request was canceled.
+// waitIdle waits for the next change, with mu unlocked. It reports false if readGrace has
+// passed or l's request was canceled.
 func (r *getBodySource) waitIdle(l *Lease) bool {
 	changed := r.changes()
 	r.mu.Unlock()
@@ -170,8 +171,9 @@ func (r *getBodySource) revoke(l *Lease, err error) {
 	}
 }
 
-// invalidate revokes the current attempt's readers. A Read in flight may have used up
-// an attempt's time; otherwise it is waited for if src may be needed once more.
+// invalidate revokes the current attempt's readers. If waits is set and src may be used
+// again, it waits up to readGrace for a Read or Close in flight. If that doesn't return,
+// or src won't be used again, src is closed.
 func (r *getBodySource) invalidate(err error, waits bool) {
 	l := r.current
 	r.dead = err
@@ -220,11 +222,11 @@ func (r *getBodySource) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = over
-	r.invalidate(r.dead, false) // an attempt may have begun after all were revoked
+	r.invalidate(r.dead, false) // an attempt may have started since the last revoke
 	r.close()
 }
 
-// close closes src, once, with mu unlocked while it does. Hold mu from the decision to
+// close closes src once. It unlocks mu during src's Close. Hold mu from the decision to
 // close until here; otherwise src may already be another reader's.
 func (r *getBodySource) close() {
 	if r.state != opened {
@@ -246,7 +248,7 @@ func (r *getBodySource) shut(src io.Closer) {
 	})
 }
 
-// read reads src, with mu unlocked while it does.
+// read reads src once. It unlocks mu during src's Read.
 func (r *getBodySource) read(p []byte) (n int, err error) {
 	src := r.src
 	r.busy++
@@ -264,7 +266,7 @@ func (r *getBodySource) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// idle notes that a Read or Close has ended.
+// idle records that a Read or Close has returned.
 func (r *getBodySource) idle() {
 	if r.busy--; r.busy == 0 {
 		r.changed()

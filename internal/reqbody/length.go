@@ -5,10 +5,10 @@ import (
 	"net/http"
 )
 
-// length holds a body to the length that its request declares, as net/http does on
-// HTTP/1. A body of another length is then known to be the caller's fault, not the
-// network's. length also carries the trailers, whose values the caller may set until
-// the end of the body (http.Request.Trailer).
+// length checks a body against the length that its request declares, as net/http does on
+// HTTP/1. If they differ, the error is the caller's, not the network's. length also
+// carries the trailers: the caller may set their values until the end of the body
+// (http.Request.Trailer).
 type length struct {
 	declared int64 // negative if unknown
 	trailer  http.Header
@@ -16,14 +16,14 @@ type length struct {
 
 func lengthOf(req *http.Request) length {
 	l := length{declared: req.ContentLength, trailer: req.Trailer}
-	if l.declared == 0 { // with a body: unknown
+	if l.declared == 0 { // with a body, zero means unknown
 		l.declared = -1
 	}
 	return l
 }
 
-// check returns err or, if after n bytes it is clear that the length is wrong, a
-// *lengthError.
+// check returns a *lengthError if the first n bytes, and err after them, prove that the
+// declared length is wrong; otherwise it returns err.
 func (l *length) check(n int64, err error) error {
 	switch {
 	case l.declared < 0 || n == l.declared:
@@ -34,15 +34,15 @@ func (l *length) check(n int64, err error) error {
 	return err
 }
 
-// exceeded reports whether n bytes are more than declared.
+// exceeded reports whether n bytes are more than the declared length.
 func (l *length) exceeded(n int64) bool { return l.declared >= 0 && n > l.declared }
 
-// reached reports whether n bytes are all that is declared.
+// reached reports whether n bytes are at least the declared length.
 func (l *length) reached(n int64) bool { return l.declared >= 0 && n >= l.declared }
 
-// late returns what a revoked reader returns after n bytes: the end if those were all
-// that is declared, otherwise err. The server may respond before net/http has seen the
-// end of the body, and an error would cost the connection.
+// late returns what a revoked reader returns after n bytes: io.EOF if n is the declared
+// length, otherwise err. If the server responds before net/http has read the end of a
+// complete body, an error instead of io.EOF would cost the connection.
 func (l *length) late(n int64, err error) error {
 	if n == l.declared {
 		return io.EOF
@@ -50,9 +50,9 @@ func (l *length) late(n int64, err error) error {
 	return err
 }
 
-// fillTrailer gives the request of b, which is at its end, the trailers' values. While
-// its Body is being sent net/http reads them, so a copy leaves them alone. A base may
-// have taken the trailers away.
+// fillTrailer copies the trailers' values into b's request when b has reached its end. If
+// b is a copy and Body is being sent, it does nothing: net/http may be reading the
+// trailers. A base may have removed them; then there is nothing to fill.
 func (l *length) fillTrailer(b *reader, all *readers) {
 	if b.isCopy && all.body == reading || b.of.Request.Trailer == nil {
 		return

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-552c89fc/insist/internal/memory"
 )
 
-// snapshot is a copy of an in-memory reader, by value: taking it costs no
-// allocation, and what the caller's own reader does later doesn't move it.
+// snapshot is a copy of an in-memory reader, by value. Making it allocates nothing, and
+// later reads of the caller's own reader don't change it.
 type snapshot struct {
 	kind  memoryKind
 	bytes bytes.Reader
@@ -24,7 +24,7 @@ const (
 	inText
 )
 
-// take copies the reader in body and reports whether it could.
+// take copies the reader inside body. It reports false if body is not in memory.
 func (s *snapshot) take(body io.ReadCloser) bool {
 	switch r := memory.Reader(body).(type) {
 	case *bytes.Reader:
@@ -47,8 +47,8 @@ func (s *snapshot) size() int64 {
 	return int64(s.bytes.Len())
 }
 
-// memorySource is the source of an attempt after the first, and its Body, in one
-// allocation.
+// memorySource is the source of one attempt that doesn't send the caller's own body. The
+// source and the attempt's Body share one allocation.
 type memorySource struct {
 	given snapshot
 	body  memoryBody
@@ -60,7 +60,7 @@ type memoryBody struct {
 }
 
 func (s *memorySource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
-	if !isCopy { // as Fill does, once
+	if !isCopy { // Fill does this once per attempt
 		s.body = memoryBody{s.given, l}
 		return &s.body, nil
 	}

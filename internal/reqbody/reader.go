@@ -1,19 +1,19 @@
 package reqbody
 
-// reader is what the readers of every source have in common. An attempt has one that is
-// its request's Body, and any number of copies, which its request's GetBody returned.
+// reader is the part that the readers of every source share. An attempt has one reader
+// that is its request's Body, and one copy for each call of its request's GetBody.
 type reader struct {
 	of     *Lease
 	n      int64 // bytes returned
 	state  readerState
 	isCopy bool
-	again  bool // its source has been read before, by this reader or another
+	again  bool // its bytes have been read before, so their start must be the same
 }
 
-// readerState is how far a reader has come.
+// readerState is the progress of a reader.
 //
 //	unread → reading     its first Read
-//	reading → ended      it has returned the end of the body, or an error of its own
+//	reading → ended      it has returned io.EOF, or an error of the caller's reader
 //	any → released       Close
 type readerState uint8
 
@@ -24,26 +24,27 @@ const (
 	released
 )
 
-// readers says who reads the body of the current attempt.
+// readers counts the readers of the current attempt's body.
 type readers struct {
-	reading int16       // readers in that state, Body included; askedAtMost bounds them
-	body    readerState // Body's, or sentAsCopy
+	reading int16       // readers in state reading, Body included; askedAtMost bounds them
+	body    readerState // Body's state, or sentAsCopy
 }
 
-// sentAsCopy is the state of a Body that nobody has read from while a copy has been. The
-// copy may have been sent in its place, and Body forgotten. It can still be read.
+// sentAsCopy is the state of a Body that is unread while a copy has been read. The base
+// may have sent the copy instead and never use Body. Body can still be read.
 const sentAsCopy readerState = released + 1
 
-// add takes b, which has just been opened, in. A copy that is asked for when Body has been
-// closed is to be sent in its place: so net/http sends a request once more. (It closes
-// Body first; a signer reads its copy before Body is sent.)
+// add adds b, which has just been opened. If b is a copy and Body is already closed, b
+// takes the place of Body: net/http closes Body before it calls GetBody to resend the
+// request within an attempt. A signer, in contrast, reads its copy before Body is sent.
 func (r *readers) add(b *reader) {
 	if b.isCopy && r.body == released {
 		b.isCopy, r.body = false, unread
 	}
 }
 
-// move puts b, a reader of the current attempt, into a later state.
+// move moves b, a reader of the current attempt, to a later state. If to is not later, it
+// does nothing.
 func (r *readers) move(b *reader, to readerState) {
 	if to <= b.state {
 		return
@@ -63,16 +64,16 @@ func (r *readers) move(b *reader, to readerState) {
 	}
 }
 
-// inUse reports whether the attempt may still need the body. A copy that nobody has
-// read from doesn't count, since it may have been forgotten.
+// inUse reports whether the attempt may still need the body. An unread copy doesn't
+// count: the base may never use it.
 func (r *readers) inUse() bool { return r.reading > 0 || r.body == unread }
 
-// bodyIsDone reports whether nothing more will be read of Body.
+// bodyIsDone reports whether Body has ended or been closed.
 func (r *readers) bodyIsDone() bool { return r.body == ended || r.body == released }
 
-// phase is how far a call has come, as the source of its body sees it.
+// phase is the progress of a call, as the source of its body sees it.
 //
-//	retrying → last  there will be no further attempt; the current one goes on
+//	retrying → last  no further attempt follows; the current one continues
 //	any → over       the call has ended, and all readers are revoked
 type phase uint8
 
@@ -82,7 +83,7 @@ const (
 	over
 )
 
-// closeState says whether a reader of the caller's has been closed. It is closed once.
+// closeState says whether the caller's reader has been closed. It is closed only once.
 //
 //	opened → closing → closed
 type closeState uint8

@@ -1,20 +1,22 @@
 // Package reqbody gives each attempt of a call a request body of its own. net/http
-// may go on reading an attempt's body after RoundTrip has returned, and even after it
-// has closed it, so no two attempts share a reader or a position. What an attempt
-// sends is the whole body or ends in an error, never a part of it or a mixture.
+// may continue to read an attempt's body after RoundTrip has returned, and even after
+// it has closed the body, so no two attempts share a reader or a position. An attempt
+// either sends the complete body or fails. It never sends a part of the body as if that
+// were complete, nor bytes of two different bodies.
 //
-// Within an attempt, Request.GetBody returns a copy of the body and leaves Body alone,
-// as net/http documents it: signers read the one and send the other.
+// Within an attempt, Request.GetBody returns a copy of the body and doesn't change Body,
+// as net/http documents it: signers read the copy and send Body.
 //
 // There are four kinds of source:
 //
-//   - In memory: a copy of the reader, made before the first attempt, feeds the
-//     later ones; the first attempt sends the caller's own body untouched.
-//   - GetBody: since it may rewind one reader that all share, it is called only while
-//     nobody reads.
-//   - A file or another reader that seeks, without GetBody: it is sent from where it
-//     stood when the call began, and as long as it was then.
-//   - None of these: what the attempts send is buffered, up to a limit.
+//   - In memory: the first attempt sends the caller's own body; each later attempt
+//     sends a copy of the reader that was made before the first attempt.
+//   - GetBody: it may rewind a shared reader, so it is called only when no Read of that
+//     reader is in flight.
+//   - A file or another reader that seeks, without GetBody: each attempt starts at the
+//     position that the reader had when the call began, and sends as many bytes as
+//     followed then.
+//   - Any other reader: the bytes that an attempt reads are buffered, up to a limit.
 package reqbody
 
 import (
@@ -24,62 +26,64 @@ import (
 	"sync/atomic"
 )
 
-// Body is the request body of one call. The zero value is none.
+// Body is the request body of one call. The zero value means that there is no body.
 type Body struct {
 	memory snapshot
 	stream stream // nil: no body, or one in memory
 	length int64  // as the request declares it
-	// trailer is the request's as it was before anything was read: a Read may set
-	// values.
+	// trailer is a copy of the request's trailer from before the first Read, because a
+	// Read may set values.
 	trailer http.Header
-	// Once means that the base must not send the body again by itself.
+	// Once means that the base must not resend the body by itself within an attempt.
 	Once bool
-	// Apart means that several attempts are in flight at the same time, and may go on
-	// after the call: the first one has a reader of its own, too.
+	// Apart means that several attempts may be in flight concurrently, and may outlive
+	// the call. So the first attempt, too, gets a reader of its own.
 	Apart bool
 }
 
-// Lease is what one attempt holds of the body: the request that is sent, whose Body
-// and GetBody are readers of its own, until it is revoked.
+// Lease is one attempt's share of the body: the request that is sent. Its Body, and the
+// readers that its GetBody returns, belong to this attempt only. When the attempt is
+// revoked, they return an error.
 type Lease struct {
 	Request http.Request
 	Number  int32        // of the attempt, from 1
-	asked   atomic.Int32 // how often the base has asked for the body; see getBody
-	source  source       // nil if the body is the caller's own, or none
+	asked   atomic.Int32 // the cost of the base's GetBody calls so far; see getBody
+	source  source       // nil if there is no body, or the caller's own is sent
 }
 
-// source is where the attempts' bodies come from.
+// source provides the attempts' bodies.
 type source interface {
-	// open returns the body from its start: l's Body, or a copy of it. Readers of
-	// earlier attempts are revoked. But a base whose attempt has been given up may ask
-	// late, which revokes no later attempt's.
+	// open returns the body from its start: l's Body, or a copy of it. It revokes the
+	// readers of earlier attempts. If a later attempt is already current, because the
+	// base of an abandoned attempt called GetBody late, it returns an error instead.
 	open(l *Lease, isCopy bool) (io.ReadCloser, error)
 }
 
 // stream is a body that reaches the base only through readers of our own.
 type stream interface {
 	source
-	// revoke revokes the readers of l, or of the current attempt if l is nil: they
-	// return err from now on. It may come late, when another attempt is current.
+	// revoke revokes the readers of l, or of the current attempt if l is nil: from now
+	// on they return err. If l is no longer the current attempt, it does nothing.
 	revoke(l *Lease, err error)
-	// whole reports whether another attempt could read the whole body.
+	// whole reports whether another attempt could read the complete body.
 	whole() bool
-	// sent reports whether the current attempt needs nothing more of the caller's.
+	// sent reports whether the current attempt needs no more of the caller's reader.
 	sent() bool
-	// failure returns the error of the caller's own reader, or nil.
+	// failure returns the error of the caller's reader, or nil.
 	failure() error
-	// keep lets the current attempt go on to the end: there will be no further one. The
-	// caller's reader is closed with the attempt's. It reports whether end has to be
-	// called when the response has been read, since Body may have been forgotten.
+	// keep tells the source that no further attempt follows. The current attempt's
+	// readers continue, and the caller's reader is closed with them. If pending, the base
+	// may have sent a copy and may never close Body: then end must be called when the
+	// response has been read.
 	keep() (pending bool)
-	// end revokes all readers, also one that is being opened concurrently, and closes
-	// the caller's.
+	// end revokes all readers, including any opened concurrently, and closes the
+	// caller's reader.
 	end()
 }
 
-// Take looks at req's body. A negative limit means that there is only one attempt, so
-// that nothing is kept; otherwise it bounds, in bytes, what is kept of a body that
-// can be read only once.
+// Take determines how req's body can be resent. limit bounds, in bytes, how much of a
+// body that can be read only once is buffered. A negative limit means that there is only
+// one attempt, so nothing is buffered.
 func (b *Body) Take(req *http.Request, limit int64) {
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
@@ -98,17 +102,17 @@ func (b *Body) Take(req *http.Request, limit int64) {
 	b.trailer = req.Trailer.Clone()
 }
 
-// IsStream reports whether the attempts' bodies are readers of our own, the first
-// one's included.
+// IsStream reports whether every attempt, the first one included, sends a reader of our
+// own.
 func (b *Body) IsStream() bool { return b.stream != nil }
 
-// Fill gives the attempt's request, a copy of the caller's, its body.
+// Fill sets Body, GetBody and Trailer of l's request, which is a copy of the caller's.
 func (b *Body) Fill(l *Lease) (err error) {
 	switch {
 	case b.stream != nil:
 		l.source = b.stream
 	case (l.Number > 1 || b.Apart) && b.memory.kind != nothing:
-		l.source = &memorySource{given: b.memory} // a copy, since b would move to the heap
+		l.source = &memorySource{given: b.memory} // a copy: a pointer would move b to the heap
 	default:
 		return nil
 	}
@@ -122,14 +126,14 @@ func (b *Body) Fill(l *Lease) (err error) {
 	return err
 }
 
-// A base may ask for any sensible number of copies. But net/http, too, asks when it
-// sends the body again within an attempt: once if a connection turns out to be dead,
-// but on HTTP/2 without end, if the server resets each stream (golang/go#52459). It
-// closes Body first, so from then on few are enough. A base may forget to close Body,
-// so that copies are bounded, too.
+// A base may call GetBody for any sensible number of copies. net/http also calls it to
+// resend the body within an attempt: once if the connection was already closed, but on
+// HTTP/2 without end if the server resets each stream (golang/go#52459). net/http closes
+// Body before it resends, so after that each call costs replayCosts and only 7 are
+// allowed. A base may never close Body, so copies are bounded as well.
 const (
-	askedAtMost = 1000 // in the unit of a copy
-	replayCosts = 128  // so there can be 7
+	askedAtMost = 1000 // a copy costs 1
+	replayCosts = 128
 	bodyClosed  = 1 << 30
 )
 
@@ -144,17 +148,17 @@ func (l *Lease) getBody() (io.ReadCloser, error) {
 	return l.source.open(l, true)
 }
 
-// noteClose notes that the base has closed b.
+// noteClose records that the base has closed b.
 func (l *Lease) noteClose(b *reader) {
 	if !b.isCopy {
 		l.asked.Or(bodyClosed)
 	}
 }
 
-// Send lets base make the attempt. The end of the attempt's context ends a Read of a
-// body that is ours: on HTTP/1 net/http would wait for that Read (golang/go#78555).
-// caller is the context of the call, beyond the attempt. Send panics with what a
-// method of the caller's body panicked with meanwhile.
+// Send sends the attempt's request by base. If the attempt's context ends, a Read of our
+// own reader returns an error at once; otherwise net/http would wait for that Read on
+// HTTP/1 (golang/go#78555). caller is the context of the whole call. If a method of the
+// caller's body panicked during the attempt, Send panics with the same value.
 func (l *Lease) Send(base http.RoundTripper, caller context.Context) (*http.Response, error) {
 	s, ours := l.source.(stream)
 	if !ours {
@@ -175,7 +179,7 @@ func (l *Lease) Send(base http.RoundTripper, caller context.Context) (*http.Resp
 
 func (l *Lease) abort(s stream, caller context.Context) {
 	cause := context.Cause(l.Request.Context())
-	if caller.Err() == nil { // only this attempt has ended
+	if caller.Err() == nil { // only this attempt has ended, not the call
 		s.revoke(l, cause)
 		return
 	}
@@ -183,7 +187,7 @@ func (l *Lease) abort(s stream, caller context.Context) {
 	s.end()
 }
 
-// Whole reports whether another attempt could send the whole body.
+// Whole reports whether another attempt could send the complete body.
 func (b *Body) Whole() bool {
 	if b.stream == nil {
 		return b.memory.kind == nothing || b.length <= 0 || b.length == b.memory.size()
@@ -191,10 +195,10 @@ func (b *Body) Whole() bool {
 	return b.stream.whole()
 }
 
-// Sent reports whether the last attempt needs nothing more of the caller's.
+// Sent reports whether the latest attempt needs no more of the caller's body.
 func (b *Body) Sent() bool { return b.stream == nil || b.stream.sent() }
 
-// Failure returns the error of the caller's own reader, or nil.
+// Failure returns the error of the caller's reader, or nil.
 func (b *Body) Failure() error {
 	if b.stream == nil {
 		return nil
@@ -202,17 +206,18 @@ func (b *Body) Failure() error {
 	return b.stream.failure()
 }
 
-// Revoke revokes the last attempt's readers, because there will be another attempt.
+// Revoke revokes the latest attempt's readers. Call it before another attempt.
 func (b *Body) Revoke() {
 	if b.stream != nil {
 		b.stream.revoke(nil, errRevoked)
 	}
 }
 
-// Keep lets the last attempt's readers go on to the end, since no further attempt will
-// be made. The caller's body is closed with them. But a base may send a copy, and never
-// read nor close Body (icholy/digest). Then Keep returns what closes the caller's body,
-// which is to be called when the response has been read; otherwise nil.
+// Keep tells b that no further attempt follows. The latest attempt's readers continue,
+// and the caller's body is closed with them. If the base may have sent a copy without
+// ever reading or closing Body, as icholy/digest does, Keep returns a function that
+// closes the caller's body: call it when the response has been read. Otherwise Keep
+// returns nil.
 func (b *Body) Keep() (end func()) {
 	if b.stream == nil {
 		return nil
@@ -233,8 +238,8 @@ func (b *Body) End() {
 	}
 }
 
-// EndWith has end called at the end of resp's body, or when that is closed. end may be
-// called more than once.
+// EndWith arranges that end is called when resp's body ends, fails or is closed. If resp
+// has no body, or is a 101, it calls end at once. end may be called more than once.
 func EndWith(resp *http.Response, end func()) {
 	if resp.Body == nil || resp.Body == http.NoBody || resp.StatusCode == http.StatusSwitchingProtocols {
 		end()

@@ -9,8 +9,9 @@ import (
 	"github.com/seed-552c89fc/insist/internal/chunk"
 )
 
-// sectionSource is a file, or a section of one, that is read by ReadAt: every reader has
-// a position of its own, nothing is kept, and the file's own position stays where it is.
+// sectionSource is a file, or a section of a reader, that is read by ReadAt. So every
+// reader has a position of its own, nothing is buffered, and the file's own position
+// doesn't move.
 type sectionSource struct {
 	length length
 	at     sizedReaderAt
@@ -19,11 +20,11 @@ type sectionSource struct {
 
 	mu      sync.Mutex
 	src     io.Closer // the request's body
-	current *Lease    // whose readers are not revoked
+	current *Lease    // its readers are current; all others are revoked
 	dead    error     // what revoked readers return
-	err     error     // of the caller's own making
+	err     error     // of the caller's reader
 	readers readers
-	used    bool // an attempt has been made
+	used    bool // a reader has been opened
 	phase   phase
 	state   closeState
 }
@@ -34,8 +35,8 @@ type sizedReaderAt interface {
 	io.Seeker
 }
 
-// newSectionSource returns nil if at is not longer than where it stands: some regular
-// files tell no size (Linux's /proc).
+// newSectionSource returns nil if no bytes follow at's current position: some regular
+// files report a size of zero although they have content (Linux's /proc).
 func newSectionSource(req *http.Request, at sizedReaderAt) stream {
 	start, err := at.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -99,7 +100,8 @@ func (r *sectionSource) revoke(l *Lease, err error) {
 
 func (r *sectionSource) whole() bool { return r.failure() == nil }
 
-// sent: a file waits for no response.
+// sent is always true. Unlike a pipe, whose writer may wait for the response, a file can
+// always be read to its end.
 func (r *sectionSource) sent() bool { return true }
 
 func (r *sectionSource) failure() error {
@@ -132,7 +134,7 @@ func (r *sectionSource) end() {
 	r.close()
 }
 
-// close closes src, once, with mu unlocked while it does.
+// close closes src once. It unlocks mu during src's Close.
 func (r *sectionSource) close() {
 	if r.state != opened {
 		return
@@ -177,7 +179,7 @@ func (b *sectionReader) Read(p []byte) (n int, err error) {
 	return n, b.take(err)
 }
 
-// readAt reads p at an offset of the body, with mu unlocked while it does.
+// readAt reads into p at an offset of the body. It unlocks mu during that.
 func (r *sectionSource) readAt(p []byte, off int64) (n int, err error) {
 	r.mu.Unlock()
 	protect(func() { n, err = r.at.ReadAt(p, r.start+off) }, func(panicked error) {
@@ -187,7 +189,7 @@ func (r *sectionSource) readAt(p []byte, off int64) (n int, err error) {
 			n, err, r.err = 0, panicked, panicked
 		case n < 0 || n > len(p):
 			n, err = 0, chunk.ErrBadRead
-		case n > 0: // an error comes again
+		case n > 0: // the next Read returns the error again
 			err = nil
 		case err == io.EOF:
 			err = errResized
@@ -196,7 +198,7 @@ func (r *sectionSource) readAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// take notes what a Read of b comes to, and returns what it returns.
+// take records the error of a Read of b, and returns the error for the base.
 func (b *sectionReader) take(err error) error {
 	r := b.from
 	if err == nil {
@@ -212,7 +214,8 @@ func (b *sectionReader) take(err error) error {
 	return err
 }
 
-// gone returns the error of a reader that has ended, or was closed or revoked, or nil.
+// gone returns what a Read returns if b has ended, failed, or been closed or revoked,
+// otherwise nil.
 func (b *sectionReader) gone() error {
 	r := b.from
 	switch {
@@ -228,7 +231,7 @@ func (b *sectionReader) gone() error {
 	return nil
 }
 
-// release closes the file if no reader of the last attempt needs it after b.
+// release closes the file if b was the last reader of the last attempt.
 func (b *sectionReader) release() {
 	if r := b.from; r.phase == last && !r.readers.inUse() {
 		r.close()

@@ -2,21 +2,22 @@ package reqbody
 
 import "runtime"
 
-// thrown is the error that stands for a panic, or a runtime.Goexit, in a method of the
-// caller's body. The method may run on a goroutine of ours or of the base's, where a
-// panic would end the process, so it is thrown again on the goroutine that called
+// thrown is an error that represents a panic, or a runtime.Goexit, in a method of the
+// caller's body. The method may run on a goroutine of ours or of the base, where a
+// panic would end the process. So the panic is raised again on the goroutine that called
 // RoundTrip.
 type thrown struct {
-	value any  // of the panic; nil for a Goexit
-	met   bool // the caller has met it
+	value  any  // of the panic; nil for a Goexit
+	raised bool // throw has raised it again
 }
 
 func (*thrown) Error() string {
 	return "insist: a method of the request body panicked or ended its goroutine"
 }
 
-// protect calls f, a method of the caller's, and then done, with nil or the thrown that
-// f ended in. After a Goexit done runs, too, but protect doesn't return.
+// protect calls f, which runs a method of the caller's body, and then done: with nil, or
+// with a *thrown if f panicked or called Goexit. After a Goexit protect doesn't return,
+// but done runs.
 func protect(f func(), done func(error)) {
 	returned := false
 	defer func() {
@@ -31,14 +32,14 @@ func protect(f func(), done func(error)) {
 	returned = true
 }
 
-// throw throws what err stands for, once. It must be called on the goroutine that called
-// RoundTrip.
+// throw raises again what err represents, if it is a *thrown, and does so only once. It
+// must be called on the goroutine that called RoundTrip.
 func throw(err error) {
 	t, ok := err.(*thrown)
-	if !ok || t.met {
+	if !ok || t.raised {
 		return
 	}
-	t.met = true
+	t.raised = true
 	if t.value == nil {
 		runtime.Goexit()
 	}

@@ -1,15 +1,16 @@
-// Package respbody handles the body of a response before the caller has it: it is
-// looked into, read whole, or discarded. It promises:
+// Package respbody handles the body of a response before the caller gets it: a condition
+// peeks at it, or it is buffered completely, or discarded. It promises:
 //
-//   - The caller gets every byte and every error at the same place as without insist.
-//   - Once handed over, the Response, its Header and its Trailer are the caller's:
-//     nothing else writes to them but the caller's own Read.
-//   - Looking and discarding are bounded in bytes and in time.
-//   - A body is not closed while a Read on our account is in flight, unless it is
-//     net/http's own, which allows it. That Read is ended by the attempt's context,
-//     and Close follows. Nobody waits for a body that ignores its context.
-//   - A panic in a Read reaches the goroutine that asked for the bytes, as does
-//     runtime.Goexit. Of a discarded body it is dropped.
+//   - The caller gets every byte, and every error at the same offset, as without insist.
+//   - Once a Response is returned to the caller, only the caller's own Read writes to it,
+//     its Header and its Trailer.
+//   - Peeking and discarding are bounded in bytes and in time.
+//   - If a Read that we started is in flight, the body is not closed before that Read
+//     returns: canceling the attempt's context ends it. Only net/http's own bodies, which
+//     allow Close during a Read, are closed at once. We never wait for a body that
+//     ignores its context.
+//   - If a Read panics or calls runtime.Goexit, so does the goroutine that needs the
+//     bytes. If the body is being discarded, the panic is dropped.
 package respbody
 
 import (
@@ -23,7 +24,7 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// Attempt is what the attempt that brought a response lends for handling its body.
+// Attempt is the part of an attempt that is needed to handle its response's body.
 type Attempt struct {
 	Waiter wait.Waiter
 
@@ -31,8 +32,8 @@ type Attempt struct {
 	// nil, the attempt has no context of its own.
 	Cancel context.CancelCauseFunc
 
-	// Idle bounds how long the body may bring nothing while it is being read. Zero or
-	// negative means no bound; else there is a Cancel.
+	// Idle bounds how long a Read of the body may return nothing. Zero or negative means
+	// no bound. If Idle is positive, Cancel is not nil.
 	Idle time.Duration
 }
 
@@ -43,15 +44,15 @@ func (a Attempt) end() {
 	}
 }
 
-// Body is the body of a response that is read before the caller has it. It returns
-// what has been read once more, and goes on with the source.
+// Body is the body of a response that is read before the caller gets it. For the caller
+// it returns the bytes already read, and then continues with the source.
 //
-// A Read of the source on our account runs on a goroutine of its own, since it may
-// block: when a look ends with a Read in flight, that is the caller's first. Its end,
-// or Close, ends the attempt's context.
+// A Read of the source that we start may block, so it runs on its own goroutine. If a
+// look ends while such a Read is in flight, the caller's first Read gets its result. The
+// end of the Body, or its Close, ends the attempt's context.
 type Body struct {
-	resp    http.Response  // what the caller gets in place of base
-	base    *http.Response // the base may write to it in a Read; nil once its trailers were copied
+	resp    http.Response  // what the caller gets instead of base
+	base    *http.Response // the base may write to it in a Read; nil after its trailers were copied
 	src     io.ReadCloser  // base's body
 	attempt Attempt
 	reader  Reader
@@ -61,21 +62,21 @@ type Body struct {
 	mu     sync.Mutex
 	state  state
 	buffer chunk.Buffer
-	size   int64         // bytes on the buffer
+	size   int64         // bytes in the buffer
 	err    error         // what the source ended with, or an IdleTimeout
 	landed chan struct{} // closed when the Read in flight returns or the body is closed; made on demand
 	off    int64         // the caller's position
-	at     chunk.Cursor  // the same
+	at     chunk.Cursor  // off's position in the buffer
 }
 
-// startSize is what is left of a size class of the allocator: 896 bytes, of which the
-// allocator uses 8.
+// startSize uses the rest of a Body's size class: the allocator hands out 896 bytes, 8 of
+// which it uses itself.
 const startSize = 416
 
 // state says who may use a Body's source.
 //
-//	idle → reading      a Read on our account begins
-//	reading → idle      it returns
+//	idle → reading      we start a Read
+//	reading → idle      that Read returns
 //	reading → closing   the caller closes the Body
 //	closing → closed    the Read returns; then the source is closed
 //	idle → closed       the caller closes the Body, and so the source
@@ -83,13 +84,13 @@ type state uint8
 
 const (
 	idle    state = iota // the caller, or our next Read
-	reading              // nobody else: our Read is in flight
-	closing              // nobody else: our Read is in flight
-	closed               // nobody
+	reading              // only our Read, which is in flight
+	closing              // only our Read, which is in flight
+	closed               // nothing
 )
 
-// Open returns a Body for resp, which has one. From then on the response to hand over
-// is the Body's.
+// Open returns a Body for resp, whose Body is not nil. From then on, Response returns the
+// response for the caller, and resp must not be used.
 func Open(resp *http.Response, a Attempt) *Body {
 	b := &Body{resp: *resp, base: resp, src: resp.Body, attempt: a}
 	b.resp.Body = b
@@ -98,12 +99,12 @@ func Open(resp *http.Response, a Attempt) *Body {
 	return b
 }
 
-// Response returns the response to hand over. It is a copy of the base's, which the
-// base may still write to.
+// Response returns the response for the caller. It is a copy, since the base may still
+// write to its own.
 func (b *Body) Response() *http.Response { return &b.resp }
 
-// begin starts a Read of at most most bytes. exact means that as many are certain to
-// come.
+// begin starts a Read of at most most bytes. exact means that this many bytes are known
+// to follow.
 func (b *Body) begin(most int64, exact bool) {
 	b.state = reading
 	go b.fetch(b.buffer.Room(most, exact))
@@ -120,13 +121,13 @@ func (b *Body) fetch(room []byte) {
 	n, err = b.src.Read(room)
 }
 
-// land takes over what the Read in flight has returned.
+// land records the result of the Read in flight.
 func (b *Body) land(n, room int, err error) {
 	b.mu.Lock()
 	if n < 0 || n > room {
 		n, err = 0, chunk.ErrBadRead
 	}
-	if b.err == nil { // else it came too late
+	if b.err == nil { // otherwise the body has already ended, by stall
 		b.buffer.Grow(n)
 		b.size, b.err = b.size+int64(n), err
 	}
@@ -142,14 +143,14 @@ func (b *Body) land(n, room int, err error) {
 	}
 }
 
-// stall ends the body with what has come, since it has brought nothing for too long.
-// A Read that ignores the context may go on.
+// stall ends the body after the bytes that have arrived, because nothing arrived for
+// attempt.Idle. A Read that ignores the context may still be in flight.
 func (b *Body) stall() {
 	b.err = IdleTimeout(b.attempt.Idle)
 	b.attempt.Cancel(b.err)
 }
 
-// wake ends all waits for the Read in flight.
+// wake wakes everything that waits for the Read in flight.
 func (b *Body) wake() {
 	if b.landed != nil {
 		close(b.landed)
@@ -182,7 +183,7 @@ func (b *Body) Read(p []byte) (int, error) {
 		n := b.buffer.Read(p, &b.at)
 		if b.off += int64(n); b.off == b.size && b.state == idle {
 			b.buffer.Free()
-			b.chunks = [2][]byte{} // or the response would keep them
+			b.chunks = [2][]byte{} // so that the response doesn't keep them in memory
 		}
 		return n, nil
 	case b.err != nil:
@@ -202,9 +203,9 @@ func (b *Body) readSource(p []byte) (int, error) {
 	return b.src.Read(p)
 }
 
-// end returns err to the caller, or does what the source's Read did instead. At the
-// end of the body the trailers are the caller's, too: net/http fills them in, and makes
-// the map where none were announced, when the Read meets the end.
+// end ends the attempt's context and returns err, or panics or exits if the source's Read
+// did. At io.EOF it first copies the trailers into the caller's response: net/http fills
+// them in during the last Read, and makes the map then if none were announced.
 func (b *Body) end(err error) error {
 	if err == io.EOF && b.base != nil {
 		for key, values := range b.base.Trailer {
@@ -239,17 +240,17 @@ func (b *Body) Close() error {
 	return b.src.Close()
 }
 
-// endRead ends the Read in flight, if that can be done. fetch closes the source when
-// the Read has returned.
+// endRead ends the Read in flight, if that is possible. land closes the source when that
+// Read has returned.
 func (b *Body) endRead() error {
 	ownClose := closesDuringRead(b.src)
 	if ownClose && !b.base.Uncompressed {
 		defer b.attempt.end()
-		return b.src.Close() // once more later, which does nothing
+		return b.src.Close() // land closes it again, which does nothing
 	}
 	b.attempt.end()
 	if ownClose && b.attempt.Cancel == nil {
-		go b.src.Close() // net/http unpacks it: until gzip's header has come, Close waits for the Read
+		go b.src.Close() // net/http decompresses it: until gzip's header has arrived, Close waits for the Read
 	}
 	return nil
 }

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Buffer reads the body into memory, going on from where a look has stopped, and
-// returns what it ended with: io.EOF if it is complete; nil if it goes on beyond limit,
-// in bytes, or did not end in time; else the error that truncated it. A body of unknown
-// length may be endless: it is given what a look has left of its time, or most. One of
-// known length is bounded by the waiter alone.
+// Buffer reads the body into memory, after the bytes that a look has already read. It
+// returns io.EOF if the body is complete, nil if it is longer than limit bytes or did
+// not end in time, and otherwise the error that truncated it. If the length is unknown,
+// the body may be endless, so the wait is bounded: by the time that a look left unused,
+// or by most if there was no look. If the length is known, only the waiter bounds it.
 func (b *Body) Buffer(limit int64, most time.Duration) error {
 	left := most
 	switch {

@@ -11,17 +11,18 @@ import (
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
-// What is read of a response that is discarded, so that its HTTP/1 connection can be
-// used again. More than this costs more than a new connection.
+// These bound how much of a discarded response is read so that its HTTP/1 connection can
+// be reused. Reading more would cost more than a new connection.
 const (
 	drainBytes   = 64 << 10
-	DrainAtLeast = 50 * time.Millisecond  // also where there is no wait
-	DrainAtMost  = 500 * time.Millisecond // where the wait is longer
+	DrainAtLeast = 50 * time.Millisecond  // even if the next attempt doesn't wait
+	DrainAtMost  = 500 * time.Millisecond // even if the next attempt waits longer
 )
 
-// Discard closes resp, after reading what little is left of it, and returns its head. A
-// Read that is still in flight may write to resp itself, so that must not be used any
-// more. pause is how long the next attempt will wait anyway. timer is the call's.
+// Discard closes resp and returns its head. If little of the body is left, it reads that
+// first. A Read that is still in flight may write to resp itself, so resp must not be
+// used afterwards; use the returned head. pause is how long the next attempt will wait
+// anyway. timer is the call's.
 func (a Attempt) Discard(resp *http.Response, pause time.Duration, timer *wait.Timer) *http.Response {
 	if resp == nil || resp.Body == nil {
 		return resp
@@ -32,27 +33,27 @@ func (a Attempt) Discard(resp *http.Response, pause time.Duration, timer *wait.T
 	}
 	closes, read := closesDuringRead(resp.Body), worthDraining(resp)
 	if !closes && a.Cancel == nil && resp.ContentLength < 0 {
-		// If it stalls, nothing of ours can end the Read. A short body of known length
-		// seldom does, and is worth its connection: at worst it is closed late.
+		// If the body stalls, we can't end the Read. A short body of known length rarely
+		// stalls, so it is read anyway: at worst it is closed late.
 		read = false
 	}
 	if !read && !closeMayBlock(resp) {
 		closeQuietly(resp.Body)
 		return resp
 	}
-	head, done := *resp, make(chan struct{}, 1) // the head as it was before anything was read
+	head, done := *resp, make(chan struct{}, 1) // the head as it is before the first Read
 	head.Body, head.Trailer = http.NoBody, resp.Trailer.Clone()
 	go drain(resp.Body, read, done)
 	if a.Waiter.AwaitBy(timer, done, min(max(pause, DrainAtLeast), DrainAtMost)) {
 		return resp
 	}
 	select {
-	case done <- struct{}{}: // no further Read begins
+	case done <- struct{}{}: // tells drain to start no further Read
 	default:
-		return resp // it has ended just now
+		return resp // drain has just ended
 	}
 	switch {
-	case !read: // Close itself blocks
+	case !read: // Close itself blocks, and nothing can end that
 	case a.Cancel != nil:
 		a.Cancel(nil)
 	case closes && resp.Uncompressed:
@@ -63,10 +64,10 @@ func (a Attempt) Discard(resp *http.Response, pause time.Duration, timer *wait.T
 	return kept(head)
 }
 
-// kept moves a head to the heap, which it needs only if a Read is still in flight.
+// kept moves a head to the heap. Only the case of a Read in flight pays for that.
 func kept(head http.Response) *http.Response { return &head }
 
-// closesDuringRead is head.ClosesDuringRead of what is read in the end.
+// closesDuringRead is head.ClosesDuringRead for the innermost body, below our wrappers.
 func closesDuringRead(body io.ReadCloser) bool {
 	switch b := body.(type) {
 	case *Body:
@@ -79,21 +80,22 @@ func closesDuringRead(body io.ReadCloser) bool {
 	return head.ClosesDuringRead(body)
 }
 
-// worthDraining reports whether the connection waits for the body to be read. On
-// HTTP/2 it does not: closing ends the stream. A stream of events has no end to wait
-// for.
+// worthDraining reports whether the connection can be reused only if the body is read,
+// and the body is short enough for that. On HTTP/2 Close ends the stream, and the
+// connection stays usable. An event stream has no end to wait for.
 func worthDraining(resp *http.Response) bool {
 	return !head.IsEmpty(resp) && resp.ContentLength != 0 && resp.ContentLength <= drainBytes &&
 		resp.ProtoMajor < 2 && !resp.Close &&
 		(resp.ContentLength > 0 || !head.IsStream(resp.Header.Get("Content-Type")))
 }
 
-// closeMayBlock reports whether Close waits for a Read of the request's body, as it
-// does on HTTP/2: that Read may ignore its own Close.
+// closeMayBlock reports whether Close may wait for a Read of the request's body. HTTP/2's
+// Close waits for it, and that Read may ignore the request body's Close.
 func closeMayBlock(resp *http.Response) bool { return !head.IsEmpty(resp) && resp.ProtoMajor >= 2 }
 
-// drain reads body, or none of it, and closes it, on a goroutine of its own. There is
-// room in done for one of two: drain has ended, or nobody waits any more.
+// drain reads body if read is set, and closes it. It runs on its own goroutine. done has
+// room for one message, from whichever comes first: drain has ended, or Discard has
+// stopped waiting.
 func drain(body io.ReadCloser, read bool, done chan struct{}) {
 	defer func() {
 		select {
@@ -110,8 +112,8 @@ func drain(body io.ReadCloser, read bool, done chan struct{}) {
 
 var drainBuffers = sync.Pool{New: func() any { return new([8 << 10]byte) }}
 
-// readAway reads body to its end, until late has something, or until it is longer than is
-// worth it, or returns nothing, not even an error, maxReads times in a row.
+// readAway reads body until it ends, late holds a message, drainBytes are exceeded, or
+// more than maxReads Reads in a row returned neither bytes nor an error.
 func readAway(body io.Reader, late <-chan struct{}) {
 	buf := drainBuffers.Get().(*[8 << 10]byte)
 	// One byte more than a body may have, to see its end.

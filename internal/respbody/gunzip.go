@@ -6,17 +6,17 @@ import (
 	"sync"
 )
 
-// Gunzip is a body that the caller asked to be compressed, as a condition reads it.
+// Gunzip decompresses a body for a condition. net/http leaves a body compressed if the
+// caller set Accept-Encoding.
 type Gunzip struct {
 	from *Reader
 	zip  *gzip.Reader
-	left int64 // bytes: the limit holds on either side, since a few may unpack to many
+	left int64 // decompressed bytes that may follow: few bytes may expand to many, so the limit applies to both sides
 }
 
 var gzipPool = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
-// Unzip returns a reader of the bytes that r's, compressed by gzip, stand for. Free
-// must be called.
+// Unzip returns a reader that decompresses the gzip data in r. Free must be called.
 func (r *Reader) Unzip() *Gunzip { return &Gunzip{from: r, left: r.limit} }
 
 func (g *Gunzip) Read(p []byte) (int, error) {

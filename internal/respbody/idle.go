@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// IdleTimeout is the error of a Read that BodyIdleTimeout, its value, ended. Like
-// net/http's own timeouts it matches context.DeadlineExceeded, although the caller's
-// context is alive.
+// IdleTimeout is the error of a Read that was ended by BodyIdleTimeout. Its value is that
+// time. Like net/http's own timeouts it matches context.DeadlineExceeded, although the
+// caller's context has not ended.
 type IdleTimeout time.Duration
 
 func (d IdleTimeout) Error() string {
@@ -19,9 +19,9 @@ func (IdleTimeout) Timeout() bool        { return true }
 func (IdleTimeout) Temporary() bool      { return true } // as net/http's
 func (IdleTimeout) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// BoundIdle returns body as one whose Read fails with an IdleTimeout when it has
-// brought nothing for a.Idle: it is ended by the attempt's context, which it has to
-// heed. Its end, or Close, ends the attempt's context.
+// BoundIdle wraps body. If a Read returns nothing for a.Idle, it fails with an
+// IdleTimeout: the attempt's context is canceled, which must end body's Read. The end of
+// the body, or its Close, ends the attempt's context.
 func (a Attempt) BoundIdle(body io.ReadCloser) io.ReadCloser {
 	return &idleBody{src: body, attempt: a}
 }
@@ -30,7 +30,7 @@ type idleBody struct {
 	src     io.ReadCloser
 	attempt Attempt
 	timer   *time.Timer // runs during a Read; nil before the first
-	late    bool        // it has ended the attempt's context
+	late    bool        // timer has ended the attempt's context
 }
 
 func (b *idleBody) Read(p []byte) (n int, err error) {
@@ -43,7 +43,7 @@ func (b *idleBody) Read(p []byte) (n int, err error) {
 	} else {
 		b.timer.Reset(b.attempt.Idle)
 	}
-	for range maxReads { // a Read that returns nothing does not end the silence
+	for range maxReads { // a Read of 0 bytes without an error does not restart the timer
 		if n, err = b.src.Read(p); n != 0 || err != nil || len(p) == 0 {
 			break
 		}
@@ -61,8 +61,8 @@ func (b *idleBody) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Close ends the attempt's context first: net/http's reader of gzip holds a lock while
-// it waits for gzip's header, and Close would wait for that Read.
+// Close ends the attempt's context first. net/http's gzip reader holds a lock while a
+// Read waits for gzip's header, and its Close would wait for that Read.
 func (b *idleBody) Close() error {
 	b.attempt.end()
 	return b.src.Close()

@@ -6,17 +6,17 @@ import (
 	"runtime"
 )
 
-// panicked is how a panic in a Read on a goroutine of ours is kept for the goroutine
-// that asks for the bytes.
+// panicked is an error that carries a panic from a Read on our goroutine to the goroutine
+// that needs the bytes.
 type panicked struct{ value any }
 
 func (*panicked) Error() string { return "insist: a response body panicked in Read" }
 
-// errExited stands for a Read that ended its goroutine, as a test's FailNow does.
+// errExited represents a Read that ended its goroutine, as a test's FailNow does.
 var errExited = errors.New("insist: a response body ended the goroutine in Read")
 
-// raise returns err, unless it stands for something else that a Read did: then it does
-// the same.
+// raise returns err. If err represents a panic or a Goexit in a Read, it does the same
+// instead.
 func raise(err error) error {
 	if p, ok := err.(*panicked); ok {
 		panic(p.value)
@@ -27,7 +27,7 @@ func raise(err error) error {
 	return err
 }
 
-// closeQuietly closes a body that nobody wants any more. A panic is dropped.
+// closeQuietly closes a body that is not needed any more. A panic is dropped.
 func closeQuietly(c io.Closer) {
 	defer func() { recover() }()
 	c.Close()

@@ -14,19 +14,19 @@ var (
 	errStopped   = errors.New("insist: the response body was read after its condition had returned")
 )
 
-// maxReads bounds the Reads in a row that return neither bytes nor an error, as in
+// maxReads bounds the consecutive Reads that return neither bytes nor an error, as in
 // package bufio.
 const maxReads = 100
 
-// Reader is what a condition reads: the body, within bounds.
+// Reader reads the body for a condition, within bounds.
 type Reader struct {
 	body  *Body
 	limit int64         // in bytes
-	left  time.Duration // to wait
-	all   bool          // all that limit allows will be read
-	off   int64
-	at    chunk.Cursor // the same
-	err   error        // why there is no more; nil until then
+	left  time.Duration // how long it may still wait
+	all   bool          // everything up to limit will be read
+	off   int64         // the position in the body
+	at    chunk.Cursor  // off's position in the buffer
+	err   error         // why no more follows; nil until then
 }
 
 // Look returns a reader of the body for a condition, bounded by limit in bytes and by
@@ -35,7 +35,7 @@ func (b *Body) Look(limit int64, most time.Duration) *Reader {
 	return b.read(Reader{body: b, limit: limit, left: most})
 }
 
-// read makes r the body's reader.
+// read makes r the body's current reader.
 func (b *Body) read(r Reader) *Reader {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -43,9 +43,9 @@ func (b *Body) read(r Reader) *Reader {
 	return &b.reader
 }
 
-// Stop ends the look: nothing more can be read through r. If a Read is still in flight,
-// the header becomes the caller's own: a base may read its own in that Read (a cache
-// stores the response at its end), while the caller changes it.
+// Stop ends the look: r returns no more bytes. If a Read is still in flight, the caller's
+// response gets a copy of the header: the base may use its own header in that Read (a
+// cache stores the response at its end) while the caller changes the copy.
 func (r *Reader) Stop() {
 	b := r.body
 	b.mu.Lock()
@@ -56,7 +56,7 @@ func (r *Reader) Stop() {
 	}
 }
 
-// Rewind has the next Read start at the body's first byte.
+// Rewind moves r back to the body's first byte.
 func (r *Reader) Rewind() {
 	r.body.mu.Lock()
 	defer r.body.mu.Unlock()
@@ -66,7 +66,7 @@ func (r *Reader) Rewind() {
 	}
 }
 
-// Next returns the bytes that follow, without copying them. It makes Reader a
+// Next returns the bytes that follow, without copying them. With it, Reader implements
 // jsonscan.Source.
 func (r *Reader) Next() (piece []byte, err error) {
 	err = r.more(func(b *chunk.Buffer) int {
@@ -87,7 +87,7 @@ func (r *Reader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// more waits until there are further bytes and calls take for them.
+// more waits until bytes follow r's position, and calls take to get them.
 func (r *Reader) more(take func(*chunk.Buffer) int) error {
 	b := r.body
 	b.mu.Lock()
@@ -104,34 +104,34 @@ func (r *Reader) more(take func(*chunk.Buffer) int) error {
 		case b.size >= r.limit:
 			r.err = errPeekBytes
 			return r.err
-		case b.state == idle: // else a Read that an earlier look began is in flight
+		case b.state == idle: // otherwise a Read started by an earlier look is in flight
 			r.begin()
 		}
 		if !r.await() {
 			r.err = errPeekTime
 		}
 	}
-	r.err = errPeekTime // a body that returns nothing again and again does not arrive
+	r.err = errPeekTime // a body whose Reads keep returning nothing does not arrive
 	return r.err
 }
 
-// begin starts a Read that may still be in flight when the look is over.
+// begin starts a Read. It may still be in flight when the look ends.
 func (r *Reader) begin() {
 	b := r.body
 	most, exact := r.limit-b.size, false
 	if length := b.resp.ContentLength; length > 0 {
 		if left := length - b.size; left > 0 {
 			most, exact = min(most, left), r.all || b.size > 0
-		} else { // only the end is missing
+		} else { // only io.EOF is missing
 			most = min(most, chunk.First)
 		}
 	}
 	b.begin(most, exact)
 }
 
-// await waits, with the body unlocked, until the Read in flight has returned or the
-// body has stalled, and reports whether that was in time. Most bodies are there already:
-// a timer is made only after other goroutines had a chance to run.
+// await waits, with the body unlocked, until the Read in flight has returned or the body
+// has stalled. It reports whether that happened in time. Most bodies have already
+// arrived, so other goroutines get a chance to run before a timer is started.
 func (r *Reader) await() bool {
 	b := r.body
 	for range 8 {

@@ -8,17 +8,17 @@ import (
 
 const rfc850 = "Monday, 2-Jan-06 15:04:05 -0700"
 
-// Date parses an HTTP-date (RFC 9110, section 5.6.7), in each of its three forms,
-// and what servers send in place of one:
+// Date parses an HTTP-date (RFC 9110, section 5.6.7) in each of its three forms, and these
+// variants, which servers send instead:
 //
 //   - UTC, UT or Z for GMT (time.RFC1123 prints UTC), or an offset (+0000);
 //   - a day of one digit, no day of the week, lower case;
-//   - the hyphens of a cookie's date with a year of four digits;
+//   - hyphens as in a cookie's date, with a year of four digits;
 //   - the output of date -u (time.UnixDate);
 //   - a timestamp of RFC 3339, with seconds or without.
 //
-// Other names of time zones are refused, since nothing says what they stand for.
-// (So http.ParseTime won't do: it takes "Friday, 31-Dec-99 23:59:59 EST" for GMT.)
+// Other names of time zones are refused, since their offset is not known. (So
+// http.ParseTime can't be used: it reads "Friday, 31-Dec-99 23:59:59 EST" as GMT.)
 func Date(v string, now time.Time) (time.Time, bool) {
 	if at, err := time.Parse(http.TimeFormat, v); err == nil {
 		return at, true
@@ -44,14 +44,14 @@ func Date(v string, now time.Time) (time.Time, bool) {
 			return at.Add(leap), true
 		}
 	}
-	// Jira. The time may be any in that minute, so it counts as its end.
+	// Jira sends no seconds. The time may be anywhere in that minute, so use its end.
 	if at, err := time.Parse("2006-01-02T15:04Z07:00", v); err == nil {
 		return at.Add(time.Minute), true
 	}
 	return time.Time{}, false
 }
 
-// offset puts +0000 in place of a name of UTC at the end of v.
+// offset replaces a name of UTC at the end of v by +0000.
 func offset(v string) string {
 	for _, zone := range [...]string{" GMT", " UTC", " UT", " Z"} {
 		if date, ok := strings.CutSuffix(v, zone); ok {
@@ -61,8 +61,8 @@ func offset(v string) string {
 	return v
 }
 
-// leapSecond replaces second 60, which an HTTP-date may have and package time
-// doesn't know, by 59, and returns what is missing then.
+// leapSecond replaces second 60 by 59, and returns the difference. An HTTP-date may have a
+// second 60, but package time refuses it.
 func leapSecond(v string) (string, time.Duration) {
 	i := strings.Index(v, ":")
 	if i < 0 || !strings.HasPrefix(v[min(i+3, len(v)):], ":60") {
@@ -71,8 +71,9 @@ func leapSecond(v string) (string, time.Duration) {
 	return v[:i+3] + ":59" + v[i+6:], time.Second
 }
 
-// century corrects a year of two digits, which package time takes for one from
-// 1969 to 2068: it is the latest that is not more than 50 years ahead.
+// century corrects the century of a year of two digits. Package time always chooses a year
+// from 1969 to 2068, but an HTTP-date means the latest such year that is not more than 50
+// years in the future.
 func century(at, now time.Time) time.Time {
 	latest := now.AddDate(50, 0, 0)
 	for ; at.After(latest); at = at.AddDate(-100, 0, 0) {

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// Number parses digits, with a fraction or without, as a number of units. Signs,
-// exponents, hexadecimal digits and words are refused. So is a number without
-// digits before the point.
+// Number parses a decimal number of units, with or without a fraction. It refuses signs,
+// exponents, hexadecimal digits, words, and a number without digits before the point.
 func Number(v string, unit time.Duration) (time.Duration, bool) {
 	n, rest, ok := digits(v)
 	if !ok || rest != "" {
@@ -18,8 +17,8 @@ func Number(v string, unit time.Duration) (time.Duration, bool) {
 	return ceil(n.times(unit)), true
 }
 
-// Span parses a duration as Go prints it: 1s, 20ms, 6m0s, 1h2m3.5s. OpenAI and
-// Groq send such. A sign is refused.
+// Span parses a duration as Go prints it: 1s, 20ms, 6m0s, 1h2m3.5s. OpenAI and Groq send
+// such durations. A sign is refused.
 func Span(v string) (time.Duration, bool) {
 	if v == "" {
 		return 0, false
@@ -39,7 +38,7 @@ func Span(v string) (time.Duration, bool) {
 	return ceil(sum), true
 }
 
-// unitOf returns the unit with which v begins, or zero if it begins with none.
+// unitOf returns the unit at the start of v, or zero if there is none.
 func unitOf(v string) (unit time.Duration, rest string) {
 	for _, u := range [...]struct {
 		name string
@@ -55,15 +54,15 @@ func unitOf(v string) (unit time.Duration, rest string) {
 	return 0, v
 }
 
-// number is what digits parsed: whole + fraction/scale, and a bit more where more
-// digits follow than fit.
+// number is the result of digits: whole + fraction/scale. more means that the real number
+// is slightly larger, because its fraction has more digits than fit.
 type number struct {
 	whole, fraction, scale uint64
 	more                   bool
 }
 
-// digits parses the number with which v begins. One that is too large is the
-// largest there is.
+// digits parses the number at the start of v. If it is too large, whole is the largest
+// uint64.
 func digits(v string) (n number, rest string, ok bool) {
 	n.scale = 1
 	i := 0
@@ -88,7 +87,7 @@ func digits(v string) (n number, rest string, ok bool) {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// shift appends a digit to n, which stays at the largest number if it overflows.
+// shift appends a digit to n. If that overflows, it returns the largest uint64.
 func shift(n uint64, digit byte) uint64 {
 	high, n := bits.Mul64(n, 10)
 	n, carry := bits.Add64(n, uint64(digit-'0'), 0)
@@ -112,8 +111,8 @@ func (n number) times(unit time.Duration) time.Duration {
 	return add(time.Duration(whole), time.Duration(part))
 }
 
-// add returns the sum of two durations, neither of them negative, or the longest
-// one.
+// add returns the sum of two durations, neither of which may be negative. If it overflows,
+// add returns the longest Duration.
 func add(a, b time.Duration) time.Duration {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

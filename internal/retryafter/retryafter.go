@@ -1,7 +1,7 @@
-// Package retryafter reads for how long a server asks a client to wait, in the
-// forms that servers really send. No value is ever taken for less than it says:
-// what is too large for a Duration is the longest Duration, fractions are rounded
-// up, and what can't be parsed is ignored.
+// Package retryafter reads how long a server asks a client to wait, in the forms that
+// servers really send. The result is never shorter than the value says: a value too large
+// for a Duration becomes the longest Duration, and fractions are rounded up. A value that
+// can't be parsed is ignored.
 package retryafter
 
 import (
@@ -10,11 +10,10 @@ import (
 	"time"
 )
 
-// Wait returns the wait that a response asks for, and whether it asks for one.
+// Wait returns the wait that a response requests, and whether it requests one.
 //
-// The headers in milliseconds are more exact than Retry-After, which often stands
-// beside them, rounded. So they go first, unless they say zero. Of several values
-// the longest counts.
+// The headers in milliseconds take precedence, unless they are zero: a response often has
+// both, and Retry-After is rounded then. If there are several values, the longest counts.
 func Wait(h http.Header, now time.Time) (time.Duration, bool) {
 	ms, asked := milliseconds(h)
 	if ms > 0 {
@@ -29,7 +28,7 @@ func Wait(h http.Header, now time.Time) (time.Duration, bool) {
 	return longest, asked
 }
 
-// milliseconds reads the headers that count in them: Retry-After-Ms (Azure,
+// milliseconds reads the headers whose unit is the millisecond: Retry-After-Ms (Azure,
 // OpenAI), X-Ms-Retry-After-Ms (Azure Cosmos DB) and X-Amz-Retry-After (AWS).
 func milliseconds(h http.Header) (longest time.Duration, asked bool) {
 	for _, name := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms", "X-Amz-Retry-After"} {
@@ -42,11 +41,11 @@ func milliseconds(h http.Header) (longest time.Duration, asked bool) {
 	return longest, asked
 }
 
-// field parses one Retry-After (RFC 9110, section 10.2.3): seconds or a date. A
-// date counts from the response's own Date, so that the clocks need not agree; one
-// that is past asks for no wait. Beside what the RFC allows there are fractions
-// (Shopify), Go's durations (time.Duration.String in a handler), and lists, into
-// which a proxy may join several lines.
+// field parses one Retry-After (RFC 9110, section 10.2.3): seconds or a date. A date is
+// compared with the response's own Date, so the two clocks need not agree. A date in the
+// past requests no wait. The RFC doesn't allow, but field accepts, fractions (Shopify),
+// Go's durations (a handler that prints a time.Duration), and lists (a proxy that joins
+// several lines).
 func field(v string, h http.Header, now time.Time) (longest time.Duration, asked bool) {
 	for part := range strings.SplitSeq(v, ",") {
 		part = strings.TrimSpace(part)
@@ -68,8 +67,8 @@ func field(v string, h http.Header, now time.Time) (longest time.Duration, asked
 	return Until(at, h, now), true
 }
 
-// Until returns the time until at, by the clock of the server that sent h if it
-// says what time it is there. It is never negative.
+// Until returns the time until at. If h has a valid Date, it is measured by the server's
+// clock, otherwise from now. It is never negative.
 func Until(at time.Time, h http.Header, now time.Time) time.Duration {
 	if date := h["Date"]; len(date) > 0 {
 		if there, ok := Date(strings.TrimSpace(date[0]), now); ok {

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BlackHole is a proxy for TCP on a real socket. It can drop what both ends send over
-// the connections there are, and close none: a NAT table that has been flushed.
+// BlackHole is a TCP proxy on a real socket. It can drop everything that both ends send
+// over its present connections without closing them, as if a NAT table had been flushed.
 type BlackHole struct {
 	Addr string
 
@@ -68,7 +68,7 @@ func (h *hole) copy(to io.Writer, from io.Reader) {
 		switch {
 		case h.dropping.Load() && err == nil:
 			continue
-		case h.dropping.Load(): // neither end hears of the other's
+		case h.dropping.Load(): // don't report one end's failure to the other
 			return
 		case err == nil:
 			_, err = to.Write(data[:n])
@@ -86,7 +86,7 @@ func (h *hole) close() {
 	}
 }
 
-// Drop has the proxy drop all that is sent over the connections there are.
+// Drop makes the proxy drop everything that is sent over its present connections.
 func (b *BlackHole) Drop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

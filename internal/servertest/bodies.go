@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Pattern returns n bytes of which no part repeats another.
+// Pattern returns n bytes, always the same, in which no sequence occurs twice.
 func Pattern(n int) []byte {
 	p, x := make([]byte, n), uint64(88172645463325252)
 	for i := range p {
@@ -44,6 +44,5 @@ func ReadAndClose(t testing.TB, resp *http.Response) string {
 	return string(text)
 }
 
-// Megabyte is a body that neither the buffers of a connection nor a window of
-// HTTP/2 hold.
+// Megabyte is a body too large for the buffers of a connection and for a window of HTTP/2.
 var Megabyte = Pattern(1<<20 + 17)

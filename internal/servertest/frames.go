@@ -19,14 +19,15 @@ import (
 	"github.com/seed-552c89fc/insist/insisttest"
 )
 
-// FrameServer is an HTTP/2 server in frames, for what net/http's server does not do.
+// FrameServer is an HTTP/2 server that writes single frames, for behaviour that net/http's
+// server doesn't have.
 type FrameServer struct {
-	// Play is called for each stream when all of its request has come. n counts
+	// Play is called for each stream when its complete request has arrived. n counts
 	// the streams of all connections from 1.
 	Play func(c *FrameConn, stream uint32, n int)
 
-	// Ping is called for each PING, which has been acknowledged.
-	// If nil, nothing is.
+	// Ping is called for each PING, after it was acknowledged.
+	// If nil, no function is called.
 	Ping func(c *FrameConn)
 
 	mu      sync.Mutex
@@ -49,8 +50,8 @@ func (s *FrameServer) Transport(li *insisttest.Listener) *http.Transport {
 	return t
 }
 
-// TLSTransport returns a transport whose connections s serves by TLS, in which they agree
-// on HTTP/2.
+// TLSTransport returns a transport whose connections s serves over TLS. They negotiate
+// HTTP/2.
 func (s *FrameServer) TLSTransport(t testing.TB, li *insisttest.Listener) *http.Transport {
 	config := &tls.Config{Certificates: []tls.Certificate{newCertificate(t)}, NextProtos: []string{"h2"}}
 	go s.accept(tls.NewListener(li, config))
@@ -164,7 +165,7 @@ func (c *FrameConn) Status(stream uint32, code byte) {
 	c.frame(frameHeaders, flagEndStream|flagEndHeaders, stream, []byte{code})
 }
 
-// Statuses, by their place in HPACK's static table.
+// Statuses, by their index in HPACK's static table.
 const (
 	Status200 = 0x88
 	Status500 = 0x8e
@@ -175,7 +176,7 @@ func (c *FrameConn) Reset(stream, code uint32) {
 	c.frame(frameReset, 0, stream, binary.BigEndian.AppendUint32(nil, code))
 }
 
-// GoAway says that last was the last stream that was looked at.
+// GoAway sends a GOAWAY that names last as the last stream that was processed.
 func (c *FrameConn) GoAway(last, code uint32) {
 	payload := binary.BigEndian.AppendUint32(nil, last)
 	c.frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(payload, code))

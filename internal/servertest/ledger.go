@@ -17,32 +17,32 @@ type Shape int
 
 const (
 	WithLength Shape = iota // with a Content-Length, in two writes
-	InChunks                // without, in three
-	WithRanges              // sized, with a validator; ranges are served
-	OpenRanges              // the same, but the whole is sent without a length
+	InChunks                // without a Content-Length, in three writes
+	WithRanges              // with a Content-Length and a validator; ranges are served
+	OpenRanges              // the same, but a complete body has no Content-Length
 )
 
 func (s Shape) String() string { return [...]string{"sized", "chunked", "ranges", "open ranges"}[s] }
 
-// Call is what a Ledger expects of one call, and what has come of it.
+// Call is what a Ledger expects of one call, and what happened.
 type Call struct {
 	Shape    Shape  // of the response
 	Response []byte // its body
-	Busy     int    // so many requests are turned away first, by BusyBody
+	Busy     int    // so many requests are rejected first, by BusyBody
 
-	Arrived int // requests whose head has come
-	Carried int // requests that were taken for whole, and carried out
-	Mangled int // requests that were taken for whole, and had another body
+	Arrived int // requests whose head has arrived
+	Carried int // requests whose body arrived completely, and that were carried out
+	Mangled int // requests whose body seemed complete, but was not the one that was signed
 }
 
-// BusyBody is the body of a 200 by which a Ledger turns a request away.
+// BusyBody is the body of a 200 by which a Ledger rejects a request.
 const BusyBody = `{"ret_code":5000,"data":"not now"}`
 
-// header names a call and has the length and hash of its body. It is short, since
-// each of its bytes is one more place for a cut.
+// header names a call and contains the length and hash of its body. It is short, because
+// tests cut the connection after each byte.
 const header = "C"
 
-// Ledger is a server that takes note of what it carries out. It is safe for
+// Ledger is a server that records which requests it carries out. It is safe for
 // concurrent use.
 type Ledger struct {
 	mu    sync.Mutex
@@ -59,7 +59,7 @@ func (l *Ledger) Open(name string, c Call) {
 	l.calls[name] = &c
 }
 
-// Close returns what has come of a call, and forgets it.
+// Close returns what happened to a call, and deletes it.
 func (l *Ledger) Close(name string) Call {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,7 +68,7 @@ func (l *Ledger) Close(name string) Call {
 	return c
 }
 
-// Sign gives req, which is to send body, the header by which a Ledger knows it.
+// Sign sets the header by which a Ledger recognizes req, whose body is to be body.
 func Sign(req *http.Request, name string, body []byte) {
 	req.Header.Set(header, name+" "+digest(body))
 }
@@ -78,8 +78,8 @@ func digest(body []byte) string {
 	return strconv.Itoa(len(body)) + " " + hex.EncodeToString(sum[:4])
 }
 
-// ServeHTTP reads the request, and carries it out if it is whole. A request whose
-// body can't be read to its end is not answered.
+// ServeHTTP reads the request, and carries it out if its body is the signed one. If the
+// body can't be read to its end, it sends no response.
 func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, sum, _ := strings.Cut(r.Header.Get(header), " ")
 	if !l.arrive(name) {
@@ -107,15 +107,16 @@ func (l *Ledger) arrive(name string) bool {
 	return c != nil
 }
 
-// carry puts a request on record whose body was taken for whole.
-func (l *Ledger) carry(name string, whole bool) (c Call, busy bool) {
+// carry records a request whose body could be read to its end. intact means that it is the
+// signed body.
+func (l *Ledger) carry(name string, intact bool) (c Call, busy bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known := l.calls[name]
 	switch {
 	case known == nil: // closed while the handler ran
 		return Call{}, false
-	case !whole:
+	case !intact:
 		known.Mangled++
 	case known.Busy > 0:
 		known.Busy--
@@ -128,7 +129,7 @@ func (l *Ledger) carry(name string, whole bool) (c Call, busy bool) {
 
 func (c *Call) respond(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h["Content-Type"], h["Date"] = nil, nil // for the same reason
+	h["Content-Type"], h["Date"] = nil, nil // fewer bytes after which to cut; see header
 	switch c.Shape {
 	case WithRanges, OpenRanges:
 		h["Etag"] = []string{`"1"`}
@@ -146,7 +147,7 @@ func (c *Call) respond(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// write sends data in so many pieces.
+// write sends data in pieces writes.
 func write(w http.ResponseWriter, data []byte, pieces int) {
 	flush := http.NewResponseController(w)
 	for ; pieces > 1; pieces-- {

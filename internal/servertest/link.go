@@ -16,19 +16,19 @@ type link struct {
 	mu      sync.Mutex
 	pipes   [2]pipe // by Direction
 	segment int
-	cut     *CutAt // yet to come
+	cut     *CutAt // the next cut; nil if there is none
 	silent  bool
 }
 
 // pipe is one direction of a link.
 type pipe struct {
-	changed sync.Cond // to what its reader waits for
-	data    []byte    // written and not read
+	changed sync.Cond // wakes the reader
+	data    []byte    // written and not yet read
 	written int64     // since the last mark
 	counted int64     // since the cut was armed
-	end     error     // what a Read returns after the data; Writes fail
+	end     error     // what a Read returns after the data; if set, Writes fail
 
-	closed   bool // the end that reads has been closed
+	closed   bool // the reading end has been closed
 	deadline time.Time
 	timer    *time.Timer
 }
@@ -184,7 +184,7 @@ func (l *link) open() bool {
 	return !l.pipes[Down].closed
 }
 
-// end is the end of a link that writes in its direction.
+// end is one end of a link. It writes in the direction out, and reads in the other.
 type end struct {
 	*link
 	out Direction

@@ -32,16 +32,16 @@ const (
 	// that reaches the cut succeeds, as one into a socket's buffer does.
 	Closed
 
-	// Silent loses all that is written from then on, in both directions, and says
-	// so to nobody: no Write fails, no Read returns, the end of a connection is
-	// not seen at the other end.
+	// Silent drops everything that is written from then on, in both directions, and
+	// reports it to neither end: no Write fails, no Read returns, and if one end closes
+	// the connection, the other end doesn't see it.
 	Silent
 )
 
 func (w Way) String() string { return [...]string{"reset", "closed", "silent"}[w] }
 
-// CutAt is a failure of one connection, as soon as After bytes have been written in
-// one direction.
+// CutAt is a failure of one connection. It happens as soon as After bytes have been
+// written in the Direction.
 type CutAt struct {
 	Way       Way
 	Direction Direction
@@ -83,7 +83,7 @@ func (n *Network) Accept() (net.Conn, error) {
 	}
 }
 
-// Close refuses connections from then on.
+// Close refuses new connections from then on.
 func (n *Network) Close() error {
 	n.close()
 	return nil
@@ -118,14 +118,14 @@ func (n *Network) add() *link {
 	return l
 }
 
-// forget ends a connection that was not made. It keeps its number.
+// forget ends a connection that the server did not accept. It keeps its number.
 func (n *Network) forget(l *link) {
 	l.shut(Up)
 	l.shut(Down)
 }
 
-// Cut has the connection with this number fail; the first that is dialed has
-// number 0. It counts bytes from now on, or from the dial if that is to come.
+// Cut makes the connection with this number fail; the first that is dialed has number 0.
+// Bytes count from now on or, if the connection is dialed later, from then on.
 func (n *Network) Cut(number int, c CutAt) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -136,15 +136,15 @@ func (n *Network) Cut(number int, c CutAt) {
 	n.cuts[number] = c
 }
 
-// Segment bounds what one Read of a connection that is dialed from now on gives,
-// in bytes. Zero means no bound.
+// Segment bounds how many bytes one Read returns, for connections dialed from now on. Zero
+// means no bound.
 func (n *Network) Segment(size int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.segment = size
 }
 
-// Mark starts counting at zero for Written, on all connections.
+// Mark resets Written to zero, for all connections.
 func (n *Network) Mark() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -183,8 +183,8 @@ func (n *Network) Open() (open int) {
 	return open
 }
 
-// Clear ends all connections, at both ends, and forgets them and all cuts: the
-// next one to be dialed has number 0.
+// Clear ends all connections at both ends, and removes them and all cuts. The next
+// connection that is dialed has number 0.
 func (n *Network) Clear() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

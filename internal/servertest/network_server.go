@@ -32,10 +32,10 @@ func (p Proto) StartOnNetwork(h http.Handler) *NetworkServer {
 	return s
 }
 
-// Transport returns a new transport that dials the server. It keeps connections,
-// and does not ask for compression. window is how much of a response HTTP/2 sends
-// before the client has read it, in bytes; a small one makes many frames of a small
-// body, and a server that waits. Zero means net/http's own.
+// Transport returns a new transport that dials the server. It reuses connections, and does
+// not request compression. window is how many bytes of a response HTTP/2 sends before the
+// client has read them. If it is small, even a small body is sent in many frames, and the
+// server has to wait. Zero means net/http's default.
 func (s *NetworkServer) Transport(window int) *http.Transport {
 	return &http.Transport{
 		DialContext:        s.DialContext,

@@ -20,7 +20,7 @@ func Fails(err error) insisttest.Step {
 }
 
 var (
-	// ErrLost says nothing about whether the request was processed.
+	// ErrLost doesn't tell whether the request was processed.
 	ErrLost = errors.New("the response was lost")
 	// ErrUnsent proves that nothing was sent.
 	ErrUnsent = &net.OpError{Op: "dial", Err: ErrLost}
@@ -59,7 +59,7 @@ func Content(body string, headers ...string) insisttest.Step {
 	return From(func() io.Reader { return strings.NewReader(body) }, headers...)
 }
 
-// From is Content with a body of any reader.
+// From is Content with a body from any reader.
 func From(body func() io.Reader, headers ...string) insisttest.Step {
 	return func(*http.Request) (*http.Response, error) {
 		r := Response(200, append([]string{"Content-Type", "application/json"}, headers...)...)
@@ -69,7 +69,7 @@ func From(body func() io.Reader, headers ...string) insisttest.Step {
 	}
 }
 
-// Trickle returns a reader that gives a byte of r every 100 ms.
+// Trickle returns a reader that returns one byte of r every 100 ms.
 func Trickle(r io.Reader) io.Reader { return &trickle{r} }
 
 type trickle struct{ r io.Reader }

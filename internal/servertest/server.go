@@ -16,8 +16,8 @@ import (
 	"github.com/seed-552c89fc/insist/insisttest"
 )
 
-// Each runs a test on HTTP/1.1 and on HTTP/2: what is right on the one by
-// accident is wrong on the other.
+// Each runs a test on HTTP/1.1 and on HTTP/2. Code that is correct on one of them only by
+// accident fails on the other.
 func Each(t *testing.T, test func(t *testing.T, p Proto)) {
 	for _, p := range []Proto{HTTP1, HTTP2} {
 		t.Run(p.Name, func(t *testing.T) { test(t, p) })
@@ -44,7 +44,7 @@ type Server struct {
 	Base *http.Transport
 }
 
-// Start starts a server that speaks p; tweaks are made before.
+// Start starts a server that speaks p. tweaks are applied before it starts.
 func (p Proto) Start(t *testing.T, h http.HandlerFunc, tweaks ...func(*httptest.Server)) *Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(checked{t, p, h})
@@ -74,7 +74,7 @@ func (p Proto) Start(t *testing.T, h http.HandlerFunc, tweaks ...func(*httptest.
 	return &Server{s, base}
 }
 
-// checked sees to it that a test tests the protocol it is meant to.
+// checked fails the test if a request arrives by another protocol than p.
 type checked struct {
 	t    *testing.T
 	p    Proto
@@ -90,8 +90,8 @@ func (c checked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 type connKey struct{}
 
-// Cut ends the connection that r came by: with a TCP reset, or as if the
-// server had crashed in between.
+// Cut closes the connection of r without a response: by a TCP reset, or without one, as
+// when the server process ends.
 func Cut(r *http.Request, reset bool) {
 	c := r.Context().Value(connKey{}).(net.Conn)
 	if t, ok := c.(*tls.Conn); ok {
@@ -104,7 +104,7 @@ func Cut(r *http.Request, reset bool) {
 	panic(http.ErrAbortHandler)
 }
 
-// Counter counts the requests by path.
+// Counter counts requests for each path.
 type Counter struct {
 	mu   sync.Mutex
 	seen map[string]int
@@ -128,10 +128,10 @@ func (c *Counter) Count(path string) int {
 	return c.seen[path]
 }
 
-// Fault is what the server does in place of a response.
+// Fault is a way in which a server fails a request.
 type Fault struct {
 	Name string
-	Runs int // more where it is a matter of timing
+	Runs int // how often a test plays it: more often if the result depends on timing
 	Play http.HandlerFunc
 }
 
@@ -183,7 +183,7 @@ func (p Proto) InMemory(t *testing.T, h http.Handler) *http.Transport {
 	t.Cleanup(func() {
 		base.CloseIdleConnections()
 		s.Close()
-		time.Sleep(time.Minute) // for the slowest handler
+		time.Sleep(time.Minute) // virtual time, for the slowest handler
 		synctest.Wait()
 	})
 	return base

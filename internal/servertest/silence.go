@@ -15,16 +15,17 @@ import (
 // DialFunc is an http.Transport's DialContext.
 type DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// QuietNetwork is the connections that a transport has dialed. They can go silent: what
-// either end writes then is lost, and neither hears of it. Or they can break: they are
-// silent, until what the client writes is answered by a reset.
+// QuietNetwork records the connections that a transport has dialed. A connection can be
+// silenced: everything that either end writes is lost, and neither end gets an error. Or
+// it can be broken: it is silent until the client writes, and then the client reads a
+// reset.
 type QuietNetwork struct {
 	dial  DialFunc
 	mu    sync.Mutex
 	conns []*QuietConn
 }
 
-// NewQuietNetwork returns a network whose Dial is dial.
+// NewQuietNetwork returns a network that dials by dial.
 func NewQuietNetwork(dial DialFunc) *QuietNetwork { return &QuietNetwork{dial: dial} }
 
 // Dial is for an http.Transport's DialContext.
@@ -48,14 +49,14 @@ func (n *QuietNetwork) Conns() []*QuietConn {
 	return slices.Clone(n.conns)
 }
 
-// Silence silences all connections there are.
+// Silence silences all connections that have been dialed so far.
 func (n *QuietNetwork) Silence() {
 	for _, c := range n.Conns() {
 		c.Silence()
 	}
 }
 
-// Break breaks all connections there are.
+// Break breaks all connections that have been dialed so far.
 func (n *QuietNetwork) Break() {
 	for _, c := range n.Conns() {
 		c.broken.Store(true)
@@ -66,7 +67,7 @@ func (n *QuietNetwork) Break() {
 // QuietConn is a client's end of a connection.
 type QuietConn struct {
 	net.Conn
-	Addr string // that was dialed
+	Addr string // the address that was dialed
 
 	silent  atomic.Bool
 	broken  atomic.Bool
@@ -83,15 +84,15 @@ type stuck struct {
 	end   chan struct{}
 }
 
-// Stick has writes block, as when the other end reads nothing, until Unstick. The
-// channel is closed when the first does.
+// Stick makes writes block until Unstick, as when the other end reads nothing. The channel
+// is closed when the first write blocks.
 func (c *QuietConn) Stick() <-chan struct{} {
 	s := &stuck{first: make(chan struct{}), end: make(chan struct{})}
 	c.stuck.Store(s)
 	return s.first
 }
 
-// Unstick lets writes go on.
+// Unstick lets blocked writes continue.
 func (c *QuietConn) Unstick() { close(c.stuck.Swap(nil).end) }
 
 // Silence silences the connection.

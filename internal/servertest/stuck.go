@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Eventually waits for something that is sure to come, and whose coming nothing
-// tells of.
+// Eventually waits until done returns true. Use it only for what is certain to happen, and
+// if no channel signals it.
 func Eventually(t *testing.T, done func() bool, what string) {
 	t.Helper()
 	for range 10_000 {
@@ -24,8 +24,8 @@ func Eventually(t *testing.T, done func() bool, what string) {
 	require.Eventually(t, done, 10*time.Second, time.Millisecond, what)
 }
 
-// Within fails t if do does not return: a hang is to end the test, not the run.
-// The limit only bounds a failure; no test passes by it.
+// Within fails t if do does not return, so a hang ends only this test and not the whole
+// run. The limit matters only for a failure: no test passes because of it.
 func Within(t *testing.T, do func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -40,19 +40,19 @@ func Within(t *testing.T, do func()) {
 	}
 }
 
-// Stuck is a reader that gives a little and then nothing until it is closed, or,
-// if its Close does nothing, until the test lets it go.
+// Stuck is a reader that returns a few bytes and then blocks. A blocked Read returns when
+// the reader is closed or, if its Close does nothing, when the test closes Released.
 type Stuck struct {
 	first    bytes.Reader
-	Blocked  chan struct{} // closed when a Read waits
+	Blocked  chan struct{} // closed when a Read blocks
 	Released chan struct{} // closed when that Read may return
 	deaf     bool          // Close does not end a Read
 	once     sync.Once
-	End      error // of the Read that was released
+	End      error // what the blocked Read returns
 }
 
-// NewStuck returns a reader that gives first and then gets stuck. If deaf, its
-// Close does not end a Read.
+// NewStuck returns a reader that returns first and then blocks. If deaf is set, its Close
+// does not end a Read.
 func NewStuck(first []byte, deaf bool) *Stuck {
 	s := &Stuck{Blocked: make(chan struct{}), Released: make(chan struct{}), deaf: deaf, End: errors.New("released")}
 	s.first.Reset(first)

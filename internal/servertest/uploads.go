@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// OnlyReader returns a reader of s that can be read once and is none of the types
-// that net/http knows.
+// OnlyReader returns a reader of s that can be read only once, and whose type net/http
+// doesn't know.
 func OnlyReader(s string) io.Reader { return &onlyReader{s} }
 
 type onlyReader struct{ left string }
@@ -31,8 +31,8 @@ func (r *onlyReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Bodies sets a request's body in each of the ways that there are. They are for
-// scripted bases; Uploads are for servers.
+// Bodies contains a function for each way to set a request's body. They are for scripted
+// bases; Uploads are for servers.
 var Bodies = map[string]func(req *http.Request, data string){
 	"bytes.Reader":   func(r *http.Request, s string) { r.Body = io.NopCloser(bytes.NewReader([]byte(s))) },
 	"bytes.Buffer":   func(r *http.Request, s string) { r.Body = io.NopCloser(bytes.NewBufferString(s)) },
@@ -73,8 +73,8 @@ var Bodies = map[string]func(req *http.Request, data string){
 	},
 }
 
-// File returns an open file of data that has no name any more, where the system allows
-// that.
+// File returns an open file that contains data. Its name is already removed, if the system
+// allows that for an open file.
 func File(data []byte) *os.File {
 	f, err := os.CreateTemp("", "insist")
 	if err != nil {
@@ -87,7 +87,7 @@ func File(data []byte) *os.File {
 	return f
 }
 
-// Unknown hides what a reader is, and so its length.
+// Unknown hides the type of a reader, and so its length.
 func Unknown(r io.Reader) io.ReadCloser { return io.NopCloser(io.MultiReader(r)) }
 
 // Upload is a kind of request body.
@@ -96,8 +96,9 @@ type Upload struct {
 	Give func(req *http.Request, data []byte) *Closes
 }
 
-// Uploads are the kinds of request bodies that a server is sent, most of them slow.
-// What Give returns, nil where it can't tell, knows whether each body was closed.
+// Uploads are the kinds of request bodies for tests with a server. Most of them are slow.
+// Give returns a Closes, which checks that each body was closed, or nil if that can't be
+// checked.
 var Uploads = []Upload{
 	{"in memory", func(req *http.Request, data []byte) *Closes {
 		r := bytes.NewReader(data)
@@ -197,12 +198,12 @@ func (s *slowSeeker) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// Slowly is a reader that gives little at a time and lets others go first. Its
-// Close does nothing. Two reads at once are a fault that it panics at.
+// Slowly is a reader that returns few bytes at a time, and lets other goroutines run before
+// each Read. Its Close does nothing. It panics if two Reads are in flight.
 type Slowly struct {
 	Data   []byte
 	Step   int
-	Off    int // of the next Read; no mutex: the race detector is to see who shares it
+	Off    int // of the next Read; without a mutex, so that the race detector finds concurrent use
 	inRead atomic.Bool
 }
 
@@ -226,8 +227,8 @@ func (s *Slowly) Close() error { return nil }
 
 func (s *Slowly) rewind() { s.Off = 0 }
 
-// eofAfterClose is a reader that ends as if all had been read when it is closed,
-// as those of the AWS SDK do.
+// eofAfterClose is a reader that returns io.EOF after Close, although not all bytes were
+// read, as readers of the AWS SDK do.
 type eofAfterClose struct {
 	mu sync.Mutex
 	Slowly
@@ -250,13 +251,13 @@ func (e *eofAfterClose) Close() error {
 	return nil
 }
 
-// Closes counts the bodies given and the calls of their Close.
+// Closes counts the bodies that were given, and the calls of their Close.
 type Closes struct {
 	given, closed, again atomic.Int32
 	file                 *os.File // if that is the body
 }
 
-// Watch returns body, counted.
+// Watch counts body as given, and returns it with a Close that counts.
 func (c *Closes) Watch(body io.ReadCloser) io.ReadCloser {
 	c.given.Add(1)
 	return &watched{ReadCloser: body, by: c}
@@ -279,11 +280,11 @@ func (w *watched) Close() error {
 	return w.ReadCloser.Close()
 }
 
-// Check fails t unless each body was closed, once.
+// Check fails t unless each body was closed exactly once. A nil Closes checks nothing.
 func (c *Closes) Check(t *testing.T) {
 	t.Helper()
 	if c == nil {
-		return // in memory, or shared: the base's to close
+		return // in memory or shared: its Close is not counted
 	}
 	Eventually(t, func() bool { return c.closed.Load() == c.given.Load() && c.fileIsClosed() }, "a request body was not closed")
 	assert.Zero(t, c.again.Load(), "a request body was closed twice")

@@ -1,11 +1,11 @@
-// Package sse finds the first event of a text/event-stream while it arrives. It
-// follows the HTML Standard, section 9.2.6, "Interpreting an event stream", except
-// that the bytes of an event are kept as they are, also where they are no UTF-8.
+// Package sse finds the first event of a text/event-stream while the stream arrives. It
+// follows the HTML Standard, section 9.2.6, "Interpreting an event stream", with one
+// exception: bytes that are not valid UTF-8 are kept unchanged.
 package sse
 
 import "bytes"
 
-// State says how far a Scanner has come.
+// State is the progress of a Scanner.
 type State int
 
 const (
@@ -14,30 +14,29 @@ const (
 	TooLong              // it is not complete within Max bytes
 )
 
-// Scanner looks for the first event of a stream that it is fed piece by piece.
-// That event is the first one that has data, be it empty: comments, fields of
-// other names, and events without data come before it. It is complete as soon as
-// the line after it is known to be blank, at its CR or LF. At the end of the stream
-// an event that is not complete counts for nothing.
+// Scanner looks for the first event of a stream, which it is given piece by piece. It
+// skips comments, unknown fields, and events without a data field; an empty data field
+// counts as data. The event is complete at the CR or LF of the blank line that ends it. If
+// the stream ends before that, the event doesn't count.
 //
-// The zero value looks at nothing; set Max. A Scanner is for one goroutine.
+// The zero value examines nothing; set Max. A Scanner must be used by one goroutine only.
 type Scanner struct {
-	// Max bounds what is looked at of the stream, in bytes, comments included, and
-	// so what is held in memory. Zero or negative means nothing.
+	// Max bounds, in bytes, how much of the stream is examined, comments included, and
+	// so how much is held in memory. Zero or negative means that nothing is examined.
 	Max int64
 
 	fed   int64
 	state State
-	line  []byte // what has arrived of a line that is not complete
-	begun bool   // the first line was complete: no byte order mark follows
-	skip  bool   // a CR was the last byte: a LF belongs to it
-	lines int    // of data
+	line  []byte // the start of a line that is not complete
+	begun bool   // the first line has ended, so no byte order mark can follow
+	skip  bool   // the last byte was a CR, so an LF that follows is part of the same line end
+	lines int    // how many data lines the event has so far
 	data  []byte
 	event string
 }
 
-// Feed takes the next bytes of the stream. It keeps no reference to p. Once the
-// state is not Pending, further bytes change nothing.
+// Feed takes the next bytes of the stream and returns the new state. It keeps no reference
+// to p. If the state is not Pending, further bytes change nothing.
 func (s *Scanner) Feed(p []byte) State {
 	if s.state != Pending {
 		return s.state
@@ -54,8 +53,8 @@ func (s *Scanner) Feed(p []byte) State {
 	return s.state
 }
 
-// Data returns the data of the first event once the state is Found: its lines,
-// joined by LF. It is the Scanner's memory, not to be changed.
+// Data returns the data of the first event if the state is Found: its data lines, joined by
+// LF. The bytes belong to the Scanner and must not be changed.
 func (s *Scanner) Data() []byte {
 	if s.state != Found {
 		return nil
@@ -63,8 +62,8 @@ func (s *Scanner) Data() []byte {
 	return s.data
 }
 
-// Event returns the name of the first event once the state is Found. It is empty
-// for one without a name, which is a message to the standard.
+// Event returns the name of the first event if the state is Found. If the event has no name
+// (the standard calls such an event a message), it returns "".
 func (s *Scanner) Event() string {
 	if s.state != Found {
 		return ""
@@ -94,7 +93,7 @@ func (s *Scanner) scan(p []byte) {
 	}
 }
 
-// endLine takes a line that is complete, without its end.
+// endLine processes a complete line, given without its line end.
 func (s *Scanner) endLine(line []byte) {
 	if !s.begun {
 		line, s.begun = bytes.TrimPrefix(line, []byte("\uFEFF")), true

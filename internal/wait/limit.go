@@ -13,7 +13,7 @@ var ErrAttemptTimeout = errors.New("insist: attempt timed out")
 
 // AttemptTimeout is the error of an attempt that PerAttemptTimeout ended. Like
 // net/http's own timeouts it matches context.DeadlineExceeded, although the caller's
-// context is alive.
+// context has not ended.
 type AttemptTimeout struct{ After time.Duration }
 
 func (e AttemptTimeout) Error() string   { return "insist: attempt timed out after " + e.After.String() }
@@ -23,19 +23,19 @@ func (e AttemptTimeout) Is(target error) bool {
 	return target == context.DeadlineExceeded || target == ErrAttemptTimeout
 }
 
-// Limit is a context of one attempt's own, by which the attempt can be ended, and
-// mostly a time after which it is. The zero value is none.
+// Limit is the context of one attempt. It can be canceled, and may have a time limit
+// after which it ends by itself. The zero value has no context.
 type Limit struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	after  time.Duration
-	timer  *time.Timer // nil if there is no bound, or the clock has been stopped
-	late   bool        // the clock was stopped after it had run out
+	timer  *time.Timer // nil if there is no time limit, or its timer was stopped
+	late   bool        // the timer had fired before it was stopped
 }
 
-// NewLimit returns a limit whose context ends after d; zero or negative means no
-// bound. End must be called, or the body from Body be read to its end or closed;
-// otherwise ctx keeps the context.
+// NewLimit returns a limit whose context ends after d. Zero or negative means no time
+// limit. Either End must be called, or the body that Body returned must be read to its
+// end or closed; otherwise the parent, ctx, keeps a reference to the context.
 func NewLimit(ctx context.Context, d time.Duration) Limit {
 	ctx, cancel := context.WithCancelCause(ctx)
 	l := Limit{ctx: ctx, cancel: cancel, after: d}
@@ -56,14 +56,14 @@ func NewDeadline(ctx context.Context, d time.Duration) Limit {
 // IsSet reports whether l has a context.
 func (l *Limit) IsSet() bool { return l.cancel != nil }
 
-// Context returns the context of what is bounded.
+// Context returns the attempt's context.
 func (l *Limit) Context() context.Context { return l.ctx }
 
-// Cancel returns what ends the context, or nil if l is not set.
+// Cancel returns the function that ends the context, or nil if l has no context.
 func (l *Limit) Cancel() context.CancelCauseFunc { return l.cancel }
 
-// Stop stops the clock and reports whether it had run out before. If it had not,
-// the context goes on.
+// Stop stops the timer and reports whether it had already fired. If not, the context has
+// no time limit any more.
 func (l *Limit) Stop() (late bool) {
 	if l.timer != nil {
 		l.late = !l.timer.Stop()
@@ -75,14 +75,14 @@ func (l *Limit) Stop() (late bool) {
 // Err returns the error of an attempt that the limit ended.
 func (l *Limit) Err() error { return AttemptTimeout{l.after} }
 
-// End stops the clock and ends the context.
+// End stops the timer and ends the context.
 func (l *Limit) End() {
 	if l.Stop(); l.cancel != nil {
 		l.cancel(nil)
 	}
 }
 
-// Body stops the clock and returns body as one whose end, or Close, ends the
+// Body stops the timer and wraps body: the end of the body, or its Close, ends the
 // context.
 func (l *Limit) Body(body io.ReadCloser) io.ReadCloser {
 	l.Stop()
@@ -103,8 +103,8 @@ func (b *LimitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the context first: a Read in flight may hold a lock that Close waits for,
-// as net/http's reader of gzip does.
+// Close ends the context first: a Read in flight may hold a lock for which Close waits,
+// as in net/http's gzip reader.
 func (b *LimitedBody) Close() error {
 	b.cancel(nil)
 	return b.ReadCloser.Close()

@@ -1,5 +1,6 @@
-// Package wait is where insist waits, and what limits an attempt in time. No wait
-// outlives the caller's interest in the call, and no timer outlives its wait.
+// Package wait contains insist's waits between attempts and the time limit of an attempt.
+// It promises that a wait ends when the caller cancels the call, and that no timer
+// outlives its wait.
 package wait
 
 //lint:file-ignore SA1019 http.Client's Timeout closes Request.Cancel
@@ -10,9 +11,9 @@ import (
 	"time"
 )
 
-// Waiter is the party that waits for a call: its context and, for a request, the
-// channel by which http.Client enforces its Timeout on RoundTrippers that are not
-// net/http's own.
+// Waiter knows whether the caller still waits for a call. It has the call's context and,
+// for a request, its Cancel channel: http.Client closes that to enforce its Timeout on
+// RoundTrippers that are not net/http's own.
 type Waiter struct {
 	ctx      context.Context
 	canceled <-chan struct{}
@@ -24,9 +25,9 @@ func ForRequest(req *http.Request) Waiter { return Waiter{req.Context(), req.Can
 // ForContext returns the waiter of a function that was given ctx.
 func ForContext(ctx context.Context) Waiter { return Waiter{ctx: ctx} }
 
-// Canceled reports whether the caller no longer wants the result. Errors can't
-// tell: net/http returns only the cause of a context that has one, and its own
-// timeouts match context.DeadlineExceeded while the context is alive.
+// Canceled reports whether the caller no longer wants the result. An error can't prove
+// that: if a context has a cause, net/http returns only the cause, and net/http's own
+// timeouts match context.DeadlineExceeded although the context has not ended.
 func (w Waiter) Canceled() bool {
 	if w.canceled != nil {
 		select {
@@ -46,18 +47,18 @@ func (w Waiter) Pause(d time.Duration) bool {
 	return !w.Canceled()
 }
 
-// Await waits until done is closed or has something, for d at most, and no longer than
-// the caller does. It reports whether done was.
+// Await waits until done is closed or holds a value, but at most for d, and no longer
+// than the caller waits. It reports whether done was closed or held a value.
 func (w Waiter) Await(done <-chan struct{}, d time.Duration) bool {
 	var t Timer
 	return w.AwaitBy(&t, done, d)
 }
 
-// Timer is what several waits, one after the other, share: making one costs more than
-// waiting. The zero value is ready for use.
+// Timer is shared by consecutive waits, because making a timer costs more than resetting
+// one. The zero value is ready for use.
 type Timer struct{ timer *time.Timer }
 
-// AwaitBy is Await, by t.
+// AwaitBy is Await with t as the timer.
 func (w Waiter) AwaitBy(t *Timer, done <-chan struct{}, d time.Duration) bool {
 	if t.timer == nil {
 		t.timer = time.NewTimer(d)
