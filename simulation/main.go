@@ -42,6 +42,7 @@ func write() error {
 		"wanted":   wanted(rows),
 		"quiet":    quietClients(),
 		"attempts": moreAttempts(),
+		"limits":   limitTable(),
 	} {
 		if page, err = replace(page, name, content); err != nil {
 			return err

@@ -50,7 +50,7 @@ func (a *fakeAPI) respond(w http.ResponseWriter, req *http.Request) {
 		says(w, completed)
 		return
 	}
-	event(w, `{"type": "response.output_text.delta", "delta": "hello, "}`)
+	event(w, firstWord)
 	select {
 	case <-a.heard: // nothing more until then
 	case <-req.Context().Done():
@@ -59,6 +59,8 @@ func (a *fakeAPI) respond(w http.ResponseWriter, req *http.Request) {
 	event(w, `{"type": "response.output_text.delta", "delta": "world"}`)
 	event(w, `{"type": "response.completed", "response": `+completed+`}`)
 }
+
+const firstWord = `{"type": "response.output_text.delta", "delta": "hello, "}`
 
 const completed = `{"id": "resp_1", "object": "response", "status": "completed", "error": null, "output": [
 	{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hello, world"}]}]}`
@@ -114,13 +116,24 @@ func refuse(status int, headers ...string) sabotage.Fault {
 // breakOff ends a stream in the middle.
 func breakOff(w http.ResponseWriter, req *http.Request, _ http.Handler) {
 	io.Copy(io.Discard, req.Body)
-	event(w, `{"type": "response.output_text.delta", "delta": "hello, "}`)
+	event(w, firstWord)
 	panic(http.ErrAbortHandler)
+}
+
+// failFirst has an error as the first event of a stream, after a comment that keeps
+// the connection open; nothing was charged for.
+func failFirst(kind string) sabotage.Fault {
+	return func(w http.ResponseWriter, req *http.Request, _ http.Handler) {
+		io.Copy(io.Discard, req.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, ": queued\n\n")
+		event(w, `{"error": {"message": "`+kind+`, says the fake", "type": "`+kind+`", "code": null}}`)
+	}
 }
 
 // failLate has an error as the second event of a stream.
 func failLate(w http.ResponseWriter, req *http.Request, _ http.Handler) {
 	io.Copy(io.Discard, req.Body)
-	event(w, `{"type": "response.output_text.delta", "delta": "hello, "}`)
+	event(w, firstWord)
 	event(w, `{"error": {"message": "overloaded", "type": "server_error"}}`)
 }

@@ -30,6 +30,7 @@ func policyFor() insist.Policy {
 	policy.NonIdempotent = insist.ResendUnlessLost
 	policy.RetryableStatus = mayPassStatus
 	policy.RetryableBody = insist.JSONField("/error/code", mayPassCode)
+	policy.RetryableEvent = insist.JSONField("/error/type", mayPassType)
 	return policy
 }
 
@@ -45,4 +46,11 @@ func mayPassStatus(status int) bool {
 // mayPassCode is about a response whose status is "failed", which comes with 200.
 func mayPassCode(code string) bool {
 	return code == "server_error" || code == "rate_limit_exceeded"
+}
+
+// mayPassType is about a stream, which comes with 200, too, and whose first event is
+// an error: OpenAI's own, and that of the services with the same API. If it is none of
+// these, or a later event, the SDK makes its error of it.
+func mayPassType(kind string) bool {
+	return kind == "server_error" || kind == "overloaded_error" || kind == "rate_limit_error"
 }

@@ -30,8 +30,8 @@ func inMemory(t *testing.T, f func(t *testing.T, w *world)) {
 
 func TestSteps(t *testing.T) { sabotagetest.Test(t, steps, run, inMemory) }
 
-// The stream must not wait for the look of RetryableBody either: it is begun and
-// ended without any time passing.
+// The stream must not wait for the looks of RetryableBody and RetryableEvent either:
+// it is begun and ended without any time passing.
 func TestAStreamIsNotHeldUp(t *testing.T) {
 	inMemory(t, func(t *testing.T, w *world) {
 		start := time.Now()

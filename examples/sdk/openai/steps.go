@@ -35,6 +35,11 @@ var listening = []step{
 	listen.When("429", "429 200", "", 1, refuse(429)),
 	listen.When("reset", "error", "/responses", 0, sabotage.Reset(0)),
 	listen.When("breaks off after an event", "200", "unexpected EOF", 0, breakOff),
+	listen.When("an error as the first event", "200 200", "", 1, failFirst("server_error")),
+	listen.When("overloaded, then 429", "200 429 200", "", 1, failFirst("overloaded_error"), refuse(429)),
+	listen.When("an error as the first event, each time", "200 200 200", "server_error, says the fake", 0,
+		failFirst("server_error"), failFirst("server_error"), failFirst("server_error")),
+	listen.When("an error that stays", "200", "insufficient_quota", 0, failFirst("insufficient_quota")),
 	listen.When("an error as the second event", "200", "overloaded", 0, failLate),
 }
 
