@@ -60,8 +60,9 @@ func (b *Buffer) Room(most int64, exact bool) []byte {
 	case len(b.spare) > 0:
 		size = int64(len(b.spare))
 	}
-	if size = min(size, most, Size); exact && size == most-1 {
-		size /= 2 // otherwise the last byte would need a Read of its own
+	size = min(size, most, Size)
+	if exact && size == most-1 {
+		size /= 2 // so that the last byte does not need a Read of its own
 	}
 	var c []byte
 	switch {

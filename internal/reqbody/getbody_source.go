@@ -79,7 +79,8 @@ func (r *getBodySource) start(l *Lease, isCopy bool) (io.ReadCloser, error) {
 		r.current, r.readers, r.dead = l, readers{}, errRevoked
 	}
 	b := &getBodyReader{from: r, reader: reader{of: l, isCopy: isCopy}}
-	if err := r.renew(b); err != nil {
+	err := r.renew(b)
+	if err != nil {
 		return nil, err
 	}
 	r.readers.add(&b.reader)
@@ -268,7 +269,8 @@ func (r *getBodySource) read(p []byte) (n int, err error) {
 
 // idle records that a Read or Close has returned.
 func (r *getBodySource) idle() {
-	if r.busy--; r.busy == 0 {
+	r.busy--
+	if r.busy == 0 {
 		r.changed()
 	}
 }

@@ -89,8 +89,9 @@ func newRewindingSource(req *http.Request, s io.Seeker) stream {
 	}
 	end, unknown := s.Seek(0, io.SeekEnd)
 	source := newGetBodySource(req)
-	if at, err := s.Seek(start, io.SeekStart); err != nil || at != start {
-		source.err = errors.Join(errResized, err) // its position is now unknown
+	at, err := s.Seek(start, io.SeekStart)
+	if err != nil || at != start {
+		source.err = errors.Join(errResized, err) // where it stands now is not known
 		return source
 	}
 	if unknown != nil || end <= start {
