@@ -16,7 +16,10 @@
 //	status     of the response
 //	error      the class of the error, one word or a Go type: insist.Attempt.Class
 //	duration   of the attempt
+//	beside     how long the attempt before had been in flight, for a hedge
+//	held       by a Cooldown, before the attempt began
 //	wait       before the next attempt, or the one that was not begun
+//	conn_retired  an HTTP/2 connection was taken out of use
 //	reason     why there is another attempt, or why there is none: insist.Reason
 //
 // No line contains a path, query, header or body, nor the text of an error, which may
@@ -27,6 +30,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/seed-552c89fc/insist"
 )
@@ -48,8 +52,9 @@ type Hook struct {
 	// knows better whether the program has to report an error. If nil, slog.LevelWarn.
 	GiveUp slog.Leveler
 
-	// Done is the level of the line for a call that was retried, and then succeeded or
-	// was ended by a rule that accepts its result. If nil, there is no such line.
+	// Done is the level of the line for an attempt that another one has overtaken (see
+	// insist.Hedge), and of the line for a call that was retried, and then succeeded or
+	// was ended by a rule that accepts its result. If nil, there are no such lines.
 	Done slog.Leveler
 }
 
@@ -63,7 +68,7 @@ func (h Hook) OnAttempt(ctx context.Context, a insist.Attempt) {
 	if !logger.Enabled(ctx, level.Level()) {
 		return
 	}
-	attrs := append(make([]slog.Attr, 0, 9), slog.Int("attempt", a.Number))
+	attrs := append(make([]slog.Attr, 0, 12), slog.Int("attempt", a.Number))
 	if a.Name != "" {
 		attrs = append(attrs, slog.String("name", a.Name))
 	}
@@ -77,8 +82,16 @@ func (h Hook) OnAttempt(ctx context.Context, a insist.Attempt) {
 		attrs = append(attrs, slog.String("error", a.Class()))
 	}
 	attrs = append(attrs, slog.Duration("duration", a.Duration))
-	if a.Wait != 0 {
-		attrs = append(attrs, slog.Duration("wait", a.Wait))
+	for _, d := range []struct {
+		key string
+		d   time.Duration
+	}{{"beside", a.Beside}, {"held", a.Held}, {"wait", a.Wait}} {
+		if d.d != 0 {
+			attrs = append(attrs, slog.Duration(d.key, d.d))
+		}
+	}
+	if a.ConnRetired {
+		attrs = append(attrs, slog.Bool("conn_retired", true))
 	}
 	logger.LogAttrs(ctx, level.Level(), text, append(attrs, slog.String("reason", string(a.Reason)))...)
 }
@@ -86,6 +99,8 @@ func (h Hook) OnAttempt(ctx context.Context, a insist.Attempt) {
 // line returns the level and the text of a's line, or a nil level for none.
 func (h *Hook) line(a *insist.Attempt) (slog.Leveler, string) {
 	switch {
+	case a.Reason == insist.ReasonOvertaken:
+		return h.Done, "insist: overtaken"
 	case a.Retry:
 		return cmp.Or(h.Retry, slog.Leveler(slog.LevelInfo)), "insist: retrying"
 	case a.GaveUp():

@@ -77,7 +77,7 @@ func isUnsent(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Op == "dial" || op.Op == "proxyconnect"
 	}
-	return errno.Refused.Is(err) || as[*net.DNSError](err)
+	return errno.Refused.Is(err) || as[*net.DNSError](err) || err.Error() == "net/http: TLS handshake timeout"
 }
 
 // streamError has the fields of net/http's own HTTP/2 stream error, which

@@ -2,6 +2,7 @@ package neterr
 
 import (
 	"context"
+	"errors"
 	"net/http/httptrace"
 	"sync/atomic"
 )
@@ -84,9 +85,10 @@ func (t *Tracker) wroteHeaders()                 { t.seen.Or(sawWroteHeaders) }
 // ended in err. net/http calls WroteHeaders before it flushes the headers: if it was not
 // called, at most a part of the head was sent. If no hook was called at all, the base may
 // not support httptrace, so only err can prove it; the same holds for a nil Tracker.
-// timedOut means that our own time limit ended the attempt. HTTP/2 then returns at once,
-// while its writer may be about to send the headers, so only the absence of a connection
-// is a proof.
+// timedOut means that our own time limit ended the attempt. At a time limit, ours or the
+// base's own, and at a cancellation, HTTP/2 returns at once, while its writer may be about
+// to send the headers. Then only an attempt without a connection is proven to be unsent
+// or, if connections are not tracked, one whose err proves it.
 func (t *Tracker) Unsent(err error, timedOut bool) bool {
 	if IsUnprocessed(err) {
 		return true
@@ -94,7 +96,10 @@ func (t *Tracker) Unsent(err error, timedOut bool) bool {
 	if t == nil || t.seen.Load() == 0 {
 		return isUnsent(err)
 	}
-	if timedOut {
+	if timedOut || IsTimeout(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if !t.timed { // connections are not tracked
+			return isUnsent(err)
+		}
 		return t.seen.Load()&sawGotConn == 0
 	}
 	return t.seen.Load()&sawWroteHeaders == 0

@@ -1,8 +1,10 @@
 package neterr
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net"
 	"net/http/httptrace"
 	"sync"
 	"testing"
@@ -41,9 +43,10 @@ func TestHttptraceFindsTheTrace(t *testing.T) {
 
 // TestUnsent is a line per distance that a request got.
 func TestUnsent(t *testing.T) {
-	err := errors.New("the connection was lost")
+	lost := errors.New("the connection was lost")
 	for _, c := range []struct {
 		name            string
+		err             error // if nil, lost
 		timed, timedOut bool
 		calls           func(*httptrace.ClientTrace)
 		want            bool
@@ -55,11 +58,20 @@ func TestUnsent(t *testing.T) {
 			calls: func(tr *httptrace.ClientTrace) { tr.GetConn("") }},
 		{name: "timed out with a connection", timed: true, timedOut: true,
 			calls: func(tr *httptrace.ClientTrace) { tr.GetConn(""); tr.GotConn(httptrace.GotConnInfo{}) }},
+		{name: "a limit of the base's own, whose writer may be about to write", err: context.DeadlineExceeded,
+			calls: func(tr *httptrace.ClientTrace) { tr.GetConn("") }},
+		{name: "the same, canceled", err: context.Canceled, calls: func(tr *httptrace.ClientTrace) { tr.GetConn("") }},
+		{name: "the same, without a connection", err: context.Canceled, timed: true, want: true,
+			calls: func(tr *httptrace.ClientTrace) { tr.GetConn("") }},
+		{name: "a dial that timed out", err: &net.OpError{Op: "dial", Err: context.DeadlineExceeded}, want: true,
+			calls: func(tr *httptrace.ClientTrace) { tr.GetConn("") }},
+		{name: "a handshake that timed out", err: errors.New("net/http: TLS handshake timeout"), want: true,
+			calls: func(tr *httptrace.ClientTrace) { tr.GetConn("") }},
 	} {
 		var tracker Tracker
 		tracker.Track(c.timed)
 		c.calls(httptrace.ContextClientTrace(tracked{Context: t.Context(), tracker: &tracker}))
-		assert.Equal(t, c.want, tracker.Unsent(err, c.timedOut), c.name)
+		assert.Equal(t, c.want, tracker.Unsent(cmp.Or(c.err, lost), c.timedOut), c.name)
 	}
 }
 
