@@ -53,9 +53,8 @@ type Hook struct {
 	GiveUp slog.Leveler
 
 	// Done is the level of the line for an attempt that another one has overtaken (see
-	// insist.Hedge), and of the line for a call that ends after a retry, but is
-	// not given up: it succeeded, or a rule decided that its result is to be
-	// kept. If nil, there is no such line.
+	// insist.Hedge), and of the line for a call that was retried, and then succeeded or
+	// was ended by a rule that accepts its result. If nil, there are no such lines.
 	Done slog.Leveler
 }
 

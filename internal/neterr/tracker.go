@@ -81,14 +81,14 @@ func (t *Tracker) getConn(string)                { t.seen.Or(sawGetConn) }
 func (t *Tracker) gotConn(httptrace.GotConnInfo) { t.seen.Or(sawGotConn) }
 func (t *Tracker) wroteHeaders()                 { t.seen.Or(sawWroteHeaders) }
 
-// Unsent reports whether it is proven that the server can't have acted on an attempt
-// that ended in err. net/http calls WroteHeaders before it flushes them, so a request
-// whose WroteHeaders was not called left at most a part of its head. A base that
-// doesn't know httptrace proves nothing by its silence. timedOut means that err is the
-// end of our own time limit. At the end of a limit, ours or the base's own, HTTP/2
-// returns at once, and its writer may be just about to send the headers: then only a
-// request without a connection is proven to be unsent. A nil Tracker leaves it to the
-// error.
+// Unsent reports whether it is proven that the server can't have acted on an attempt that
+// ended in err. net/http calls WroteHeaders before it flushes the headers: if it was not
+// called, at most a part of the head was sent. If no hook was called at all, the base may
+// not support httptrace, so only err can prove it; the same holds for a nil Tracker.
+// timedOut means that our own time limit ended the attempt. At a time limit, ours or the
+// base's own, and at a cancellation, HTTP/2 returns at once, while its writer may be about
+// to send the headers. Then only an attempt without a connection is proven to be unsent
+// or, if connections are not tracked, one whose err proves it.
 func (t *Tracker) Unsent(err error, timedOut bool) bool {
 	if IsUnprocessed(err) {
 		return true
