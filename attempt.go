@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/head"
 	"github.com/seed-552c89fc/insist/internal/neterr"
 )
 
@@ -284,3 +285,19 @@ func rounded(d time.Duration) time.Duration {
 	}
 	return d.Round(time.Microsecond)
 }
+
+// notResumableError is the error on record if a truncated body is not resumed. The
+// caller's Read returns the error with which the body was truncated.
+type notResumableError struct {
+	obstacle head.Obstacle
+	err      error // with which the body was truncated; nil if a response does not continue it
+}
+
+func (e *notResumableError) Error() string {
+	if e.err == nil {
+		return "insist: not resumable: " + string(e.obstacle)
+	}
+	return fmt.Sprintf("insist: not resumable: %s: %v", e.obstacle, e.err)
+}
+
+func (e *notResumableError) Unwrap() error { return e.err }

@@ -2,14 +2,12 @@ package insist
 
 import (
 	"maps"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/bucket"
-	"github.com/seed-552c89fc/insist/internal/origin"
 )
 
 // Budget bounds the retries of all calls that share it, so that they help while
@@ -89,22 +87,6 @@ type bucketKey struct {
 // namedFunction takes the place of the code in the key of a function with a name. No
 // function has this address.
 const namedFunction = 1
-
-// hostKey returns the key of u's host. Without a Budget it is the zero key.
-func (p *Policy) hostKey(u *url.URL) bucketKey {
-	if p.Budget == nil {
-		return bucketKey{}
-	}
-	return bucketKey{text: origin.Host(u)}
-}
-
-// functionKey returns the key of a function. code is the result of funcid.Of for it.
-func (p *Policy) functionKey(code uintptr) bucketKey {
-	if p.Name != "" {
-		return bucketKey{p.Name, namedFunction}
-	}
-	return bucketKey{code: code}
-}
 
 // budgetTable has the buckets. It is never changed, only replaced, so that a call to a
 // known host needs no lock.

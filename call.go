@@ -62,23 +62,6 @@ const (
 	handedOver                  // the call closes neither
 )
 
-// ruleResult is the result of a rule in the user's Policy. Each rule is asked once per
-// attempt.
-type ruleResult uint8
-
-const (
-	notAsked ruleResult = iota
-	yes
-	no
-)
-
-func resultOf(b bool) ruleResult {
-	if b {
-		return yes
-	}
-	return no
-}
-
 // run makes attempts until the result of one is kept. It is the only loop. A call that
 // has made no attempt yet begins with the zero outcome. The fast path and a resumed
 // body have made one, and begin with its outcome.
@@ -157,7 +140,7 @@ func (c *call) guarded() bool {
 func (c *call) decide() action {
 	a := c.assessOnce()
 	if c.hold.cooldown != nil {
-		c.hold.begin(&c.last, "", c.policy.pauseAsked(&c.last, a))
+		c.hold.begin(c.req, "", c.policy.pauseAsked(&c.last, a))
 		if a.Verdict == Retry {
 			c.last.hold, c.last.pause = c.hold.until(c.req, "")
 		}
@@ -335,5 +318,23 @@ func (c *call) cleanUp() {
 	c.body.End()
 	if c.last.number == 0 && !c.body.IsStream() && c.req.Body != nil {
 		c.req.Body.Close() // the base has not seen it
+	}
+}
+
+// holdBack waits until the Cooldown lets the call's next attempt begin. A non-nil error
+// ends the call: the wait would be too long, or the context ended.
+func (c *call) holdBack() error {
+	for c.held = 0; ; {
+		most, pause := c.hold.until(c.req, "")
+		switch {
+		case most <= 0:
+			return nil
+		case pause > c.policy.maxRetryAfter() || !c.policy.fits(c.req.Context(), c.begun, time.Now(), most):
+			c.until = time.Now().Add(pause)
+			return c.fail(ReasonCooldown, nil)
+		case !c.waiter.Pause(most):
+			return c.fail(ReasonContext, nil)
+		}
+		c.held += most
 	}
 }

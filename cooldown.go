@@ -7,7 +7,6 @@ import (
 
 	"github.com/seed-552c89fc/insist/internal/cooldown"
 	"github.com/seed-552c89fc/insist/internal/origin"
-	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
 // Cooldown is for rate limits. If a service asks one call to pause, all calls that share
@@ -85,11 +84,11 @@ func (h *hold) keyOf(req *http.Request, name string) string {
 }
 
 // begin begins the pause that the service has asked for in reply to an attempt.
-func (h *hold) begin(o *outcome, name string, asked time.Duration) {
+func (h *hold) begin(req *http.Request, name string, asked time.Duration) {
 	if h.cooldown == nil || asked <= 0 {
 		return
 	}
-	h.cooldown.table.Pause(h.keyOf(o.req, name), time.Now(), asked, h.cooldown.spread())
+	h.cooldown.table.Pause(h.keyOf(req, name), time.Now(), asked, h.cooldown.spread())
 	h.place = cooldown.Place{}
 }
 
@@ -106,49 +105,4 @@ func (h *hold) until(req *http.Request, name string) (wait, pause time.Duration)
 		return 0, 0
 	}
 	return at.Sub(now), end.Sub(now)
-}
-
-// pauseAsked returns the pause that an attempt's result asks of all calls; zero means
-// none. a is what the rules say about the attempt.
-func (p *Policy) pauseAsked(o *outcome, a assessment) time.Duration {
-	asked := max(a.Wait, 0)
-	if o.err != nil || o.resp == nil || o.resp.StatusCode == http.StatusTooManyRequests ||
-		o.resp.StatusCode == http.StatusServiceUnavailable {
-		asked = max(asked, p.askedWait(o, time.Now()))
-	}
-	return asked
-}
-
-// holdBack waits until the Cooldown lets the call's next attempt begin. A non-nil error
-// ends the call: the wait would be too long, or the context ended.
-func (c *call) holdBack() error {
-	for c.held = 0; ; {
-		most, pause := c.hold.until(c.req, "")
-		switch {
-		case most <= 0:
-			return nil
-		case pause > c.policy.maxRetryAfter() || !c.policy.fits(c.req.Context(), c.begun, time.Now(), most):
-			c.until = time.Now().Add(pause)
-			return c.fail(ReasonCooldown, nil)
-		case !c.waiter.Pause(most):
-			return c.fail(ReasonContext, nil)
-		}
-		c.held += most
-	}
-}
-
-// holdBack is call.holdBack for a function.
-func (l *loop) holdBack(p *Policy) *Error {
-	for l.held = 0; ; {
-		most, pause := l.hold.until(nil, p.Name)
-		switch {
-		case most <= 0:
-			return nil
-		case pause > p.maxRetryAfter() || !p.fits(l.ctx, l.begun, time.Now(), most):
-			return &Error{Reason: ReasonCooldown, Until: time.Now().Add(pause)}
-		case !wait.ForContext(l.ctx).Pause(most):
-			return notBegun(l.ctx)
-		}
-		l.held += most
-	}
 }

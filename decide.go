@@ -262,3 +262,61 @@ func expectationFailed(req *http.Request, resp *http.Response) bool {
 	_, expects := req.Header["Expect"]
 	return expects && resp.StatusCode == http.StatusExpectationFailed
 }
+
+// pauseAsked returns the pause that an attempt's result asks of all calls; zero means
+// none. a is what the rules say about the attempt.
+func (p *Policy) pauseAsked(o *outcome, a assessment) time.Duration {
+	asked := max(a.Wait, 0)
+	if o.err != nil || o.resp == nil || o.resp.StatusCode == http.StatusTooManyRequests ||
+		o.resp.StatusCode == http.StatusServiceUnavailable {
+		asked = max(asked, p.askedWait(o, time.Now()))
+	}
+	return asked
+}
+
+// ruleResult is the result of a rule in the user's Policy. Each rule is asked once per
+// attempt.
+type ruleResult uint8
+
+const (
+	notAsked ruleResult = iota
+	yes
+	no
+)
+
+func resultOf(b bool) ruleResult {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// mayResend applies NonIdempotent: it reports whether a request that is not idempotent
+// may be resent after this outcome.
+func (p *Policy) mayResend(o *outcome) bool {
+	switch {
+	case p.NonIdempotent == ResendEvenIfLost:
+		return true
+	case o.err != nil:
+		return o.unsent
+	case p.NonIdempotent == ResendOnlyUnsent:
+		return didNothing(o.resp)
+	}
+	return true
+}
+
+func (p *Policy) idempotent(req *http.Request) bool {
+	if p.Idempotent != nil {
+		return p.Idempotent(req)
+	}
+	return IsIdempotent(req)
+}
+
+// now returns the time, or the zero time if it is not wanted: reading the clock is not
+// free.
+func now(wanted bool) (t time.Time) {
+	if wanted {
+		t = time.Now()
+	}
+	return t
+}

@@ -199,15 +199,6 @@ type loop struct {
 	err         error
 }
 
-// now returns the time, or the zero time if it is not wanted: reading the clock is not
-// free.
-func now(wanted bool) (t time.Time) {
-	if wanted {
-		t = time.Now()
-	}
-	return t
-}
-
 // notBegun is the error for a context that has ended before the first call.
 func notBegun(ctx context.Context) *Error {
 	return &Error{Reason: ReasonContext, Cause: context.Cause(ctx), ctxErr: ctx.Err()}
@@ -227,7 +218,7 @@ func (l *loop) again(p *Policy, err error, rejected bool) bool {
 	}
 	o := outcome{number: l.number, err: err, bucket: l.bucket, lease: l.lease, held: l.held, begun: l.begun, canceled: l.ctx.Err() != nil}
 	if l.hold.cooldown != nil && err != nil {
-		l.hold.begin(&o, p.Name, p.pauseAsked(&o, assessment{}))
+		l.hold.begin(nil, p.Name, p.pauseAsked(&o, assessment{}))
 		o.hold, o.pause = l.hold.until(nil, p.Name)
 	}
 	r := p.decideCall(l.ctx, &o, rejected, l.conditioned)
@@ -338,4 +329,20 @@ func limitFor[T any](ctx context.Context, d time.Duration) wait.Limit {
 		return wait.NewLimit(ctx, d)
 	}
 	return wait.NewDeadline(ctx, d)
+}
+
+// holdBack is call.holdBack for a function.
+func (l *loop) holdBack(p *Policy) *Error {
+	for l.held = 0; ; {
+		most, pause := l.hold.until(nil, p.Name)
+		switch {
+		case most <= 0:
+			return nil
+		case pause > p.maxRetryAfter() || !p.fits(l.ctx, l.begun, time.Now(), most):
+			return &Error{Reason: ReasonCooldown, Until: time.Now().Add(pause)}
+		case !wait.ForContext(l.ctx).Pause(most):
+			return notBegun(l.ctx)
+		}
+		l.held += most
+	}
 }

@@ -152,3 +152,8 @@ func (g *givenHeaders) at(i int) *givenHeader {
 	}
 	return &g.more[i-usualHeaders]
 }
+
+func cloneURL(u *url.URL) *url.URL {
+	c := *u // its User is immutable
+	return &c
+}

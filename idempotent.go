@@ -1,6 +1,8 @@
 package insist
 
-import "net/http"
+import (
+	"net/http"
+)
 
 // Resend says when a request that is not idempotent is retried although the server
 // may have acted on it. It is the type of Policy.NonIdempotent. A value
@@ -34,13 +36,6 @@ func (r Resend) String() string {
 	return "unless_lost"
 }
 
-func (p *Policy) idempotent(req *http.Request) bool {
-	if p.Idempotent != nil {
-		return p.Idempotent(req)
-	}
-	return IsIdempotent(req)
-}
-
 // IsIdempotent reports whether req may be repeated without harm, by its method (GET,
 // HEAD, OPTIONS, TRACE, PUT, DELETE: RFC 9110, section 9.2.2), or because it has an
 // Idempotency-Key or X-Idempotency-Key header, as in net/http. It is the default of
@@ -60,20 +55,6 @@ func hasKey(req *http.Request) bool {
 	_, key := req.Header["Idempotency-Key"]
 	_, xKey := req.Header["X-Idempotency-Key"]
 	return key || xKey
-}
-
-// mayResend applies NonIdempotent: it reports whether a request that is not idempotent
-// may be resent after this outcome.
-func (p *Policy) mayResend(o *outcome) bool {
-	switch {
-	case p.NonIdempotent == ResendEvenIfLost:
-		return true
-	case o.err != nil:
-		return o.unsent
-	case p.NonIdempotent == ResendOnlyUnsent:
-		return didNothing(o.resp)
-	}
-	return true
 }
 
 // didNothing reports whether the server says that it has not acted on the request:

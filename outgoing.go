@@ -187,11 +187,6 @@ func (c *call) absoluteLocation(out *outgoing, resp *http.Response) {
 	}
 }
 
-func cloneURL(u *url.URL) *url.URL {
-	c := *u // its User is immutable
-	return &c
-}
-
 // addKey asks Policy.IdempotencyKey for a key. If it returns one, all attempts carry it,
 // and the request counts as idempotent.
 func (c *call) addKey() {

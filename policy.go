@@ -4,8 +4,11 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"net/url"
 	"reflect"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/origin"
 )
 
 // Policy says when another attempt is made, and after which wait. The zero
@@ -382,4 +385,20 @@ func (p *Policy) retryableStatus(code int) bool {
 		return code > defaultStatusAbove
 	}
 	return p.RetryableStatus(code)
+}
+
+// hostKey returns the key of u's host. Without a Budget it is the zero key.
+func (p *Policy) hostKey(u *url.URL) bucketKey {
+	if p.Budget == nil {
+		return bucketKey{}
+	}
+	return bucketKey{text: origin.Host(u)}
+}
+
+// functionKey returns the key of a function. code is the result of funcid.Of for it.
+func (p *Policy) functionKey(code uintptr) bucketKey {
+	if p.Name != "" {
+		return bucketKey{p.Name, namedFunction}
+	}
+	return bucketKey{code: code}
 }

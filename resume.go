@@ -1,7 +1,6 @@
 package insist
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -155,19 +154,3 @@ func partStatus(code int) ruleResult {
 	}
 	return notAsked
 }
-
-// notResumableError is the error on record if a truncated body is not resumed. The
-// caller's Read returns the error with which the body was truncated.
-type notResumableError struct {
-	obstacle head.Obstacle
-	err      error // with which the body was truncated; nil if a response does not continue it
-}
-
-func (e *notResumableError) Error() string {
-	if e.err == nil {
-		return "insist: not resumable: " + string(e.obstacle)
-	}
-	return fmt.Sprintf("insist: not resumable: %s: %v", e.obstacle, e.err)
-}
-
-func (e *notResumableError) Unwrap() error { return e.err }

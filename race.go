@@ -1,0 +1,230 @@
+package insist
+
+import (
+	"net/http"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/seed-552c89fc/insist/internal/conn"
+	"github.com/seed-552c89fc/insist/internal/origin"
+	"github.com/seed-552c89fc/insist/internal/wait"
+)
+
+// hedgeDelay returns how long attempt n waits before a hedge begins, and false if none
+// does: the request may not be carried out twice at the same time, or too little is
+// known of the host. If the attempt before ended in an error there is none, since the
+// connections may be broken.
+func (c *call) hedgeDelay(n int) (time.Duration, bool) {
+	h := c.policy.Hedge
+	if c.idempotent != yes || c.part != nil || c.body.IsStream() || n >= c.policy.maxAttempts() || c.last.err != nil {
+		return 0, false
+	}
+	return h.delay(c.hedgeHost(), time.Now())
+}
+
+// hedgeHost is the host for which the Hedge measures how long responses take.
+func (c *call) hedgeHost() string {
+	if c.req.URL == nil {
+		return ""
+	}
+	return origin.Host(c.req.URL)
+}
+
+// payForHedge takes the cost of a hedge from the Budget or the Share. It reports whether
+// that was possible, and the other bounds let the hedge begin.
+func (c *call) payForHedge() bool {
+	now := time.Now()
+	switch {
+	case c.made >= c.policy.maxAttempts(), c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
+		return false
+	case c.hold.cooldown != nil:
+		if held, _ := c.hold.until(c.req, ""); held > 0 {
+			return false
+		}
+	}
+	if c.policy.Budget == nil {
+		return c.policy.Hedge.withdraw()
+	}
+	return c.policy.Budget.withdraw(c.bucket, now, c.policy.mostRetries(), &c.last.lease)
+}
+
+// runner is one of the attempts that are in flight at the same time.
+type runner struct {
+	*outgoing
+	n      int // of the attempt
+	limit  wait.Limit
+	conns  *conn.Guard
+	host   string
+	bucket bucketKey
+	begun  time.Time
+	beside time.Duration // see Attempt.Beside
+
+	resp    *http.Response
+	err     error
+	exited  bool // the base panicked, or called runtime.Goexit
+	escaped any  // what it panicked with; nil after runtime.Goexit
+}
+
+// race is a set of attempts that are in flight at the same time.
+type race struct {
+	c        *call
+	inFlight []*runner
+	results  chan *runner
+}
+
+// race makes attempt n and, each time delay has passed without a result, another one
+// beside it. c.last becomes the first attempt whose response no rule counts as a
+// failure; if there is none, the attempt that ended last. Its assessment is left in
+// c.assessed.
+func (c *call) race(n int, delay time.Duration) error {
+	racing := *c // this copy is on the heap, so that a call without a race needn't be
+	racing.racing = true
+	defer func() {
+		*c = racing
+		c.racing = false
+	}()
+	return racing.runRace(n, delay)
+}
+
+func (c *call) runRace(n int, delay time.Duration) error {
+	extra := c.policy.Hedge.extra()
+	r := &race{c: c, results: make(chan *runner, min(extra, 16)+1)}
+	defer r.abandon()
+	if o := r.begin(n); o != nil {
+		return c.fail(o.why, o.cause)
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			if len(r.inFlight) <= extra && len(r.inFlight) < cap(r.results) && c.payForHedge() && r.begin(c.made+1) == nil {
+				timer.Reset(delay)
+			}
+		case ended := <-r.results:
+			if r.handle(ended) {
+				r.reportOvertaken()
+				return nil
+			}
+		}
+	}
+}
+
+// begin begins attempt n.
+func (r *race) begin(n int) *obstacle {
+	c := r.c
+	c.conns, c.body.Apart = nil, true
+	out, o := c.outgoing(n)
+	if o != nil {
+		return o
+	}
+	c.made = n
+	next := &runner{
+		outgoing: out, n: n, limit: c.limit, conns: c.conns,
+		host: hostOf(&out.Request), bucket: c.policy.hostKey(out.Request.URL), begun: time.Now(),
+	}
+	if others := len(r.inFlight); others > 0 {
+		next.beside = next.begun.Sub(r.inFlight[others-1].begun)
+	}
+	c.limit = wait.Limit{} // the runner has it now
+	r.inFlight = append(r.inFlight, next)
+	next.inFlight.Store(true)
+	base, caller, results := c.base, c.req.Context(), r.results
+	go func() {
+		defer func() { results <- next }()
+		next.exited = true
+		defer func() {
+			if next.exited {
+				next.escaped = recover()
+			}
+		}()
+		next.resp, next.err = next.Send(base, caller)
+		next.exited = false
+	}()
+	return nil
+}
+
+// handle makes an attempt that has ended the last one, and assesses it. It reports
+// whether the race is over.
+func (r *race) handle(ended *runner) bool {
+	c := r.c
+	ended.inFlight.Store(false)
+	r.inFlight = slices.DeleteFunc(r.inFlight, func(other *runner) bool { return other == ended })
+	if ended.exited {
+		ended.limit.End()
+		if ended.escaped != nil {
+			panic(ended.escaped)
+		}
+		runtime.Goexit()
+	}
+	c.limit, c.conns, c.host, c.bucket = ended.limit, ended.conns, ended.host, ended.bucket
+	c.reporter.start = ended.begun
+	resp, err := c.received(ended.outgoing, ended.resp, ended.err)
+	if resp != nil {
+		c.policy.Hedge.note(c.hedgeHost(), ended.begun)
+	}
+	c.note(ended.n, &ended.tracker, resp, err)
+	c.last.beside = ended.beside
+	a := c.assess()
+	c.assessed = &a
+	good := c.last.resp != nil && c.last.err == nil && a.Verdict != Retry || a.sure && a.Verdict == Stop
+	if good || len(r.inFlight) == 0 || c.last.canceled {
+		return true
+	}
+	// It failed, but another attempt is already in flight: there is no wait.
+	c.guardConns()
+	c.reporter.report(&c.last, action{retry: true, reason: a.reason})
+	c.limit.End()
+	closeLater(c.last.resp)
+	c.state = discarded
+	return false
+}
+
+// reportOvertaken reports the attempts that are still in flight when the race is over.
+func (r *race) reportOvertaken() {
+	c := r.c
+	start := c.reporter.start
+	for _, other := range r.inFlight {
+		c.policy.Hedge.note(c.hedgeHost(), other.begun)
+		c.reporter.start = other.begun
+		c.reporter.report(&outcome{number: other.n, req: c.req, host: other.host, beside: other.beside},
+			action{retry: true, reason: ReasonOvertaken})
+	}
+	c.reporter.start = start
+}
+
+// abandon cancels the attempts that are still in flight. It does not wait for them: a
+// goroutine closes their responses.
+func (r *race) abandon() {
+	n := len(r.inFlight)
+	for _, other := range r.inFlight {
+		other.inFlight.Store(false)
+		other.limit.End()
+	}
+	if n == 0 {
+		return
+	}
+	results := r.results
+	go func() {
+		for range n {
+			closeNow((<-results).resp)
+		}
+	}()
+}
+
+// closeLater closes a discarded response on another goroutine, since Close may block.
+func closeLater(resp *http.Response) {
+	if resp != nil && resp.Body != nil {
+		go closeNow(resp)
+	}
+}
+
+// closeNow closes a discarded response. If Close panics, nobody is there to handle it,
+// so the panic is dropped.
+func closeNow(resp *http.Response) {
+	if resp != nil && resp.Body != nil {
+		defer func() { recover() }()
+		resp.Body.Close()
+	}
+}
