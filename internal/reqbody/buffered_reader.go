@@ -27,6 +27,7 @@ func (b *bufferedReader) Read(p []byte) (n int, err error) {
 		case r.mode == claimed && b.n < r.size:
 			return 0, errNotBuffered
 		case r.length.exceeded(r.size): // the server could take what is declared for the whole body
+			b.closeSource()
 			return 0, &bodyError{r.err}
 		case b.n < r.size:
 			n = r.buffer.Read(p, &b.at)
@@ -74,17 +75,24 @@ func (b *bufferedReader) gone() error {
 	return nil
 }
 
+// closeSource closes the source and waits until that is done, or b is closed or revoked.
+// After b has returned the end, RoundTrip may return.
+func (b *bufferedReader) closeSource() {
+	r := b.from
+	r.close()
+	for r.state == closing && b.gone() == nil {
+		r.wake.Wait()
+	}
+}
+
 // end returns what the source ended with, once b has returned all that came before and
-// the source is closed: after that RoundTrip may return.
+// the source is closed.
 func (b *bufferedReader) end() error {
 	r := b.from
 	if b.n < r.size || r.err == nil {
 		return nil
 	}
-	r.close()
-	for r.state == closing && b.gone() == nil {
-		r.wake.Wait()
-	}
+	b.closeSource()
 	if b.gone() == nil {
 		r.readers.move(&b.reader, ended)
 		r.free()
