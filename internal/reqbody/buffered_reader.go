@@ -27,6 +27,7 @@ func (b *bufferedReader) Read(p []byte) (n int, err error) {
 		case r.mode == claimed && b.n < r.size:
 			return 0, errNotBuffered
 		case r.length.exceeded(r.size): // send nothing: the server could accept the declared length as the whole body
+			b.closeSource()
 			return 0, &bodyError{r.err}
 		case b.n < r.size:
 			n = r.buffer.Read(p, &b.at)
@@ -74,18 +75,24 @@ func (b *bufferedReader) gone() error {
 	return nil
 }
 
+// closeSource closes the source and waits until that is done, or b is closed or revoked.
+// After b has returned the end, RoundTrip may return.
+func (b *bufferedReader) closeSource() {
+	r := b.from
+	r.close()
+	for r.state == closing && b.gone() == nil {
+		r.wake.Wait()
+	}
+}
+
 // end returns nil until b has returned every byte before the source's end. Then it
-// closes the source, waits for that Close, and returns the source's final error: once
-// the base has that error, RoundTrip may return, and the source must be closed by then.
+// closes the source, waits for that Close, and returns the source's final error.
 func (b *bufferedReader) end() error {
 	r := b.from
 	if b.n < r.size || r.err == nil {
 		return nil
 	}
-	r.close()
-	for r.state == closing && b.gone() == nil {
-		r.wake.Wait()
-	}
+	b.closeSource()
 	if b.gone() == nil {
 		r.readers.move(&b.reader, ended)
 		r.free()
