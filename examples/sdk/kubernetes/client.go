@@ -24,10 +24,9 @@ func connect(config *rest.Config) (*corev1.CoreV1Client, error) {
 }
 
 // retry returns a wrapper for rest.Config. It leaves alone the transports of
-// exec, attach and port-forward, which make one connection and keep it: the one
-// for WebSockets changes the request that it is given, so that a second attempt
-// fails in another way than the first, and kubectl's fallback to SPDY, which goes
-// by the error, is not tried.
+// exec, attach and port-forward, which make one connection and keep it: an executor
+// tries WebSockets first, and SPDY where the server refuses them, so that more attempts
+// would only hold that up.
 func retry(policy insist.Policy) func(http.RoundTripper) http.RoundTripper {
 	return func(base http.RoundTripper) http.RoundTripper {
 		if _, upgrades := base.(utilnet.TLSClientConfigHolder); upgrades {

@@ -77,8 +77,8 @@ func TestTypeChecks(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(upgradeSPDY))
 	defer server.Close()
 	for _, tt := range []struct {
-		name  string
-		wrap  func(http.RoundTripper) http.RoundTripper
+		name string
+		wrap func(http.RoundTripper) http.RoundTripper
 		fails string
 	}{
 		{"ours", retry(insist.Standard()), ""},
@@ -122,7 +122,9 @@ func TestTypeChecks(t *testing.T) {
 }
 
 // kubectl's executor tries a WebSocket first, and SPDY where the server refused to
-// upgrade to that. It must see the refusal, not what a second attempt met.
+// upgrade to that. It must see the refusal, not what a second attempt met. The transport
+// for WebSockets changes the URL's scheme in place; each attempt starts from the caller's
+// URL all the same.
 func TestExecFallsBackToSPDY(t *testing.T) {
 	refuseWebSocket := func(w http.ResponseWriter, req *http.Request) {
 		if req.Header.Get("Upgrade") == "websocket" {
@@ -136,10 +138,9 @@ func TestExecFallsBackToSPDY(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		wrap  func(http.RoundTripper) http.RoundTripper
-		fails string
 	}{
-		{"ours", retry(insist.Standard()), ""},
-		{"around exec's own, too", always, "unknown url scheme: ws"},
+		{"ours", retry(insist.Standard())},
+		{"around exec's own, too", always},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			config := configFor(server)
@@ -155,12 +156,6 @@ func TestExecFallsBackToSPDY(t *testing.T) {
 			}
 			executor, err := remotecommand.NewFallbackExecutor(socket, old, httpstream.IsUpgradeFailure)
 			out, err := execOn(t, executor, err)
-			if tt.fails != "" {
-				if err == nil || !strings.Contains(err.Error(), tt.fails) {
-					t.Errorf("got error %v, want %q", err, tt.fails)
-				}
-				return
-			}
 			if err != nil || out != "hello" {
 				t.Errorf("got %q, %v", out, err)
 			}
