@@ -255,7 +255,8 @@ func TestManyAttemptsOnOneDeadConnection(t *testing.T) {
 		}
 		wg.Wait()
 		assert.NotZero(t, retired.Load()) // more, where several asked the pool at once
-		assert.True(t, w.net.Conns()[0].Closed())
+		// net/http closes the connection with its last stream, or, if a request had
+		// reserved a stream at that moment, when it has been idle. It is not used again.
 		_, attempts := w.get(t, rt, "/")
 		assert.Len(t, attempts, 1)
 	})
