@@ -317,7 +317,7 @@ func TestAnotherHostHasItsBucket(t *testing.T) {
 	assert.Len(t, p.Budget.table.Load().buckets, 2)
 }
 
-// So it is where a body is resumed that broke off before its first byte.
+// So it is where a body is resumed that was truncated before its first byte.
 func TestAResumedBodyDrawsOnItsHost(t *testing.T) {
 	broken := answer(200, "Etag", `"1"`, "Accept-Ranges", "bytes")
 	broken.ContentLength, broken.Body = 4, io.NopCloser(iotest.ErrReader(errLost))

@@ -128,7 +128,7 @@ func cold(f func()) (allocs, bytes int64) {
 }
 
 // least is the least that f allocates in five runs, each made ready for. The
-// counters are the whole process's: a thread that starts meanwhile adds to them,
+// counters are the whole process's: a thread that starts at the same time adds to them,
 // and nothing ever takes away.
 func least(ready, f func()) (allocs, bytes int64) {
 	allocs, bytes = math.MaxInt64, math.MaxInt64
@@ -189,7 +189,7 @@ var asking = []struct {
 	{name: "both", hook: true, record: true, allocs: [4]int64{3, 7, 3, 7}},
 }
 
-// told is how many attempts the hook of telling has been told of.
+// told is how many attempts the hook of telling has been given.
 var told int
 
 // telling returns a function that makes a call whose first fails attempts fail,

@@ -494,7 +494,7 @@ func Example_databaseSQL() {
 // routeKey is the key of the route in a context.
 type routeKey struct{}
 
-// An Attempt has no path, which may hold a secret. Whoever makes the request puts its
+// An Attempt has no path, which may hold a secret. The caller that makes the request puts its
 // route into the context, and OnAttempt finds it there.
 func Example_routeInLogs() {
 	server := exampleServer(503, 200)

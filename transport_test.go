@@ -302,7 +302,7 @@ func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
 	}
 }
 
-// A body that ignores its Close is read no further than the Read under way.
+// A body that ignores its Close is read no further than the Read in flight.
 func TestDrainingEndsWithItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int64

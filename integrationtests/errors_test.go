@@ -22,7 +22,7 @@ import (
 	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
-// realErrors are the ways in which a request comes to nothing, each made with a
+// realErrors are the ways in which a request fails, each made with a
 // real failure. hits is how often a handler saw the request.
 var realErrors = []struct {
 	name      string

@@ -162,7 +162,7 @@ func TestExpectContinue(t *testing.T) {
 			case r.URL.Path == "/417" && n == 1:
 				w.WriteHeader(http.StatusExpectationFailed)
 			case r.URL.Path == "/417" && n == 2:
-				io.Copy(io.Discard, r.Body) // lest a reset overtake the answer
+				io.Copy(io.Discard, r.Body) // so that no reset overtakes the response
 				w.WriteHeader(http.StatusServiceUnavailable)
 			case r.URL.Path != "/" && n < 3:
 				w.WriteHeader(http.StatusServiceUnavailable)

@@ -428,7 +428,7 @@ func TestTheEndOfTheContextIsNotTheBodysEnd(t *testing.T) {
 	})
 }
 
-// A Read that is under way when an attempt is given up may bring more than is
+// A Read that is in flight when an attempt is given up may bring more than is
 // kept. The next attempt has it all the same.
 func TestTheLimitIsPassedDuringTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -285,7 +285,7 @@ func TestAGETThatCreatesIsNotRepeatedBelowUs(t *testing.T) {
 }
 
 // TestAGzipAnswerThatStalls: its head has come, and not a byte of its body. There
-// net/http's Close waits for a Read under way, whatever the server is waiting for.
+// net/http's Close waits for a Read in flight, whatever the server is waiting for.
 func TestAGzipAnswerThatStalls(t *testing.T) {
 	condition := insist.JSONFieldNot("/ok", true)
 	for _, c := range []struct {

@@ -241,7 +241,7 @@ func TestTheBudgetAndParts(t *testing.T) {
 }
 
 // TestAHookPanicsInTheReadOfADownload: what was read is not all, so that the end
-// is an error for whoever recovers and reads on.
+// is an error for a caller that recovers and reads on.
 func TestAHookPanicsInTheReadOfADownload(t *testing.T) {
 	for name, c := range map[string]struct {
 		next step

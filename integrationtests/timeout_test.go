@@ -180,7 +180,7 @@ func TestABlockedBodyThatIsNotKeptEndsWithTheAttempt(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, w := io.Pipe()
 				go w.Write([]byte("longer than the limit"))
-				time.AfterFunc(time.Hour, func() { w.Close() }) // lest a failure hang
+				time.AfterFunc(time.Hour, func() { w.Close() }) // so that a failure does not hang
 				b := roundTripper(func(req *http.Request) (*http.Response, error) {
 					_, err := io.Copy(io.Discard, req.Body)
 					return answer(200), err

@@ -150,7 +150,7 @@ func TestMetricsOfPorts(t *testing.T) {
 	}
 }
 
-// A body that breaks off has a status and an error.
+// A truncated body has a status and an error.
 func TestMetricsOfBrokenBodies(t *testing.T) {
 	meters := newMeters(t)
 	otelinsist.Metrics(meters)(t.Context(), insist.Attempt{
@@ -162,7 +162,7 @@ func TestMetricsOfBrokenBodies(t *testing.T) {
 	}, meters.lines(t, "insist."))
 }
 
-// An attempt that is told of again is counted once, and so is what follows.
+// An attempt that is reported again is counted once, and so is what follows.
 func TestMetricsOfAmended(t *testing.T) {
 	meters := newMeters(t)
 	hook := otelinsist.Metrics(meters)

@@ -150,7 +150,7 @@ func TestWrapper(t *testing.T) {
 	(&otelinsist.Transport{Base: play()}).CloseIdleConnections() // has none
 }
 
-// A RetryTransport further below stands aside, as without a wrapper.
+// A RetryTransport further below yields, as without a wrapper.
 func TestNestedRetries(t *testing.T) {
 	b := play(503)
 	inner := &insist.RetryTransport{Base: b, Policy: quick(nil)}

@@ -88,7 +88,7 @@ func withoutTime(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Whoever sets slog's default later sees the lines, too.
+// Code that sets slog's default later sees the lines, too.
 func TestDefaultLogger(t *testing.T) {
 	var out bytes.Buffer
 	hook := sloginsist.Hook{}.OnAttempt

@@ -64,7 +64,7 @@ func TestALateCloseIsOfItsOwnAttempt(t *testing.T) {
 	}
 }
 
-// What ends an attempt may come when the next one is under way, whose reader goes
+// What ends an attempt may come when the next one is in flight, whose reader goes
 // on.
 func TestALateEndIsOfItsOwnAttempt(t *testing.T) {
 	put := func() *http.Request {
@@ -90,7 +90,7 @@ func TestALateEndIsOfItsOwnAttempt(t *testing.T) {
 }
 
 // slowCloser takes a second to close, by which it would end the body that GetBody
-// rewinds meanwhile.
+// rewinds at the same time.
 type slowCloser struct {
 	io.Reader
 	closed bool
@@ -130,7 +130,7 @@ func TestABodyOpenedWhileTheCallEnds(t *testing.T) {
 	rewinds, records := newGetBodySource(req), newBufferedSource(req, 10)
 	for _, s := range []stream{rewinds, records} {
 		s.revoke(nil, errLost)
-		body, err := s.open(new(Lease), false) // was under way
+		body, err := s.open(new(Lease), false) // was in flight
 		require.NoError(t, err)
 		s.end()
 		_, err = body.Read(make([]byte, 1))

@@ -157,7 +157,7 @@ func TestTheHeadIsTheCallers(t *testing.T) {
 	})
 }
 
-// TestTrailersComeWithTheEnd of the caller's own reading, whoever has read before.
+// TestTrailersComeWithTheEnd of the caller's own reading, whatever was read before.
 func TestTrailersComeWithTheEnd(t *testing.T) {
 	for name, before := range map[string]func(*Body){
 		"looked into in part": func(b *Body) { b.Look(1, time.Second).Next() },

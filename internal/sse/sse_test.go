@@ -68,7 +68,7 @@ func feed(max int64, pieces ...[]byte) (data, event string, state State) {
 	for _, p := range pieces {
 		own := bytes.Clone(p)
 		state = s.Feed(own)
-		clear(own) // whoever feeds may use the memory again
+		clear(own) // the caller may use the memory again
 	}
 	return string(s.Data()), s.Event(), state
 }

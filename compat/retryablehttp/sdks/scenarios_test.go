@@ -21,7 +21,7 @@ import (
 	gitlab "gitlab.com/gitlab-org/api/client-go"
 )
 
-// scenario is what the server does, and what an SDK is asked for meanwhile.
+// scenario is what the server does, and what an SDK is asked for at the same time.
 type scenario struct {
 	name     string
 	steps    []insisttest.Step

@@ -29,7 +29,7 @@ func connect(url string, base http.RoundTripper) (*github.Client, error) {
 // where a program should wait for that, set MaxRetryAfter.
 func policyFor() insist.Policy {
 	policy := insist.Standard()
-	policy.MaxWholeBytes = 1 << 20 // an answer that breaks off is asked for again
+	policy.MaxWholeBytes = 1 << 20 // a truncated response is retried
 	policy.Classify = classify
 	policy.Idempotent = canBeRepeated
 	return policy

@@ -25,7 +25,7 @@ type (
 
 var list = call{Name: "List", Make: func(w *world) (string, error) { return listBy(w.ctx, w) }}
 
-// listWhole asks again for an answer that breaks off. MaxWholeBytes is not for all
+// listWhole asks again for a truncated response. MaxWholeBytes is not for all
 // calls: watches have the type of a document, and each would be held up by
 // MaxPeekTime.
 var listWhole = call{Name: "List, whole", Make: func(w *world) (string, error) {

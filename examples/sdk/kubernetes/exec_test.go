@@ -77,8 +77,8 @@ func TestTypeChecks(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(upgradeSPDY))
 	defer server.Close()
 	for _, tt := range []struct {
-		name string
-		wrap func(http.RoundTripper) http.RoundTripper
+		name  string
+		wrap  func(http.RoundTripper) http.RoundTripper
 		fails string
 	}{
 		{"ours", retry(insist.Standard()), ""},
@@ -136,8 +136,8 @@ func TestExecFallsBackToSPDY(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(refuseWebSocket))
 	defer server.Close()
 	for _, tt := range []struct {
-		name  string
-		wrap  func(http.RoundTripper) http.RoundTripper
+		name string
+		wrap func(http.RoundTripper) http.RoundTripper
 	}{
 		{"ours", retry(insist.Standard())},
 		{"around exec's own, too", always},

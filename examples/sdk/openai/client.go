@@ -26,7 +26,7 @@ func connect(url string, base http.RoundTripper) openai.Client {
 // The headers x-should-retry and retry-after-ms are obeyed by insist itself.
 func policyFor() insist.Policy {
 	policy := insist.Standard()
-	policy.MaxWholeBytes = 1 << 20 // of a GET, an answer that breaks off is asked for again
+	policy.MaxWholeBytes = 1 << 20 // of a GET, a truncated response is retried
 	policy.NonIdempotent = insist.ResendUnlessLost
 	policy.RetryableStatus = mayPassStatus
 	policy.RetryableBody = insist.JSONField("/error/code", mayPassCode)

@@ -33,7 +33,7 @@ func policyFor(a account) insist.Policy {
 	policy := insist.Standard()
 	policy.RetryableBody = insist.JSONField("/ret_code", mayPass)
 	policy.Idempotent = changesNothing
-	policy.MaxWholeBytes = 1 << 20 // so that an answer that breaks off is one that failed
+	policy.MaxWholeBytes = 1 << 20 // so that a truncated response is a failure
 	policy.Prepare = func(req *http.Request, _ *http.Response, _ error) error { return a.sign(req) }
 	return policy
 }

@@ -50,7 +50,7 @@ var uploadOnce = call{Name: "PutObject, If-None-Match", Make: func(w *world) (st
 	return "stored", err
 }}
 
-// uploadStream sends what somebody else writes meanwhile. The SDK takes that over
+// uploadStream sends what somebody else writes at the same time. The SDK takes that over
 // TLS alone, where it computes the checksum as it sends, and S3 wants its length.
 var uploadStream = call{Name: "PutObject, stream", Make: func(w *world) (string, error) {
 	r, pipe := io.Pipe()

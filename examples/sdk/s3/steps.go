@@ -4,7 +4,7 @@ import (
 	"github.com/seed-552c89fc/insist/examples/sdk/internal/sabotage"
 )
 
-// failure is an error in a 200, behind what keeps the connection open meanwhile.
+// failure is an error in a 200, behind what keeps the connection open until then.
 func failure(code string) sabotage.Fault {
 	return sabotage.Answer("application/xml", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n   \n"+
 		"<Error><Code>"+code+"</Code><Message>We met an error.</Message></Error>")
