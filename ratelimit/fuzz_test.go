@@ -121,7 +121,11 @@ func slowReset(reset, date string) (time.Duration, bool) {
 		return longest, true
 	default:
 		n.Quo(n, big.NewRat(1000, 1))
-		n.SetInt(up(n)).Sub(n, start)
+		n.SetInt(up(n))
+		if nanoseconds(n, time.Millisecond) == longest {
+			return longest, true // as in seconds: the year 2262 and later
+		}
+		n.Sub(n, start)
 	}
 	if n.Sign() < 0 {
 		n.SetInt64(0)

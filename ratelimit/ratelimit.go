@@ -43,7 +43,8 @@
 // negative Remaining means that nothing is left if the Reset is in the future and the
 // Limit of that name is not negative; a negative Limit means that there is no limit. If
 // several limits are used up, the longest wait counts. A malformed value is ignored. A
-// wait too large for a time.Duration becomes the longest Duration.
+// wait too large for a time.Duration, or until the year 2262 or later, becomes the longest
+// Duration.
 //
 // Retry-After and the similar headers in milliseconds take precedence: if one of them is
 // valid, no limit is read. insist itself obeys them before every retry.

@@ -119,6 +119,7 @@ var limits = []struct {
 	{"least time", head("X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1000000001"), 0},
 	{"last time in seconds", head("X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 100000000000"), longest},
 	{"first one in milliseconds", head("X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 100000000001"), 0},
+	{"the year 2279, in milliseconds", head("X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 9767225591999"), longest},
 	{"absurd", head("X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 9223372036854775807"), longest},
 	{"overflows int64", head("X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 9223372036854775808"), longest},
 	{"overflows anything", head("X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1"+strings.Repeat("0", 400)), longest},
