@@ -89,6 +89,7 @@ type race struct {
 	call
 	inFlight   []*runner
 	results    chan *runner
+	latest     time.Time  // when the latest attempt began
 	assessment assessment // of the attempt that ended last
 
 	// With these, a call that needs no hedge costs two allocations fewer.
@@ -163,9 +164,10 @@ func (r *race) begin(n int, next *runner) *obstacle {
 		outgoing: out, n: n, limit: c.limit, conns: c.conns,
 		host: hostOf(&out.Request), bucket: c.policy.hostKey(out.Request.URL), begun: time.Now(),
 	}
-	if others := len(r.inFlight); others > 0 {
-		next.beside = next.begun.Sub(r.inFlight[others-1].begun)
+	if len(r.inFlight) > 0 {
+		next.beside = next.begun.Sub(r.latest)
 	}
+	r.latest = next.begun
 	c.limit = wait.Limit{} // the runner has it now
 	r.inFlight = append(r.inFlight, next)
 	next.inFlight.Store(true)
