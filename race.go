@@ -108,7 +108,7 @@ func (c *call) race(n int, delay time.Duration) error {
 	defer func() {
 		r.abandon()
 		*c = r.call
-		c.racing = false
+		c.racing, c.body.Ended = false, nil
 	}()
 	if o := r.begin(n, &r.first); o != nil {
 		return r.fail(o.why, o.cause)
@@ -191,6 +191,7 @@ func (r *race) begin(n int, next *runner) *obstacle {
 func (r *race) handle(ended *runner) bool {
 	c := &r.call
 	ended.inFlight.Store(false)
+	c.body.Ended = &ended.Lease
 	r.inFlight = slices.DeleteFunc(r.inFlight, func(other *runner) bool { return other == ended })
 	if ended.exited {
 		ended.limit.End()

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -186,5 +189,43 @@ func TestOneAttemptWaitsForTheOther(t *testing.T) {
 		resp.Body.Close()
 		assert.Equal(t, 2, attempts)
 		assert.Equal(t, 3200*time.Millisecond, time.Since(start), "1 s, an upload of 1 s, another one, and the response")
+	})
+}
+
+// TestAResponseIsLookedInto although an attempt beside it has not sent the body: only the
+// attempt that got the response must have.
+func TestAResponseIsLookedInto(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bodies{data: []byte("hello"), step: 3}
+		req, err := http.NewRequestWithContext(t.Context(), "PUT", "http://x/", http.NoBody)
+		require.NoError(t, err)
+		b.give(req, newReaders)
+		req.ContentLength = -1
+		var attempts atomic.Int32
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			defer req.Body.Close()
+			resp, n := answer(200), attempts.Add(1)
+			select { // the first responds while the hedge has read nothing
+			case <-time.After(1500 * time.Millisecond):
+			case <-req.Context().Done():
+				return nil, req.Context().Err()
+			}
+			if data, err := io.ReadAll(req.Body); err != nil || string(data) != "hello" {
+				t.Errorf("attempt %d: %q, %v", n, data, err)
+			}
+			resp.Body = io.NopCloser(strings.NewReader(`{"ok": ` + strconv.FormatBool(n == 2) + `}`))
+			return resp, nil
+		})
+		rt := &insist.RetryTransport{Base: base, Policy: insist.Policy{
+			Hedge: &insist.Hedge{Delay: time.Second}, RetryableBody: insist.JSONFieldNot("/ok", true),
+		}}
+		resp, err := rt.RoundTrip(req)
+		require.NoError(t, err)
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		assert.NoError(t, err)
+		assert.Equal(t, `{"ok": true}`, string(text))
+		synctest.Wait()
+		assert.Zero(t, b.left())
 	})
 }

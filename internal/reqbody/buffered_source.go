@@ -110,7 +110,7 @@ func (r *bufferedSource) canOverlap() (ever, now bool) {
 	return kept, kept && r.err == io.EOF
 }
 
-func (r *bufferedSource) sent() bool {
+func (r *bufferedSource) sent(*Lease) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err != nil || r.length.reached(r.size)

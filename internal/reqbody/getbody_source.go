@@ -212,10 +212,14 @@ func (r *getBodySource) canOverlap() (ever, now bool) {
 
 func (r *getBodySource) whole() bool { return r.failure() == nil }
 
-func (r *getBodySource) sent() bool {
+func (r *getBodySource) sent(l *Lease) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.attempts.inUse() || r.owner != nil && r.length.reached(r.owner.n)
+	a := r.attempts.latest
+	if l != nil {
+		a = r.attempts.of(l)
+	}
+	return a == nil || !a.readers.inUse() || r.owner != nil && r.owner.of == a && r.length.reached(r.owner.n)
 }
 
 func (r *getBodySource) failure() error {

@@ -39,6 +39,8 @@ type Body struct {
 	// Apart means that several attempts may be in flight concurrently, and may outlive
 	// the call. So the first attempt, too, gets a reader of its own.
 	Apart bool
+	// Ended is the attempt that ended last, if others may still be in flight; else nil.
+	Ended *Lease
 }
 
 // Lease is one attempt's share of the body: the request that is sent. Its Body, and the
@@ -70,8 +72,9 @@ type stream interface {
 	// canOverlap reports whether another attempt can ever begin beside one in flight, and
 	// whether it can now, each with all bytes.
 	canOverlap() (ever, now bool)
-	// sent reports whether the current attempt needs no more of the caller's reader.
-	sent() bool
+	// sent reports whether the attempt of l needs no more of the caller's reader. If l is
+	// nil, it is the only attempt in flight.
+	sent(l *Lease) bool
 	// failure returns the error of the caller's reader, or nil.
 	failure() error
 	// keep tells the source that no further attempt follows. The current attempt's
@@ -212,8 +215,8 @@ func (b *Body) CanOverlap() (ever, now bool) {
 	return b.stream.canOverlap()
 }
 
-// Sent reports whether the latest attempt needs no more of the caller's body.
-func (b *Body) Sent() bool { return b.stream == nil || b.stream.sent() }
+// Sent reports whether the attempt that ended last needs no more of the caller's body.
+func (b *Body) Sent() bool { return b.stream == nil || b.stream.sent(b.Ended) }
 
 // Failure returns the error of the caller's reader, or nil.
 func (b *Body) Failure() error {

@@ -106,7 +106,7 @@ func (r *sectionSource) whole() bool { return r.failure() == nil }
 
 // sent is always true. Unlike a pipe, whose writer may wait for the response, a file can
 // always be read to its end.
-func (r *sectionSource) sent() bool { return true }
+func (r *sectionSource) sent(*Lease) bool { return true }
 
 func (r *sectionSource) failure() error {
 	r.mu.Lock()
