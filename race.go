@@ -31,22 +31,20 @@ func (c *call) hedgeHost() string {
 	return origin.Host(c.req.URL)
 }
 
-// payForHedge takes the cost of a hedge from the Budget or the Share. It reports whether
+// payForHedge takes the cost of a hedge from the Share and the Budget. It reports whether
 // that was possible, and the other bounds let the hedge begin.
 func (c *call) payForHedge() bool {
 	now := time.Now()
 	switch {
-	case c.made >= c.policy.maxAttempts(), c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
+	case c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
 		return false
 	case c.hold.cooldown != nil:
 		if held, _ := c.hold.until(c.req, ""); held > 0 {
 			return false
 		}
 	}
-	if c.policy.Budget == nil {
-		return c.policy.Hedge.withdraw()
-	}
-	return c.policy.Budget.withdraw(c.bucket, now, c.policy.mostRetries(), &c.last.lease)
+	return c.policy.Hedge.withdraw(now) &&
+		c.policy.Budget.withdraw(c.bucket, now, c.policy.mostRetries(), &c.last.lease)
 }
 
 // runner is one of the attempts that are in flight at the same time.
@@ -99,7 +97,11 @@ func (c *call) runRace(n int, delay time.Duration) error {
 	for {
 		select {
 		case <-timer.C:
-			if len(r.inFlight) <= extra && len(r.inFlight) < cap(r.results) && c.payForHedge() && r.begin(c.made+1) == nil {
+			full := len(r.inFlight) > extra || len(r.inFlight) == cap(r.results) || c.made >= c.policy.maxAttempts()
+			if full && len(r.inFlight) > 1 {
+				c.policy.Hedge.futile(time.Now())
+			}
+			if !full && c.payForHedge() && r.begin(c.made+1) == nil {
 				timer.Reset(delay)
 			}
 		case ended := <-r.results:
@@ -127,7 +129,8 @@ func (r *race) begin(n int) *obstacle {
 	if others := len(r.inFlight); others > 0 {
 		next.beside = next.begun.Sub(r.inFlight[others-1].begun)
 	}
-	c.limit = wait.Limit{} // the runner has it now
+	c.host, c.bucket = next.host, next.bucket // a hedge draws on it before any attempt has ended
+	c.limit = wait.Limit{}                    // the runner has it now
 	r.inFlight = append(r.inFlight, next)
 	next.inFlight.Store(true)
 	base, caller, results := c.base, c.req.Context(), r.results
