@@ -35,33 +35,30 @@ func (c *call) hedgeHost() string {
 	return origin.Host(c.req.URL)
 }
 
-// payForHedge takes the cost of a hedge from the Budget or the Share. It reports whether
+// payForHedge takes the cost of a hedge from the Share and the Budget. It reports whether
 // that was possible, and the other bounds let the hedge begin.
 func (c *call) payForHedge() bool {
 	now := time.Now()
 	switch {
-	case c.made >= c.policy.maxAttempts(), c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
+	case c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
 		return false
 	case c.hold.cooldown != nil:
 		if held, _ := c.hold.until(c.req, ""); held > 0 {
 			return false
 		}
 	}
-	if c.policy.Budget == nil {
-		return c.policy.Hedge.withdraw()
-	}
-	return c.policy.Budget.withdraw(c.bucket, now, c.policy.mostRetries(), &c.last.lease)
+	return c.policy.Hedge.withdraw(now) &&
+		c.policy.Budget.withdraw(c.bucket, now, c.policy.mostRetries(), &c.last.lease)
 }
 
 // refundHedge gives back what payForHedge took, since the hedge could not be made. lease is
 // the call's from before.
 func (c *call) refundHedge(lease bucket.Lease) {
+	c.policy.Hedge.refund()
 	switch {
-	case c.policy.Budget == nil:
-		c.policy.Hedge.refund()
 	case c.last.lease != lease:
 		c.last.lease = lease
-	default:
+	case c.policy.Budget != nil:
 		c.policy.Budget.refund(c.bucket, time.Now())
 	}
 }
@@ -118,7 +115,11 @@ func (c *call) race(n int, delay time.Duration) error {
 	for {
 		select {
 		case <-timer.C:
-			if len(r.inFlight) <= extra && len(r.inFlight) < cap(r.results) && r.hedge() {
+			full := len(r.inFlight) > extra || len(r.inFlight) == cap(r.results) || r.made >= r.policy.maxAttempts()
+			if full && len(r.inFlight) > 1 {
+				r.policy.Hedge.futile(time.Now())
+			}
+			if !full && r.hedge() {
 				timer.Reset(delay)
 			}
 		case ended := <-r.results:
@@ -168,7 +169,8 @@ func (r *race) begin(n int, next *runner) *obstacle {
 		next.beside = next.begun.Sub(r.latest)
 	}
 	r.latest = next.begun
-	c.limit = wait.Limit{} // the runner has it now
+	c.host, c.bucket = next.host, next.bucket // a hedge draws on it before any attempt has ended
+	c.limit = wait.Limit{}                    // the runner has it now
 	r.inFlight = append(r.inFlight, next)
 	next.inFlight.Store(true)
 	base, caller, results := c.base, c.req.Context(), r.results

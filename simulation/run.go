@@ -25,7 +25,7 @@ type runner struct {
 	wait     func(failed int) time.Duration
 	server   *server
 	budgets  []budget // of each client
-	events   queue
+	events   queue[event]
 	result   *result
 }
 
@@ -50,12 +50,12 @@ func run(s *scenario, p *policy, seed uint64) *result {
 	gap := float64(time.Second) / (float64(s.clients) * s.perSecond)
 	next := time.Duration(arrivals.ExpFloat64() * gap)
 	for next < s.horizon || r.events.len() > 0 {
-		if next < s.horizon && (r.events.len() == 0 || next <= r.events.first().at) {
+		if next < s.horizon && (r.events.len() == 0 || next <= r.events.first()) {
 			r.begin(next, int32(arrivals.IntN(s.clients)))
 			next += time.Duration(arrivals.ExpFloat64() * gap)
 			continue
 		}
-		if e := r.events.pop(); e.ends {
+		if _, e := r.events.pop(); e.ends {
 			r.end(e)
 		} else {
 			r.arrive(e)
@@ -79,7 +79,7 @@ func (r *runner) arrive(e event) {
 		a = answer{at: e.at + r.timeout}
 	}
 	e.ends, e.at, e.ok = true, a.at, a.ok
-	r.events.push(e)
+	r.events.push(e.at, e)
 }
 
 // end does what the library does after an attempt has ended. (A test with the library
@@ -99,5 +99,5 @@ func (r *runner) end(e event) {
 	e.at += r.wait(int(e.attempt))
 	e.attempt++
 	e.ends = false
-	r.events.push(e)
+	r.events.push(e.at, e)
 }
