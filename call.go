@@ -265,7 +265,7 @@ func (c *call) wait(d time.Duration) bool {
 	if c.last.number == 0 {
 		return !c.waiter.Canceled()
 	}
-	start, sent := now(d > 0), c.body.Sent()
+	start, sent := now(d > 0), c.body.Finished()
 	c.body.Revoke() // before the response is closed: HTTP/2 waits for it
 	c.last.resp = c.lastAttempt().Discard(c.last.resp, sent, d, &c.timer)
 	c.state = discarded

@@ -199,6 +199,12 @@ func (r *getBodySource) sent() bool {
 	return !r.readers.inUse() || r.owner != nil && r.length.reached(r.owner.n)
 }
 
+func (r *getBodySource) inRead() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.busy > 0
+}
+
 func (r *getBodySource) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

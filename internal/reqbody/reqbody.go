@@ -69,6 +69,9 @@ type stream interface {
 	whole() bool
 	// sent reports whether the current attempt needs no more of the caller's reader.
 	sent() bool
+	// inRead reports whether a reader is in a Read of the caller's reader that revoke
+	// doesn't end.
+	inRead() bool
 	// failure returns the error of the caller's reader, or nil.
 	failure() error
 	// keep tells the source that no further attempt follows. The current attempt's
@@ -197,6 +200,10 @@ func (b *Body) Whole() bool {
 
 // Sent reports whether the latest attempt needs no more of the caller's body.
 func (b *Body) Sent() bool { return b.stream == nil || b.stream.sent() }
+
+// Finished reports whether the base gets the end of the latest attempt's body without
+// waiting for the caller's reader.
+func (b *Body) Finished() bool { return b.stream == nil || b.stream.sent() && !b.stream.inRead() }
 
 // Failure returns the error of the caller's reader, or nil.
 func (b *Body) Failure() error {
