@@ -273,9 +273,9 @@ func (c *call) wait(d time.Duration) bool {
 	if c.last.number == 0 {
 		return !c.waiter.Canceled()
 	}
-	start := now(d > 0)
+	start, sent := now(d > 0), c.body.Finished()
 	c.body.Revoke() // before the response is closed: HTTP/2 waits for it
-	c.last.resp = c.lastAttempt().Discard(c.last.resp, d, &c.timer)
+	c.last.resp = c.lastAttempt().Discard(c.last.resp, sent, d, &c.timer)
 	c.state = discarded
 	c.limit.End()
 	if d > 0 {

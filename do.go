@@ -107,7 +107,7 @@ func doAgain[T any](l *loop, p *Policy, fn func(context.Context) (T, error), ret
 // is drained first, so that its connection can be used again.
 func discardValue[T any](ctx context.Context, v T) {
 	if resp, ok := any(v).(*http.Response); ok {
-		respbody.Attempt{Waiter: wait.ForContext(ctx)}.Discard(resp, 0, new(wait.Timer))
+		respbody.Attempt{Waiter: wait.ForContext(ctx)}.Discard(resp, true, 0, new(wait.Timer))
 	}
 }
 

@@ -107,7 +107,7 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 		s.head = &head
 		return resp, nil
 	case resp != nil:
-		c.lastAttempt().Discard(resp, 0, &c.timer)
+		c.lastAttempt().Discard(resp, true, 0, &c.timer)
 	case wait.ForRequest(s.req).Canceled():
 		return nil, err
 	}

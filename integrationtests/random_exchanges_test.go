@@ -191,7 +191,7 @@ func (x *exchange) call(policy insist.Policy, name string) {
 		x.Errorf("%s: %v, %v", name, resp, err)
 	}
 	if resp != nil {
-		x.read(resp, name)
+		x.read(resp, name, policy)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -266,7 +266,7 @@ func (x *exchange) upload(req *http.Request, name string) {
 }
 
 // read reads a response, or a part of it, and closes it.
-func (x *exchange) read(resp *http.Response, name string) {
+func (x *exchange) read(resp *http.Response, name string, policy insist.Policy) {
 	defer resp.Body.Close()
 	for range resp.Trailer { // it is the caller's, who may do that
 	}
@@ -289,7 +289,8 @@ func (x *exchange) read(resp *http.Response, name string) {
 	}
 	text, mark, ok := bytes.Cut(data, []byte(end))
 	if !ok || string(mark) != sum(text) || !bytes.HasPrefix(text, []byte(name)) && resp.Header.Get("Etag") == "" {
-		x.Errorf("%s: %d, wrong response of %d bytes %.100q", name, resp.StatusCode, len(data), data)
+		x.Errorf("%s: %s, %d, wrong response of %d bytes %.100q ... %q; Content-Length %d, uncompressed %v, %v, trailer %v; %+v", name, resp.Proto, resp.StatusCode,
+			len(data), data, data[max(0, len(data)-100):], resp.ContentLength, resp.Uncompressed, resp.Header, resp.Trailer, policy)
 	}
 	if got := resp.Trailer.Get("Sum-Trailer"); got != "" && got != sum(data) {
 		x.Errorf("%s: %d, another response's trailer", name, resp.StatusCode)

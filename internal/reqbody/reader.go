@@ -28,6 +28,7 @@ const (
 type readers struct {
 	reading int16       // readers in state reading, Body included; askedAtMost bounds them
 	body    readerState // Body's state, or sentAsCopy
+	resent  *reader     // the copy that has taken the place of Body; nil if none has
 }
 
 // sentAsCopy is the state of a Body that is unread while a copy has been read. The base
@@ -37,10 +38,18 @@ const sentAsCopy readerState = released + 1
 // add adds b, which has just been opened. If b is a copy and Body is already closed, b
 // takes the place of Body: net/http closes Body before it calls GetBody to resend the
 // request within an attempt. A signer, in contrast, reads its copy before Body is sent.
+//
+// If net/http calls GetBody once more and the copy before is unread, it has forgotten that
+// one without closing it: its HTTP/2 found no connection for it.
 func (r *readers) add(b *reader) {
-	if b.isCopy && r.body == released {
-		b.isCopy, r.body = false, unread
+	forgotten := r.resent != nil && r.resent.state == unread
+	if !b.isCopy || r.body != released && !forgotten {
+		return
 	}
+	if forgotten {
+		r.resent.isCopy = true
+	}
+	b.isCopy, r.body, r.resent = false, unread, b
 }
 
 // move moves b to a later state. If to is not later, it does nothing.

@@ -21,9 +21,14 @@ const (
 
 // Discard closes resp and returns its head. If little of the body is left, it reads that
 // first. A Read that is still in flight may write to resp itself, so resp must not be
-// used afterwards; use the returned head. pause is how long the next attempt will wait
-// anyway. timer is the call's.
-func (a Attempt) Discard(resp *http.Response, pause time.Duration, timer *wait.Timer) *http.Response {
+// used afterwards; use the returned head. sent reports whether the request was sent to its
+// end: otherwise its HTTP/1 connection can't be reused, so the body is not read. pause is
+// how long the next attempt will wait anyway. timer is the call's.
+//
+// At the end of a response net/http's HTTP/1 body waits up to 50 ms for the end of the
+// request, and holds a lock for which Close waits. In a bubble of testing/synctest that
+// wait never ends, since time doesn't pass while a goroutine waits for a lock.
+func (a Attempt) Discard(resp *http.Response, sent bool, pause time.Duration, timer *wait.Timer) *http.Response {
 	if resp == nil || resp.Body == nil {
 		return resp
 	}
@@ -31,7 +36,7 @@ func (a Attempt) Discard(resp *http.Response, pause time.Duration, timer *wait.T
 		closeQuietly(resp.Body)
 		return resp // there is no connection
 	}
-	closes, read := closesDuringRead(resp.Body), worthDraining(resp)
+	closes, read := closesDuringRead(resp.Body), sent && worthDraining(resp)
 	if !closes && a.Cancel == nil && resp.ContentLength < 0 {
 		// If the body stalls, we can't end the Read. A short body of known length rarely
 		// stalls, so it is read anyway: at worst it is closed late.

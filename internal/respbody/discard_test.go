@@ -28,6 +28,7 @@ func TestDiscard(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		own    bool // the attempt has a context of its own
+		unsent bool // the request was not sent to its end
 		length int64
 		change func(*http.Response)
 		body   func(context.Context) read
@@ -42,6 +43,7 @@ func TestDiscard(t *testing.T) {
 		{name: "long", own: true, length: drainBytes + 1},
 		{name: "empty", own: true, length: 0},
 		{name: "the connection closes anyway", own: true, length: 3, change: func(r *http.Response) { r.Close = true }},
+		{name: "the request was not sent to its end", own: true, unsent: true, length: 3},
 		{name: "HTTP/2", own: true, length: 3, change: func(r *http.Response) { r.ProtoMajor = 2 }},
 		{name: "stalls", own: true, length: -1, body: stalls, reads: 1, after: DrainAtLeast, closed: DrainAtLeast},
 		{name: "ignores its context", own: true, length: -1, body: deaf, reads: 1, after: DrainAtLeast, closed: never},
@@ -68,7 +70,7 @@ func TestDiscard(t *testing.T) {
 			start := time.Now()
 			closed := make(chan time.Duration, 1)
 			s.close = func() { closed <- time.Since(start); panic("in Close, too") }
-			got := a.Discard(resp, 0, new(wait.Timer))
+			got := a.Discard(resp, !c.unsent, 0, new(wait.Timer))
 			assert.Equal(t, c.after, time.Since(start), c.name)
 			assert.Equal(t, 200, got.StatusCode, c.name)
 			assert.Equal(t, c.closed, <-closed, c.name)
@@ -90,7 +92,7 @@ func TestADiscardedHeadIsNotWrittenTo(t *testing.T) {
 			resp.Trailer["A"] = []string{"1"}
 			return 0, ctx.Err()
 		}}
-		got := a.Discard(resp, 0, new(wait.Timer))
+		got := a.Discard(resp, true, 0, new(wait.Timer))
 		for _, values := range got.Trailer {
 			assert.Nil(t, values)
 		}
@@ -105,9 +107,9 @@ func TestWhatIsInMemoryIsNotRead(t *testing.T) {
 		r, timer := strings.NewReader("abc"), new(wait.Timer)
 		resp := &http.Response{Body: io.NopCloser(r), ContentLength: 3, ProtoMajor: major}
 		a, _ := attempt(t)
-		assert.Same(t, resp, a.Discard(resp, 0, timer))
+		assert.Same(t, resp, a.Discard(resp, true, 0, timer))
 		assert.Equal(t, 3, r.Len())
-		assert.Zero(t, testing.AllocsPerRun(100, func() { a.Discard(resp, 0, timer) }))
+		assert.Zero(t, testing.AllocsPerRun(100, func() { a.Discard(resp, true, 0, timer) }))
 	}
 }
 
@@ -120,7 +122,7 @@ func TestDiscardAfterALook(t *testing.T) {
 			b := Open(resp, a)
 			look(b)
 			start := time.Now()
-			a.Discard(b.Response(), 0, new(wait.Timer))
+			a.Discard(b.Response(), true, 0, new(wait.Timer))
 			assert.Equal(t, DrainAtLeast, time.Since(start))
 			synctest.Wait()
 			s.tidy(t)
@@ -130,7 +132,7 @@ func TestDiscardAfterALook(t *testing.T) {
 	a, _ := attempt(t)
 	b := Open(resp, a)
 	b.Look(10, time.Second).Next()
-	a.Discard(b.Response(), 0, new(wait.Timer))
+	a.Discard(b.Response(), true, 0, new(wait.Timer))
 	s.tidy(t, "not worth reading")
 }
 
@@ -146,7 +148,7 @@ func TestDiscardOfABodyThatReturnsNothing(t *testing.T) {
 				io.Reader
 				io.Closer
 			}{readerFunc(func([]byte) (int, error) { reads++; return -n, nil }), s}
-			a.Discard(resp, time.Second, new(wait.Timer))
+			a.Discard(resp, true, time.Second, new(wait.Timer))
 			assert.Equal(t, maxReads+1, reads)
 			assert.EqualValues(t, 1, s.closes.Load())
 		})
