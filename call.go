@@ -273,7 +273,7 @@ func (c *call) wait(d time.Duration) bool {
 	if c.last.number == 0 {
 		return !c.waiter.Canceled()
 	}
-	start, sent := now(d > 0), c.body.Finished()
+	start, sent := now(d > 0), c.body.Sent()
 	c.body.Revoke() // before the response is closed: HTTP/2 waits for it
 	c.last.resp = c.lastAttempt().Discard(c.last.resp, sent, d, &c.timer)
 	c.state = discarded

@@ -42,7 +42,7 @@ func (c *call) assess() assessment {
 	late := c.limit.Stop()
 	switch {
 	case late:
-		c.lastAttempt().Discard(c.last.resp, c.body.Finished(), 0, &c.timer)
+		c.lastAttempt().Discard(c.last.resp, c.body.Sent(), 0, &c.timer)
 		c.note(c.last.number, nil, nil, c.limit.Err())
 	case bodyErr != nil: // truncated; if no attempt follows, the caller gets the response
 		c.last.err = bodyErr

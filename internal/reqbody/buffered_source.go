@@ -116,12 +116,6 @@ func (r *bufferedSource) sent(*Lease) bool {
 	return r.err != nil || r.length.reached(r.size)
 }
 
-func (r *bufferedSource) inRead() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.pulling && r.mode == claimed
-}
-
 func (r *bufferedSource) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

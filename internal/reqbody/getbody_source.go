@@ -222,12 +222,6 @@ func (r *getBodySource) sent(l *Lease) bool {
 	return a == nil || !a.readers.inUse() || r.owner != nil && r.owner.of == a && r.length.reached(r.owner.n)
 }
 
-func (r *getBodySource) inRead() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.busy > 0
-}
-
 func (r *getBodySource) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

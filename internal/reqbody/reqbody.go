@@ -75,9 +75,6 @@ type stream interface {
 	// sent reports whether the attempt of l needs no more of the caller's reader. If l is
 	// nil, it is the only attempt in flight.
 	sent(l *Lease) bool
-	// inRead reports whether a reader is in a Read of the caller's reader that revoke
-	// doesn't end.
-	inRead() bool
 	// failure returns the error of the caller's reader, or nil.
 	failure() error
 	// keep tells the source that no further attempt follows. The current attempt's
@@ -220,10 +217,6 @@ func (b *Body) CanOverlap() (ever, now bool) {
 
 // Sent reports whether the attempt that ended last needs no more of the caller's body.
 func (b *Body) Sent() bool { return b.stream == nil || b.stream.sent(b.Ended) }
-
-// Finished reports whether the base gets the end of that attempt's body without waiting for
-// the caller's reader.
-func (b *Body) Finished() bool { return b.Sent() && (b.stream == nil || !b.stream.inRead()) }
 
 // Failure returns the error of the caller's reader, or nil.
 func (b *Body) Failure() error {

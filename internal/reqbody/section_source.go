@@ -108,9 +108,6 @@ func (r *sectionSource) whole() bool { return r.failure() == nil }
 // always be read to its end.
 func (r *sectionSource) sent(*Lease) bool { return true }
 
-// inRead is always false. ReadAt of a file doesn't wait for anybody.
-func (r *sectionSource) inRead() bool { return false }
-
 func (r *sectionSource) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
