@@ -16,9 +16,13 @@ import (
 // must not be copied, nor its fields changed, once it is used.
 //
 // Only a request that may be carried out twice at the same time is hedged: one that is
-// idempotent by the policy's rule or by its key, and has no body or one in memory. Any
-// other request has one attempt at a time, as without a Hedge. So has a request to a
-// host whose calls a Cooldown holds back.
+// idempotent by the policy's rule or by its key, and whose body can be read twice at the
+// same time. There is none, or it is in memory, a file or an io.SectionReader. A body of
+// GetBody is one if GetBody returns new readers; the hedge does not begin in the middle of
+// an upload. A body that can be read once must be fully buffered first (MaxReplayBytes).
+// Any other request has one attempt at a time, as without a Hedge: also one whose GetBody
+// or Seek rewinds the reader that is being sent. So has a request to a host whose calls a
+// Cooldown holds back.
 //
 // A hedge is an attempt: it counts toward MaxAttempts, PerAttemptTimeout bounds it, and
 // it is on record, with Attempt.Beside set. It draws on Share and, if the policy has one,
@@ -92,6 +96,9 @@ func (h *Hedge) share() float64 {
 // withdraw takes one hedge from what calls have paid for. It reports whether there was
 // one.
 func (h *Hedge) withdraw(now time.Time) bool { return h.saved.Withdraw(h.share(), now) }
+
+// refund gives back what withdraw took.
+func (h *Hedge) refund() { h.saved.Refund() }
 
 // deposit adds the share of a hedge that a call that ended well pays for.
 func (h *Hedge) deposit(now time.Time) {

@@ -189,6 +189,25 @@ func TestAHedgeIsOnRecord(t *testing.T) {
 	})
 }
 
+// TestWhatOverlappedAddsUp: an attempt that begins after a hedge has failed is told from
+// when that one began, and the call takes no longer than it took.
+func TestWhatOverlappedAddsUp(t *testing.T) {
+	const ms = time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		var open openBodies
+		b := script(open.after(250*ms, status(503)), open.after(10*ms, status(503)), open.after(20*ms, status(503)), open.after(30*ms, status(200)))
+		ctx, record := WithRecord(t.Context())
+		rt := &RetryTransport{Base: b, Policy: Policy{MaxAttempts: 4, Backoff: Constant(50 * ms), Hedge: &Hedge{Delay: 100 * ms}}}
+		start := time.Now()
+		resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, 330*ms, time.Since(start))
+		assert.Equal(t, "GET x: 4 attempts in 330ms: begun 100ms beside, 503 after 10ms (status), wait 0s; "+
+			"begun 100ms beside, 503 after 20ms (status), wait 0s; 503 after 250ms (status), wait 50ms; 200 after 30ms (success)", record.String())
+	})
+}
+
 // TestTheDelayFollowsTheHost: none while little is known, then a high quantile.
 func TestTheDelayFollowsTheHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -138,6 +138,18 @@ func (b *Bucket) Withdraw(r Rules, now time.Duration, most int, lease *Lease) bo
 	}
 }
 
+// Refund puts back the token of a retry that was not made.
+func (b *Bucket) Refund() {
+	for {
+		old := b.state.Load()
+		above := int64(int32(old >> 32))
+		above += min(unit, limit-above)
+		if b.state.CompareAndSwap(old, pack(above, uint32(old))) {
+			return
+		}
+	}
+}
+
 // Drain takes all tokens, the reserve's as well.
 func (b *Bucket) Drain(r Rules, now time.Duration) {
 	reserve := b.reserve(r)

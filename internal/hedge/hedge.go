@@ -55,6 +55,9 @@ func (s *Share) Withdraw(share float64, now time.Time) bool {
 	return s.bucket.Withdraw(rules(share), s.since(now), 0, &none)
 }
 
+// Refund gives back what Withdraw took, for a hedge that could not be made.
+func (s *Share) Refund() { s.bucket.Refund() }
+
 // Deposit adds the share of a hedge that a call that ended well pays for.
 func (s *Share) Deposit(share float64, now time.Time) {
 	s.bucket.Deposit(rules(share), s.since(now))
