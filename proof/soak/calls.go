@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
 	"github.com/seed-552c89fc/insist"
@@ -82,7 +83,7 @@ func newCaller(dir string, f *field, seed uint64) (*caller, error) {
 		hedge := new(insist.Hedge)
 		for _, kind := range kinds {
 			policy := policyOf(kind)
-			if kind == "hedged" {
+			if kind == "hedged" || kind == "put" || kind == "file" {
 				policy.Hedge = hedge
 			}
 			c.clients[proto][kind] = &http.Client{Transport: &insist.RetryTransport{Base: base, Policy: policy}}
@@ -94,15 +95,20 @@ func newCaller(dir string, f *field, seed uint64) (*caller, error) {
 	return c, nil
 }
 
+// idleTime is how long a connection is kept. It is short, so that a short run, too, soon has
+// as many as it will have.
+const idleTime = 4 * time.Second
+
 var protocols = []string{"HTTP/1.1", "HTTP/2", "HTTP/3"}
 
 func newBase(proto string, roots *x509.CertPool) (http.RoundTripper, func()) {
 	if proto == "HTTP/3" {
-		t := &http3.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+		// quic-go uses the connection of a request that failed no more, but leaves it open.
+		t := &http3.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, QUICConfig: &quic.Config{MaxIdleTimeout: idleTime}}
 		return t, func() { t.Close() }
 	}
 	t := insist.DefaultBase()
-	t.Proxy = nil
+	t.Proxy, t.IdleConnTimeout = nil, idleTime
 	t.TLSClientConfig = &tls.Config{RootCAs: roots}
 	return t, t.CloseIdleConnections
 }

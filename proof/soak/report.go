@@ -72,8 +72,8 @@ func (t *tally) line(name string) string {
 }
 
 var kindNames = map[string]string{
-	"get": "GET, with a condition on the JSON", "hedged": "the same, hedged", "put": "PUT, in memory",
-	"post": "POST, read once", "file": "PUT of a file", "download": "GET, resumed", "events": "event stream",
+	"get": "GET, with a condition on the JSON", "hedged": "the same, hedged", "put": "PUT, in memory, hedged",
+	"post": "POST, read once", "file": "PUT of a file, hedged", "download": "GET, resumed", "events": "event stream",
 }
 
 var processNames = map[string]string{
