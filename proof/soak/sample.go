@@ -34,20 +34,28 @@ type gauge struct {
 	name string
 	unit float64 // of what is shown
 	of   func(sample) int
-	room int // that a median may grow by, beside a tenth of it
+	room int // that a median may grow by, beside a tenth of it; twice that in a short run
 }
 
 var gauges = []gauge{
-	{"memory in use after a collection, MiB", 1 << 20, func(s sample) int { return s.heap }, 1 << 20},
-	{"goroutines", 1, func(s sample) int { return s.goroutines }, 10},
-	{"open files and sockets", 1, func(s sample) int { return s.files }, 10},
+	{"memory in use after a collection, MiB", 1 << 20, func(s sample) int { return s.heap }, 4 << 20},
+	{"goroutines", 1, func(s sample) int { return s.goroutines }, 20},
+	{"open files and sockets", 1, func(s sample) int { return s.files }, 20},
 }
+
+// longRun is how long a run takes whose quarters are all alike, whatever else the machine
+// does.
+const longRun = 5 * time.Minute
 
 // trend compares the second quarter of the samples with the last.
 func (g gauge) trend(samples []sample) (second, last int, flat bool) {
 	q := len(samples) / 4
 	second, last = g.median(samples[q:2*q]), g.median(samples[len(samples)-q:])
-	return second, last, last <= second+second/10+g.room
+	room := g.room
+	if n := len(samples); n > 0 && samples[n-1].at < longRun {
+		room *= 2
+	}
+	return second, last, last <= second+second/10+room
 }
 
 func (g gauge) median(samples []sample) int {

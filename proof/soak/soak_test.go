@@ -79,7 +79,7 @@ func TestTrend(t *testing.T) {
 	} {
 		var samples []sample
 		for i := range 400 {
-			samples = append(samples, sample{at: time.Duration(i), goroutines: c.at(i)})
+			samples = append(samples, sample{at: time.Duration(i) * time.Second, goroutines: c.at(i)})
 		}
 		_, _, flat := gauges[1].trend(samples)
 		assert.Equal(t, c.flat, flat, c.name)
