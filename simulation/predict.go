@@ -20,6 +20,7 @@ type forecast struct {
 	Travel    time.Duration
 	Policy    string // a name in compared or others
 	Cooldown  bool
+	Seed      uint64
 }
 
 type forecastPhase struct {
@@ -43,7 +44,7 @@ func predict(in io.Reader, out io.Writer) error {
 	}
 	all := make([]forecastCounts, len(asked))
 	for i, f := range asked {
-		r := run(f.scenario(), named(f.Policy), 1)
+		r := run(f.scenario(), named(f.Policy), f.Seed)
 		all[i] = forecastCounts{
 			eachSecond(r.calls), eachSecond(r.load), eachSecond(r.good), eachSecond(r.goodput), eachSecond(r.limited),
 		}
