@@ -23,6 +23,9 @@ type outcome struct {
 func measure(ctx context.Context, s *scenario, c *contender, seed uint64) (counts, error) {
 	ctx, cancel := context.WithTimeout(ctx, longest(s.Horizon)+10*time.Second)
 	defer cancel() // kills all children
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	all := newTally()
 	config := serverConfig{Scenario: *s, Seed: seed}
 	server, err := startServer(ctx, &config)
@@ -64,7 +67,9 @@ func measure(ctx context.Context, s *scenario, c *contender, seed uint64) (count
 	for _, child := range clients {
 		err = errors.Join(err, child.wait())
 	}
-	if err = errors.Join(err, server.stop()); err != nil {
+	if err = errors.Join(err, server.stop()); ctx.Err() != nil {
+		return nil, ctx.Err() // which has killed them
+	} else if err != nil {
 		return nil, err
 	}
 	return all.counts.withLoad(), nil
@@ -96,38 +101,38 @@ func storm(ctx context.Context, all []*scenario, parallel int, seed uint64, prog
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
-		wg       sync.WaitGroup
-		mu       sync.Mutex // of what follows
 		outcomes []*outcome
-		errs     error
+		wg       sync.WaitGroup
 		slots    = make(chan struct{}, parallel)
+		mu       sync.Mutex // of failed, and for progress
+		failed   error      // the first one; what it ends fails as well
 	)
+	play := func(o *outcome, s *scenario, c *contender) {
+		defer func() { <-slots }()
+		measured, err := measure(ctx, s, c, seed)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			if failed == nil {
+				failed = fmt.Errorf("%s, %s: %w", s.Name, c.name, err)
+			}
+			cancel()
+			return
+		}
+		o.Measured = measured
+		progress(s.Name + ", " + c.name)
+	}
 	for _, s := range all {
 		for _, c := range contenders {
 			if !c.takesPart(s) {
 				continue
 			}
 			slots <- struct{}{}
-			if ctx.Err() != nil { // one has failed
-				break
-			}
 			o := &outcome{Scenario: s.Name, Contender: c.name}
 			outcomes = append(outcomes, o)
-			wg.Go(func() {
-				defer func() { <-slots }()
-				measured, err := measure(ctx, s, c, seed)
-				mu.Lock()
-				defer mu.Unlock()
-				if err != nil {
-					errs = errors.Join(errs, fmt.Errorf("%s, %s: %w", s.Name, c.name, err))
-					cancel()
-					return
-				}
-				o.Measured = measured
-				progress(s.Name + ", " + c.name)
-			})
+			wg.Go(func() { play(o, s, c) })
 		}
 	}
 	wg.Wait()
-	return outcomes, errors.Join(errs, ctx.Err())
+	return outcomes, failed
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"math"
 	"os"
 	"path/filepath"
@@ -121,6 +122,22 @@ func checkPages(t *testing.T, all []*scenario, outcomes []*outcome) {
 			assert.Contains(t, string(svg), ">"+name+"<")
 		}
 	}
+}
+
+// When it is interrupted, nothing more is played, and all children end.
+func TestInterrupted(t *testing.T) {
+	all := short()
+	for _, s := range all {
+		s.trouble(0, time.Second, 0, phase{Share: 1})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	played := 0
+	_, err := storm(ctx, all, 1, 1, func(string) {
+		played++
+		cancel()
+	})
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 1, played)
 }
 
 // No child outlives its parent: its standard input ends with it.
