@@ -21,7 +21,7 @@ type outcome struct {
 
 // measure plays a scenario with real processes.
 func measure(ctx context.Context, s *scenario, c *contender, seed uint64) (counts, error) {
-	ctx, cancel := context.WithTimeout(ctx, longest(s.Horizon)+10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, longest(s.Horizon)+30*time.Second)
 	defer cancel() // kills all children
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -29,10 +29,10 @@ func short() []*scenario {
 	s := scenario{Clients: 4, PerSecond: 12, Workers: 4, Capacity: 60, Depth: 60}
 	brownOut, restart, limit := s, s, s
 	brownOut.Name, brownOut.File = "brown-out", "brown-out.svg"
-	brownOut.Contenders = []string{noRetries, unbounded, hedged, standard}
+	brownOut.Contenders = []string{noRetries, unbounded, standard}
 	brownOut.trouble(time.Second, 4*time.Second, time.Second, phase{Share: 0.2})
 	restart.Name, restart.File = "restart", "restart.svg"
-	restart.Contenders = []string{noRetries, zero, retryable, standard}
+	restart.Contenders = []string{zero, retryable, hedged}
 	restart.trouble(time.Second, 2*time.Second, 3*time.Second, phase{Share: 1})
 	restart.Restarts = true
 	limit.Name, limit.File = "rate limit", "rate-limit.svg"
@@ -42,65 +42,96 @@ func short() []*scenario {
 	return []*scenario{&brownOut, &restart, &limit}
 }
 
-// A short form of what main does, with real processes. Only counts are compared, and so
-// that they hold too where other programs have the processors: if so, calls fail that
-// would not fail otherwise.
+// A short form of what main does, with real processes. Only counts are compared.
 func TestStorm(t *testing.T) {
 	all := short()
 	played := 0
-	outcomes, err := storm(t.Context(), all, 5, 1, func(string) { played++ })
+	outcomes, err := storm(t.Context(), all, 4, 1, func(string) { played++ })
 	require.NoError(t, err)
-	require.Len(t, outcomes, 10)
-	require.Equal(t, 10, played)
+	require.Len(t, outcomes, 8)
+	require.Equal(t, 8, played)
 	require.NoError(t, predictAll(t.Context(), all, outcomes))
-	total := func(scenario, contender, what string) float64 {
-		for _, o := range outcomes {
-			if o.Scenario == scenario && o.Contender == contender {
-				return o.Measured.sum(what, 0, longest(scenarioNamed(all, scenario).Horizon))
-			}
-		}
-		panic("no outcome")
-	}
+	got := map[string]*outcome{}
 	for _, o := range outcomes {
-		checkCounts(t, scenarioNamed(all, o.Scenario), o)
+		s := scenarioNamed(all, o.Scenario)
+		checkCounts(t, s, o)
+		if !isDisturbed(t, s, o) {
+			checkEffects(t, s, o)
+			got[o.Scenario+", "+o.Contender] = o
+		}
 	}
-	assert.Greater(t, total("brown-out", noRetries, wasted), 0.0, "the server is overloaded")
-	assert.LessOrEqual(t, total("brown-out", noRetries, load), total("brown-out", noRetries, calls))
-	assert.Greater(t, total("rate limit", noRetries, limited), 50.0)
-	assert.Less(t, total("rate limit", cooling, limited), total("rate limit", noRetries, limited)/2)
+	alone, together := got["rate limit, "+noRetries], got["rate limit, "+cooling]
+	if alone != nil && together != nil {
+		assert.Less(t, together.total(limited), alone.total(limited)/2, "with a Cooldown")
+	}
 	checkPages(t, all, outcomes)
 }
 
-// checkCounts checks that what the processes have counted agrees.
+func (o *outcome) total(what string) float64 { return o.Measured.sum(what, 0, time.Hour) }
+
+// isDisturbed reports whether other programs had the processors for so long that nothing
+// can be said about what retries do: calls fail then that would not fail otherwise, and
+// many attempts do not even come to the server.
+func isDisturbed(t *testing.T, s *scenario, o *outcome) bool {
+	share := o.total(late) / o.total(calls)
+	if share < 0.1 {
+		return false
+	}
+	t.Logf("%s, %s: %.0f %% of the calls began late", s.Name, o.Contender, 100*share)
+	return true
+}
+
+// checkCounts checks that what the processes have counted agrees. It does so however slow
+// they are.
 func checkCounts(t *testing.T, s *scenario, o *outcome) {
 	name := s.Name + ", " + o.Contender
-
-	end := longest(s.Horizon)
-	all := func(what string) float64 { return o.Measured.sum(what, 0, end) }
-	assert.InEpsilon(t, s.offered()*s.Horizon.Seconds(), all(calls), 0.2, name)
-	assert.Greater(t, all(good), 0.0, name)
-	assert.Equal(t, all(good), all(goodEnd), name)
-	assert.LessOrEqual(t, all(load), 6*all(calls), name)
-	assert.Greater(t, o.Measured.sum(completed, s.End, end), 0.0, "%s: the server is back", name)
+	assert.InEpsilon(t, s.offered()*s.Horizon.Seconds(), o.total(calls), 0.2, name)
+	assert.Equal(t, o.total(good), o.total(goodEnd), name)
+	assert.LessOrEqual(t, o.total(load), 6*o.total(calls), name)
 	if s.Restarts { // the kill takes the last counts with it
-		assert.Greater(t, all(refused), 0.0, name)
+		assert.Greater(t, o.total(refused), 0.0, name)
 	} else {
-		assert.LessOrEqual(t, all(good), all(completed), "%s: of a good call the server knows", name)
-		assert.LessOrEqual(t, all(started)+all(shed)+all(limited), all(arrived), name)
-		assert.InDelta(t, all(started), all(completed)+all(wasted), float64(s.Workers), name)
+		assert.LessOrEqual(t, o.total(good), o.total(completed), "%s: of a good call the server knows", name)
+		assert.LessOrEqual(t, o.total(started)+o.total(shed)+o.total(limited), o.total(arrived), name)
+		assert.InDelta(t, o.total(started), o.total(completed)+o.total(wasted), float64(s.Workers), name)
 	}
 	switch o.Contender {
+	case noRetries:
+		assert.LessOrEqual(t, o.total(load), o.total(calls), name)
 	case standard, hedged: // what the budget promises, whatever fails
-		most := 0.4*all(good) + float64(s.Clients)*(4+2)
-		assert.LessOrEqual(t, all(load)-all(calls), most, "%s: retries", name)
-	case unbounded:
-		assert.Greater(t, all(load)-all(calls), 0.4*all(good)+float64(s.Clients)*(4+2), "%s: retries", name)
+		assert.LessOrEqual(t, o.total(load)-o.total(calls), budgeted(s, o), "%s: retries", name)
 	}
 	if o.Contender == hedged {
 		assert.Empty(t, o.Predicted)
 	} else if assert.Len(t, o.Predicted, seeds, name) {
-		assert.InEpsilon(t, all(calls), o.Predicted[0].sum(calls, 0, s.Horizon), 0.3, name)
+		assert.InEpsilon(t, o.total(calls), o.Predicted[0].sum(calls, 0, s.Horizon), 0.3, name)
 		assert.Greater(t, o.Predicted[0].sum(load, 0, s.Horizon), 0.0, name)
+	}
+}
+
+// budgeted is how many retries the Budgets of all clients allow: 0.4 for each call that
+// succeeds, a reserve of 4, and the 2 of the first call that fails. In a restart net/http
+// itself repeats the requests in flight.
+func budgeted(s *scenario, o *outcome) float64 {
+	most := 0.4*o.total(good) + float64(s.Clients)*(4+2)
+	if s.Restarts {
+		most += 0.1 * o.total(calls)
+	}
+	return most
+}
+
+// checkEffects checks what the trouble does, and what retries make of it.
+func checkEffects(t *testing.T, s *scenario, o *outcome) {
+	name := s.Name + ", " + o.Contender
+	assert.Greater(t, o.total(good), 0.0, name)
+	assert.Greater(t, o.Measured.sum(completed, s.End, time.Hour), 0.0, "%s: the server is back", name)
+	switch {
+	case o.Contender == unbounded:
+		assert.Greater(t, o.total(load)-o.total(calls), budgeted(s, o), "%s: retries", name)
+	case s.Name == "brown-out":
+		assert.Greater(t, o.total(wasted), 0.0, "%s: clients give up", name)
+	case s.limits() && o.Contender == noRetries:
+		assert.Greater(t, o.total(limited), 0.5*o.total(calls), name)
 	}
 }
 
