@@ -44,8 +44,9 @@ type Attempt struct {
 	// Duration is how long the attempt took, until its outcome was judged.
 	Duration time.Duration
 
-	// Beside is how long the attempt before this one had been in flight when this one
-	// began beside it; see Hedge. Zero means that the attempt before had ended.
+	// Beside is how long after the attempt with the number before this one began, while
+	// an earlier attempt was still in flight; see Hedge. Zero means that all earlier
+	// attempts had ended.
 	Beside time.Duration
 
 	// Held is how long a Cooldown held the attempt back before it began, in addition to

@@ -58,6 +58,7 @@ type scenario struct {
 	body   func(size int) (io.ReadCloser, func() (io.ReadCloser, error), func())
 	fails  int
 	failed string // the body of what fails
+	hedged bool   // with a Hedge that is not needed
 	allocs int64  // at most
 	bytes  int64  // at most
 }
@@ -83,6 +84,7 @@ func getBody(size int) (io.ReadCloser, func() (io.ReadCloser, error), func()) {
 
 var scenarios = []scenario{
 	{name: "GET", method: "GET"},
+	{name: "GET, a hedge is not needed", method: "GET", hedged: true, allocs: 12, bytes: 3200},
 	{name: "GET, two retries", method: "GET", fails: 2, allocs: 2, bytes: 832},
 	{name: "GET, two retries, failed bodies", method: "GET", fails: 2, failed: "try later", allocs: 9, bytes: 1400},
 	{name: "PUT in memory 1KiB", method: "PUT", body: inMemory, size: 1 << 10},
@@ -94,7 +96,7 @@ var scenarios = []scenario{
 	{name: "POST in memory 1MiB", method: "POST", body: inMemory, size: 1 << 20, allocs: 1, bytes: 416},
 	{name: "POST GetBody 1KiB", method: "POST", body: getBody, size: 1 << 10, allocs: 4, bytes: 700},
 	{name: "POST GetBody 1MiB", method: "POST", body: getBody, size: 1 << 20, allocs: 4, bytes: 700},
-	{name: "POST read once 1KiB", method: "POST", body: readOnce, size: 1 << 10, allocs: 5, bytes: 1900},
+	{name: "POST read once 1KiB", method: "POST", body: readOnce, size: 1 << 10, allocs: 5, bytes: 1920},
 	{name: "POST read once 1MiB", method: "POST", body: readOnce, size: 1 << 20, allocs: 30, bytes: 8 << 10},
 }
 
@@ -102,7 +104,11 @@ var scenarios = []scenario{
 func (s *scenario) ready(tb testing.TB) func() {
 	base := newReplies(s.fails)
 	base.failed = s.failed
-	return s.through(tb, &RetryTransport{Base: base, Policy: Policy{Backoff: Constant(0)}})
+	p := Policy{Backoff: Constant(0)}
+	if s.hedged {
+		p.Hedge = &Hedge{Delay: time.Minute}
+	}
+	return s.through(tb, &RetryTransport{Base: base, Policy: p})
 }
 
 // through returns a function that sends the request once, through rt.

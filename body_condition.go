@@ -1,6 +1,7 @@
 package insist
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -65,13 +66,42 @@ func JSONField[T any](pointer string, retry func(T) bool) BodyCondition {
 }
 
 // JSONFieldNot is shorthand for JSONField with a retry that reports whether the
-// value is not ok: JSONFieldNot("/ret_code", 0). An ok that cannot be compared,
-// such as a map in an any, panics.
+// value is not ok: JSONFieldNot("/ret_code", 0). If T is any, a number as ok is compared
+// as the float64 that encoding/json makes of a number; an ok that no JSON value is equal
+// to, such as a map or a time.Time in an any, panics.
 func JSONFieldNot[T comparable](pointer string, ok T) BodyCondition {
+	if v := reflect.ValueOf(&ok).Elem(); v.Kind() == reflect.Interface && !v.IsNil() {
+		var fits bool
+		if ok, fits = asDecoded(v.Elem()).(T); !fits {
+			panic(fmt.Sprintf("insist: JSONFieldNot(%q): no JSON value is equal to a %v", pointer, v.Elem().Type()))
+		}
+	}
 	if !reflect.ValueOf(&ok).Elem().Comparable() {
 		panic(fmt.Sprintf("insist: JSONFieldNot(%q): a value of type %T cannot be compared", pointer, ok))
 	}
 	return JSONField(pointer, func(v T) bool { return v != ok })
+}
+
+// asDecoded returns v as encoding/json decodes a value into an any, or nil if it never
+// gives such a value.
+func asDecoded(v reflect.Value) any {
+	if n, ok := v.Interface().(json.Number); ok {
+		f, _ := n.Float64()
+		return f
+	}
+	switch {
+	case v.CanInt():
+		return float64(v.Int())
+	case v.CanUint():
+		return float64(v.Uint())
+	case v.CanFloat():
+		return v.Float()
+	case v.Kind() == reflect.String:
+		return v.String()
+	case v.Kind() == reflect.Bool:
+		return v.Bool()
+	}
+	return nil
 }
 
 // AnyOf returns a condition that reports a failure if one of conditions does. Use it for

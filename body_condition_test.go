@@ -128,6 +128,34 @@ func TestAValueThatCannotBeComparedPanicsAtSetUp(t *testing.T) {
 	assert.Equal(t, Retry, ask(t, JSONFieldNot("/c", struct{ A any }{1.0}), `{"c": {"a": {}}}`))
 }
 
+// An int in an any is no float64, which encoding/json makes of every number: compared as
+// it is, it would make a failure of every response.
+func TestAnyIsComparedAsDecoded(t *testing.T) {
+	type code string
+	for _, c := range []struct {
+		ok   any
+		body string
+		want Verdict
+	}{
+		{0, `{"c": 0}`, unknown},
+		{0, `{"c": 0.0}`, unknown},
+		{0, `{"c": 1}`, Retry},
+		{0, `{"c": "x"}`, Retry},
+		{uint8(200), `{"c": 200}`, unknown},
+		{float32(0.5), `{"c": 0.5}`, unknown},
+		{json.Number("7"), `{"c": 7}`, unknown},
+		{code("ok"), `{"c": "ok"}`, unknown},
+		{"ok", `{"c": "no"}`, Retry},
+		{true, `{"c": true}`, unknown},
+		{true, `{"c": false}`, Retry},
+	} {
+		assert.Equal(t, c.want, ask(t, JSONFieldNot("/c", c.ok), c.body), "%T, %s", c.ok, c.body)
+	}
+	assert.Panics(t, func() { JSONFieldNot[any]("/c", time.Time{}) })
+	assert.Panics(t, func() { JSONFieldNot[any]("/c", map[string]int(nil)) })
+	assert.Panics(t, func() { JSONFieldNot[error]("/c", errLost) })
+}
+
 func TestAConditionReadsNoFurtherThanItMust(t *testing.T) {
 	long := `{"ret_code": 5000, "data": "` + strings.Repeat("x", 4<<20) + `"}`
 	body := strings.NewReader(long)

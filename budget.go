@@ -108,6 +108,12 @@ func (b *Budget) withdraw(key bucketKey, now time.Time, most int, lease *bucket.
 	return own.Withdraw(t.rules, now.Sub(t.start), most, lease)
 }
 
+// refund puts back the token of a retry that was not made.
+func (b *Budget) refund(key bucketKey, now time.Time) {
+	_, own := b.bucket(key, now)
+	own.Refund()
+}
+
 // deposit puts PerSuccess into the bucket, for a call that ended well.
 func (b *Budget) deposit(key bucketKey, now time.Time) {
 	if b == nil {

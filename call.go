@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/conn"
@@ -226,6 +227,10 @@ func (c *call) received(out *outgoing, resp *http.Response, err error) (*http.Re
 
 // note makes the outcome of attempt n the last one.
 func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err error) {
+	broken := error(nil)
+	if v := reflect.ValueOf(err); v.Kind() == reflect.Pointer && v.IsNil() { // its methods would panic
+		broken = errNilError
+	}
 	switch {
 	case resp != nil && err != nil: // the base breaks its contract; the error counts
 		if resp.Body != nil {
@@ -233,7 +238,10 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 		}
 		resp = nil
 	case resp == nil && err == nil:
-		err = &Error{Attempts: c.reporter.before + n, Reason: ReasonError, Err: errNoResponse}
+		broken = errNoResponse
+	}
+	if broken != nil {
+		err = &Error{Attempts: c.reporter.before + n, Reason: ReasonError, Err: broken}
 	}
 	if c.host == "" {
 		c.host, c.bucket = hostOf(c.req), c.policy.hostKey(c.req.URL)

@@ -222,7 +222,7 @@ func (p *Policy) jittered(wait time.Duration) time.Duration {
 	return wait + rand.N(max(most, 1))
 }
 
-// feed pays into the Budget, or else the Hedge, for a call that ends well: its response
+// feed pays into the Budget and the Hedge for a call that ends well: its response
 // is kept because no rule counts it as a failure, not because a bound forbids another
 // attempt.
 func (p *Policy) feed(o *outcome, r action) {
@@ -230,10 +230,9 @@ func (p *Policy) feed(o *outcome, r action) {
 		return
 	}
 	if r.reason == ReasonSuccess || r.reason == ReasonAccepted || r.reason == ReasonDecision && !r.retry && !o.failedStatus(p) {
-		p.Budget.deposit(o.bucket, time.Now())
-		if p.Budget == nil && p.Hedge != nil {
-			p.Hedge.deposit()
-		}
+		now := time.Now()
+		p.Budget.deposit(o.bucket, now)
+		p.Hedge.deposit(now)
 	}
 }
 

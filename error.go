@@ -136,8 +136,13 @@ func (e *Error) Timeout() bool {
 // whose Timeout may differ.
 func (e *Error) Temporary() bool { return e.Timeout() }
 
+// MarshalText returns what Error does. Without it, encoding/json would write the fields of
+// wrapped errors, such as the URL of a url.Error.
+func (e *Error) MarshalText() ([]byte, error) { return []byte(e.Error()), nil }
+
 // Errors that have a text only.
 var (
 	errCanceled   = errors.New("insist: request canceled")
+	errNilError   = errors.New("insist: the base RoundTripper returned a nil pointer as its error")
 	errNoResponse = errors.New("insist: the base RoundTripper returned neither a response nor an error")
 )

@@ -1,9 +1,9 @@
 package insist
 
 import (
-	"sync/atomic"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/hedge"
 	"github.com/seed-552c89fc/insist/internal/latency"
 )
 
@@ -16,14 +16,20 @@ import (
 // must not be copied, nor its fields changed, once it is used.
 //
 // Only a request that may be carried out twice at the same time is hedged: one that is
-// idempotent by the policy's rule or by its key, and has no body or one in memory. Any
-// other request has one attempt at a time, as without a Hedge. So has a request to a
-// host whose calls a Cooldown holds back.
+// idempotent by the policy's rule or by its key, and whose body can be read twice at the
+// same time. There is none, or it is in memory, a file or an io.SectionReader. A body of
+// GetBody is one if GetBody returns new readers; the hedge does not begin in the middle of
+// an upload. A body that can be read once must be fully buffered first (MaxReplayBytes).
+// Any other request has one attempt at a time, as without a Hedge: also one whose GetBody
+// or Seek rewinds the reader that is being sent. So has a request to a host whose calls a
+// Cooldown holds back.
 //
 // A hedge is an attempt: it counts toward MaxAttempts, PerAttemptTimeout bounds it, and
-// it is on record, with Attempt.Beside set. It draws on the policy's Budget or, if there
-// is none, on Share. If all responses are slow, the delay that is measured grows with
-// them; if all calls fail, there are soon no hedges.
+// it is on record, with Attempt.Beside set. It draws on Share and, if the policy has one,
+// on the Budget. If all responses are slow, the delay that is measured grows with them in
+// a minute or two. Until then, the first call whose hedges are slow as well takes all that
+// calls have paid for, and there are few hedges. The hosts that a Hedge is used for share
+// what is paid: services that are slow at different times should have one each.
 type Hedge struct {
 	// Delay is how long an attempt waits for its response before a hedge begins.
 	// Zero means that the delay is measured for each host: the time in which 97 of 100
@@ -39,22 +45,14 @@ type Hedge struct {
 	// Zero means 1; negative means none.
 	Extra int
 
-	// Share is how many hedges each call that ends well pays for, if the policy has no
-	// Budget. Zero means 0.05; negative means none.
+	// Share is how many hedges each call that ends well pays for. Ten are saved up at
+	// most and to begin with, or those that the calls of a tenth of a second may need.
+	// Zero means 0.05; negative means that there are no hedges.
 	Share float64
 
 	seen  latency.Tracker
-	spent atomic.Int64 // hedges made, minus those that calls have paid for, in thousandths
+	saved hedge.Share
 }
-
-const (
-	hedgeQuantile = 0.97
-	hedgeKnown    = 32
-	hedgeShare    = 0.05
-	hedgeReserve  = 4    // hedges that are free before any call has paid for one
-	hedgeSaved    = 10   // hedges that can be saved up
-	hedgeUnit     = 1000 // one hedge, in the unit of Hedge.spent
-)
 
 func (h *Hedge) extra() int {
 	if h.Extra == 0 {
@@ -71,12 +69,11 @@ func (h *Hedge) delay(host string, now time.Time) (time.Duration, bool) {
 	case h.Delay > 0:
 		return h.Delay, true
 	}
-	d, ok := h.seen.Quantile(host, now, hedgeQuantile, hedgeKnown)
 	least := h.MinDelay
 	if least == 0 {
-		least = 5 * time.Millisecond
+		least = hedge.DefaultMinDelay
 	}
-	return max(d, least), ok
+	return hedge.Delay(&h.seen, host, now, least)
 }
 
 // note notes how long a response took to begin, or how long an overtaken attempt had
@@ -88,30 +85,27 @@ func (h *Hedge) note(host string, begun time.Time) {
 	}
 }
 
-// withdraw takes one hedge from what calls have paid for. It reports whether there was
-// one.
-func (h *Hedge) withdraw() bool {
-	if h.Share < 0 {
-		return false
+// share returns Share, with the default filled in.
+func (h *Hedge) share() float64 {
+	if h.Share == 0 {
+		return hedge.DefaultShare
 	}
-	if h.spent.Add(hedgeUnit) <= hedgeReserve*hedgeUnit {
-		return true
-	}
-	h.spent.Add(-hedgeUnit)
-	return false
+	return h.Share
 }
 
+// withdraw takes one hedge from what calls have paid for. It reports whether there was
+// one.
+func (h *Hedge) withdraw(now time.Time) bool { return h.saved.Withdraw(h.share(), now) }
+
+// refund gives back what withdraw took.
+func (h *Hedge) refund() { h.saved.Refund() }
+
 // deposit adds the share of a hedge that a call that ended well pays for.
-func (h *Hedge) deposit() {
-	share := h.Share
-	if share == 0 {
-		share = hedgeShare
-	}
-	if !(share > 0) { // also if it is NaN
-		return
-	}
-	paid := int64(min(share, 1) * hedgeUnit)
-	if left := h.spent.Add(-paid); left < -hedgeSaved*hedgeUnit {
-		h.spent.Add(paid)
+func (h *Hedge) deposit(now time.Time) {
+	if h != nil {
+		h.saved.Deposit(h.share(), now)
 	}
 }
+
+// futile takes all that calls have paid for: the hedges of a call are slow, too.
+func (h *Hedge) futile(now time.Time) { h.saved.Futile(h.share(), now) }

@@ -189,6 +189,25 @@ func TestAHedgeIsOnRecord(t *testing.T) {
 	})
 }
 
+// TestWhatOverlappedAddsUp: an attempt that begins after a hedge has failed is told from
+// when that one began, and the call takes no longer than it took.
+func TestWhatOverlappedAddsUp(t *testing.T) {
+	const ms = time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		var open openBodies
+		b := script(open.after(250*ms, status(503)), open.after(10*ms, status(503)), open.after(20*ms, status(503)), open.after(30*ms, status(200)))
+		ctx, record := WithRecord(t.Context())
+		rt := &RetryTransport{Base: b, Policy: Policy{MaxAttempts: 4, Backoff: Constant(50 * ms), Hedge: &Hedge{Delay: 100 * ms}}}
+		start := time.Now()
+		resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, 330*ms, time.Since(start))
+		assert.Equal(t, "GET x: 4 attempts in 330ms: begun 100ms beside, 503 after 10ms (status), wait 0s; "+
+			"begun 100ms beside, 503 after 20ms (status), wait 0s; 503 after 250ms (status), wait 50ms; 200 after 30ms (success)", record.String())
+	})
+}
+
 // TestTheDelayFollowsTheHost: none while little is known, then a high quantile.
 func TestTheDelayFollowsTheHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -237,18 +256,21 @@ func TestHedgesOfASlowService(t *testing.T) {
 	for name, c := range map[string]struct {
 		hedge  *Hedge
 		fails  bool
+		budget *Budget
 		factor float64
 	}{
-		"everything slow":          {new(Hedge), false, 1.06},
-		"everything slow, fixed":   {&Hedge{Delay: 10 * time.Millisecond}, false, 1.06},
-		"everything fails":         {new(Hedge), true, 1.06},
-		"everything fails, fixed":  {&Hedge{Delay: 10 * time.Millisecond}, true, 1.06},
-		"a share of its own":       {&Hedge{Delay: time.Millisecond, Share: 0.01}, false, 1.02},
-		"a share that is no share": {&Hedge{Delay: time.Millisecond, Share: math.NaN()}, false, 1.01},
+		"everything slow":          {new(Hedge), false, nil, 1.05},
+		"everything slow, fixed":   {&Hedge{Delay: 10 * time.Millisecond}, false, nil, 1.05},
+		"everything fails":         {new(Hedge), true, nil, 1.02},
+		"everything fails, fixed":  {&Hedge{Delay: 10 * time.Millisecond}, true, nil, 1.02},
+		"a share of its own":       {&Hedge{Delay: time.Millisecond, Share: 0.01}, false, nil, 1.02},
+		"a share that is no share": {&Hedge{Delay: time.Millisecond, Share: math.NaN()}, false, nil, 1.01},
+		"slow, and a budget":       {new(Hedge), false, new(Budget), 1.05},
+		"fails, and a budget":      {new(Hedge), true, new(Budget), 1.02},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var n atomic.Int32
-			rt := &RetryTransport{Policy: Policy{Hedge: c.hedge, RetryableStatus: func(int) bool { return false }}}
+			rt := &RetryTransport{Policy: Policy{Hedge: c.hedge, Budget: c.budget, RetryableStatus: func(int) bool { return false }}}
 			slow := false
 			rt.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
 				n.Add(1)
@@ -275,6 +297,86 @@ func TestHedgesOfASlowService(t *testing.T) {
 				rt.RoundTrip(request(t, "GET", "http://x/", nil))
 			}
 			assert.LessOrEqual(t, float64(n.Load()-before), 1000*c.factor, name)
+		})
+	}
+}
+
+// TestHedgesDrawOnTheHostsBudget: on the bucket that the host's good calls pay into.
+func TestHedgesDrawOnTheHostsBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 60
+		slow := false
+		var n atomic.Int32
+		rt := &RetryTransport{Policy: Policy{Budget: new(Budget), Hedge: &Hedge{Delay: 100 * time.Millisecond, Share: 1}}}
+		rt.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+			n.Add(1)
+			takes := time.Millisecond
+			if slow && AttemptNumber(r.Context()) == 1 {
+				takes = time.Hour
+			}
+			select {
+			case <-time.After(takes):
+				return answer(200), nil
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		})
+		start := time.Now()
+		for i := range calls {
+			slow = i%3 == 0 // the budget pays for 0.4 hedges of each call
+			_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+		}
+		assert.EqualValues(t, calls+calls/3, n.Load())
+		assert.Less(t, time.Since(start), time.Minute)
+	})
+}
+
+// TestAFutileHedge: where a call's hedges are slow as well, there are no others until
+// calls have paid for them.
+func TestAFutileHedge(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		extra, most int
+		takes       []time.Duration // the attempts of the first call; those of the others take too long
+		requests    int             // of the first call and of another five
+	}{
+		{"a fast hedge", 0, 0, []time.Duration{time.Hour, time.Millisecond}, 2 + 5*2},
+		{"a slow hedge", 0, 0, []time.Duration{time.Hour, 90 * time.Millisecond}, 2 + 5*2},
+		{"a futile one", 0, 0, []time.Duration{time.Hour, 150 * time.Millisecond}, 2 + 5},
+		{"the last of two is fast", 2, 0, []time.Duration{time.Hour, time.Hour, time.Millisecond}, 3 + 5*2},
+		{"both are futile", 2, 0, []time.Duration{time.Hour, time.Hour, 150 * time.Millisecond}, 3 + 5},
+		{"no further attempt is allowed", 2, 2, []time.Duration{time.Hour, 150 * time.Millisecond}, 2 + 5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var n atomic.Int32
+				rt := &RetryTransport{Policy: Policy{
+					MaxAttempts: c.most, Hedge: &Hedge{Delay: 100 * time.Millisecond, Extra: c.extra, Share: 1e-3},
+				}}
+				rt.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+					takes := time.Hour
+					if i := int(n.Add(1)); i <= len(c.takes) {
+						takes = c.takes[i-1]
+					}
+					select {
+					case <-time.After(takes):
+						return answer(200), nil
+					case <-r.Context().Done():
+						return nil, r.Context().Err()
+					}
+				})
+				for i := range 6 {
+					limit := 150 * time.Millisecond // only one hedge, and it is not futile
+					if i == 0 {
+						limit = time.Minute
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), limit)
+					rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+					cancel()
+				}
+				assert.EqualValues(t, c.requests, n.Load())
+			})
 		})
 	}
 }

@@ -41,21 +41,30 @@ func (c *call) outgoing(n int) (*outgoing, *obstacle) {
 	if err := c.body.Fill(&out.Lease); err != nil {
 		return nil, &obstacle{ReasonBody, err}
 	}
-	if n > 1 && c.policy.Prepare != nil {
-		if err := c.policy.Prepare(&out.Request, c.lastHead(), c.last.err); err != nil {
-			return nil, &obstacle{ReasonError, err}
-		}
-		if c.waiter.Canceled() { // while Prepare ran
-			return nil, &obstacle{ReasonContext, nil}
-		}
-	}
-	if n > 1 && c.policy.isTooLate(c.begun) { // Prepare, another hook or GetBody may have taken long
-		return nil, &obstacle{ReasonWait, nil}
+	if o := c.prepareRetry(out, n); o != nil {
+		c.body.Drop(&out.Lease)
+		return nil, o
 	}
 	if c.body.Once {
 		sendOnce(&out.Request)
 	}
 	return out, nil
+}
+
+// prepareRetry calls Policy.Prepare for attempt n, if it is not the first.
+func (c *call) prepareRetry(out *outgoing, n int) *obstacle {
+	if n > 1 && c.policy.Prepare != nil {
+		if err := c.policy.Prepare(&out.Request, c.lastHead(), c.last.err); err != nil {
+			return &obstacle{ReasonError, err}
+		}
+		if c.waiter.Canceled() { // while Prepare ran
+			return &obstacle{ReasonContext, nil}
+		}
+	}
+	if n > 1 && c.policy.isTooLate(c.begun) { // Prepare, another hook or GetBody may have taken long
+		return &obstacle{ReasonWait, nil}
+	}
+	return nil
 }
 
 // copy returns a request for attempt n that shares headers and URL with the

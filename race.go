@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/bucket"
 	"github.com/seed-552c89fc/insist/internal/conn"
 	"github.com/seed-552c89fc/insist/internal/origin"
 	"github.com/seed-552c89fc/insist/internal/wait"
@@ -17,7 +18,10 @@ import (
 // connections may be broken.
 func (c *call) hedgeDelay(n int) (time.Duration, bool) {
 	h := c.policy.Hedge
-	if c.idempotent != yes || c.part != nil || c.body.IsStream() || n >= c.policy.maxAttempts() || c.last.err != nil {
+	if c.idempotent != yes || c.part != nil || n >= c.policy.maxAttempts() || c.last.err != nil {
+		return 0, false
+	}
+	if ever, _ := c.body.CanOverlap(); !ever {
 		return 0, false
 	}
 	return h.delay(c.hedgeHost(), time.Now())
@@ -31,22 +35,32 @@ func (c *call) hedgeHost() string {
 	return origin.Host(c.req.URL)
 }
 
-// payForHedge takes the cost of a hedge from the Budget or the Share. It reports whether
+// payForHedge takes the cost of a hedge from the Share and the Budget. It reports whether
 // that was possible, and the other bounds let the hedge begin.
 func (c *call) payForHedge() bool {
 	now := time.Now()
 	switch {
-	case c.made >= c.policy.maxAttempts(), c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
+	case c.waiter.Canceled(), !c.policy.fits(c.req.Context(), c.begun, now, 0):
 		return false
 	case c.hold.cooldown != nil:
 		if held, _ := c.hold.until(c.req, ""); held > 0 {
 			return false
 		}
 	}
-	if c.policy.Budget == nil {
-		return c.policy.Hedge.withdraw()
+	return c.policy.Hedge.withdraw(now) &&
+		c.policy.Budget.withdraw(c.bucket, now, c.policy.mostRetries(), &c.last.lease)
+}
+
+// refundHedge gives back what payForHedge took, since the hedge could not be made. lease is
+// the call's from before.
+func (c *call) refundHedge(lease bucket.Lease) {
+	c.policy.Hedge.refund()
+	switch {
+	case c.last.lease != lease:
+		c.last.lease = lease
+	case c.policy.Budget != nil:
+		c.policy.Budget.refund(c.bucket, time.Now())
 	}
-	return c.policy.Budget.withdraw(c.bucket, now, c.policy.mostRetries(), &c.last.lease)
 }
 
 // runner is one of the attempts that are in flight at the same time.
@@ -66,11 +80,18 @@ type runner struct {
 	escaped any  // what it panicked with; nil after runtime.Goexit
 }
 
-// race is a set of attempts that are in flight at the same time.
+// race is a set of attempts that are in flight at the same time. It has the call while it
+// runs: a call without a race needn't be on the heap.
 type race struct {
-	c        *call
-	inFlight []*runner
-	results  chan *runner
+	call
+	inFlight   []*runner
+	results    chan *runner
+	latest     time.Time  // when the latest attempt began
+	assessment assessment // of the attempt that ended last
+
+	// With these, a call that needs no hedge costs two allocations fewer.
+	first runner
+	room  [2]*runner
 }
 
 // race makes attempt n and, each time delay has passed without a result, another one
@@ -78,28 +99,27 @@ type race struct {
 // failure; if there is none, the attempt that ended last. Its assessment is left in
 // c.assessed.
 func (c *call) race(n int, delay time.Duration) error {
-	racing := *c // this copy is on the heap, so that a call without a race needn't be
-	racing.racing = true
-	defer func() {
-		*c = racing
-		c.racing = false
-	}()
-	return racing.runRace(n, delay)
-}
-
-func (c *call) runRace(n int, delay time.Duration) error {
 	extra := c.policy.Hedge.extra()
-	r := &race{c: c, results: make(chan *runner, min(extra, 16)+1)}
-	defer r.abandon()
-	if o := r.begin(n); o != nil {
-		return c.fail(o.why, o.cause)
+	r := &race{call: *c, results: make(chan *runner, min(extra, 16)+1)}
+	r.racing, r.inFlight = true, r.room[:0]
+	defer func() {
+		r.abandon()
+		*c = r.call
+		c.racing, c.body.Ended = false, nil
+	}()
+	if o := r.begin(n, &r.first); o != nil {
+		return r.fail(o.why, o.cause)
 	}
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-			if len(r.inFlight) <= extra && len(r.inFlight) < cap(r.results) && c.payForHedge() && r.begin(c.made+1) == nil {
+			full := len(r.inFlight) > extra || len(r.inFlight) == cap(r.results) || r.made >= r.policy.maxAttempts()
+			if full && len(r.inFlight) > 1 {
+				r.policy.Hedge.futile(time.Now())
+			}
+			if !full && r.hedge() {
 				timer.Reset(delay)
 			}
 		case ended := <-r.results:
@@ -111,23 +131,46 @@ func (c *call) runRace(n int, delay time.Duration) error {
 	}
 }
 
+// hedge begins another attempt if that is possible. It reports whether there may be a
+// further one: the request body may be in the middle of being sent, and the next time it
+// is not.
+func (r *race) hedge() bool {
+	c := &r.call
+	if ever, now := c.body.CanOverlap(); !now {
+		return ever
+	}
+	lease := c.last.lease
+	if !c.payForHedge() {
+		return false
+	}
+	if r.begin(c.made+1, new(runner)) != nil {
+		c.refundHedge(lease)
+		return false
+	}
+	return true
+}
+
 // begin begins attempt n.
-func (r *race) begin(n int) *obstacle {
-	c := r.c
+func (r *race) begin(n int, next *runner) *obstacle {
+	c := &r.call
 	c.conns, c.body.Apart = nil, true
 	out, o := c.outgoing(n)
 	if o != nil {
+		c.limit.End()
+		c.limit = wait.Limit{}
 		return o
 	}
 	c.made = n
-	next := &runner{
+	*next = runner{
 		outgoing: out, n: n, limit: c.limit, conns: c.conns,
 		host: hostOf(&out.Request), bucket: c.policy.hostKey(out.Request.URL), begun: time.Now(),
 	}
-	if others := len(r.inFlight); others > 0 {
-		next.beside = next.begun.Sub(r.inFlight[others-1].begun)
+	if len(r.inFlight) > 0 {
+		next.beside = next.begun.Sub(r.latest)
 	}
-	c.limit = wait.Limit{} // the runner has it now
+	r.latest = next.begun
+	c.host, c.bucket = next.host, next.bucket // a hedge draws on it before any attempt has ended
+	c.limit = wait.Limit{}                    // the runner has it now
 	r.inFlight = append(r.inFlight, next)
 	next.inFlight.Store(true)
 	base, caller, results := c.base, c.req.Context(), r.results
@@ -148,8 +191,9 @@ func (r *race) begin(n int) *obstacle {
 // handle makes an attempt that has ended the last one, and assesses it. It reports
 // whether the race is over.
 func (r *race) handle(ended *runner) bool {
-	c := r.c
+	c := &r.call
 	ended.inFlight.Store(false)
+	c.body.Ended = &ended.Lease
 	r.inFlight = slices.DeleteFunc(r.inFlight, func(other *runner) bool { return other == ended })
 	if ended.exited {
 		ended.limit.End()
@@ -166,8 +210,9 @@ func (r *race) handle(ended *runner) bool {
 	}
 	c.note(ended.n, &ended.tracker, resp, err)
 	c.last.beside = ended.beside
-	a := c.assess()
-	c.assessed = &a
+	r.assessment = c.assess()
+	a := &r.assessment
+	c.assessed = a
 	good := c.last.resp != nil && c.last.err == nil && a.Verdict != Retry || a.sure && a.Verdict == Stop
 	if good || len(r.inFlight) == 0 || c.last.canceled {
 		return true
@@ -176,6 +221,7 @@ func (r *race) handle(ended *runner) bool {
 	c.guardConns()
 	c.reporter.report(&c.last, action{retry: true, reason: a.reason})
 	c.limit.End()
+	c.body.Drop(&ended.Lease)
 	closeLater(c.last.resp)
 	c.state = discarded
 	return false
@@ -183,7 +229,7 @@ func (r *race) handle(ended *runner) bool {
 
 // reportOvertaken reports the attempts that are still in flight when the race is over.
 func (r *race) reportOvertaken() {
-	c := r.c
+	c := &r.call
 	start := c.reporter.start
 	for _, other := range r.inFlight {
 		c.policy.Hedge.note(c.hedgeHost(), other.begun)
@@ -201,6 +247,7 @@ func (r *race) abandon() {
 	for _, other := range r.inFlight {
 		other.inFlight.Store(false)
 		other.limit.End()
+		r.body.Drop(&other.Lease)
 	}
 	if n == 0 {
 		return

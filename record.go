@@ -123,15 +123,15 @@ func (a Attempt) call() string {
 // attempt that ended last, waits included. The attempts of a race overlap, and are
 // listed in the order in which they ended, so they are sorted first.
 func spanOf(attempts []Attempt) (span time.Duration) {
-	var begun, ended time.Duration // of the attempt before
+	var begun time.Duration // when the attempt before began
 	byNumber := func(a, b Attempt) int { return cmp.Compare(a.Number, b.Number) }
 	for _, a := range slices.SortedStableFunc(slices.Values(attempts), byNumber) {
 		if a.Beside > 0 {
 			begun += a.Beside
 		} else {
-			begun = ended + a.Held
+			begun = span + a.Held
 		}
-		ended = begun + a.Duration
+		ended := begun + a.Duration
 		if a.Retry {
 			ended += a.Wait
 		}

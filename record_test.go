@@ -202,3 +202,13 @@ func TestErrorReadsForwards(t *testing.T) {
 		assert.Equal(t, want, e.Error())
 	}
 }
+
+// An Error in a log or a JSON document is its text, not the fields of what it wraps.
+func TestAnErrorIsMarshaledAsItsText(t *testing.T) {
+	e := &Error{Attempts: 2, Reason: ReasonContext, Err: &url.Error{Op: "Get", URL: "http://x/?secret=1", Err: errLost}, Cause: context.Canceled}
+	data, err := json.Marshal(map[string]any{"error": e})
+	require.NoError(t, err)
+	want, _ := json.Marshal(map[string]string{"error": e.Error()})
+	assert.Equal(t, string(want), string(data))
+	assert.NotContains(t, string(data), `"URL"`)
+}

@@ -20,7 +20,7 @@ func chart(rows []row) string {
 		t := table{rows: []row{r}}
 		fmt.Fprintf(&b, `<text x="10" y="%d" font-weight="bold">%s</text>`+"\n", y, html.EscapeString(r.name))
 		for i, j := range r.jobs {
-			if j.name == "no look" {
+			if doesLess(j.name) {
 				continue
 			}
 			y += line

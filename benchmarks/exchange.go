@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -50,9 +51,10 @@ func (r *replies) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 var (
-	inMemory    = upload{"in memory", true, true}
-	withGetBody = upload{"with GetBody", true, false}
-	readOnce    = upload{"that can be read once", false, false}
+	inMemory    = upload{"in memory", true, true, false}
+	withGetBody = upload{"with GetBody", true, false, false}
+	readOnce    = upload{"that can be read once", false, false, false}
+	unsized     = upload{"that can be read once, its length unknown", false, false, true}
 )
 
 // exchangeRows compares what libraries add to a base that costs nothing.
@@ -71,14 +73,33 @@ func exchangeRows() []row {
 	return append(rows,
 		exchangeRow("PUT of 1 KiB in memory", "PUT", inMemory, 1<<10, 0),
 		exchangeRow("POST of 1 KiB in memory, two retries", "POST", inMemory, 1<<10, 2),
+		exchangeRow("POST of 1 MiB that can be read once, its length unknown", "POST", unsized, 1<<20, 0),
 		exchangeRow("POST of 1 MiB that can be read once, two retries", "POST", readOnce, 1<<20, 2),
 	)
 }
 
+// contenders are the libraries, what one writes by hand and, if nothing fails, the base
+// alone.
+func contenders(fails int) []library {
+	all := append(slices.Clone(libraries), besides...)
+	if fails > 0 {
+		all = slices.DeleteFunc(all, func(l library) bool { return l.over == nil })
+	}
+	return all
+}
+
+// wrap returns the library over base, without a wait, or base if there is no library.
+func (l library) wrap(base http.RoundTripper) http.RoundTripper {
+	if l.over == nil {
+		return base
+	}
+	return l.over(base, 0)
+}
+
 func exchangeRow(name, method string, u upload, size, fails int) row {
 	r := row{name: name}
-	for _, l := range libraries {
-		rt := l.over(newReplies(fails), 0)
+	for _, l := range contenders(fails) {
+		rt := l.wrap(newReplies(fails))
 		req, asNew := u.fresh(method, size)
 		r.jobs = append(r.jobs, job{l.name, func() {
 			asNew()
@@ -91,10 +112,10 @@ func exchangeRow(name, method string, u upload, size, fails int) row {
 // drainRow is exchangeRow for failed responses that have a body of size bytes.
 func drainRow(name string, fails, size int) row {
 	r := row{name: name}
-	for _, l := range libraries {
+	for _, l := range contenders(fails) {
 		base := newReplies(fails)
 		base.failed = strings.Repeat("x", size)
-		rt, req := l.over(base, 0), newRequest("GET", nil)
+		rt, req := l.wrap(base), newRequest("GET", nil)
 		r.jobs = append(r.jobs, job{l.name, func() { get(rt, req) }})
 	}
 	return r
@@ -116,10 +137,7 @@ func get(rt http.RoundTripper, req *http.Request) {
 // loopbackRows compares whole requests to a server on the same machine with the
 // bare transport.
 func loopbackRows() (rows []row, end func()) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		io.WriteString(w, "a short answer")
-	}))
+	srv := httptest.NewServer(shortAnswer)
 	bare := srv.Client().Transport.(*http.Transport)
 	bare.MaxIdleConnsPerHost = parallel
 	with := func(rt http.RoundTripper, method string, u upload, size int) func() {
@@ -143,10 +161,7 @@ func loopbackRows() (rows []row, end func()) {
 	} {
 		r := row{name: c.name}
 		for _, l := range append([]library{{name: "bare"}}, libraries...) {
-			rt := http.RoundTripper(bare)
-			if l.over != nil {
-				rt = l.over(bare, 0)
-			}
+			rt := l.wrap(bare)
 			run := with(rt, c.method, inMemory, c.size)
 			if c.several {
 				run = together(func() func() { return with(rt, c.method, inMemory, c.size) })
@@ -156,6 +171,50 @@ func loopbackRows() (rows []row, end func()) {
 		rows = append(rows, r)
 	}
 	return rows, srv.Close
+}
+
+var shortAnswer = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	io.WriteString(w, "a short answer")
+})
+
+// cpuRows compare the time of the processors that calls take, on both sides, to a server
+// on the same machine.
+func cpuRows() (rows []row, end func()) {
+	var servers []*httptest.Server
+	for _, c := range []struct {
+		name, method string
+		size         int
+		http2        bool
+	}{
+		{"GET, HTTP/1.1", "GET", 0, false},
+		{"POST of 1 KiB in memory, HTTP/1.1", "POST", 1 << 10, false},
+		{"GET, HTTP/2", "GET", 0, true},
+		{"POST of 1 KiB in memory, HTTP/2", "POST", 1 << 10, true},
+	} {
+		srv := httptest.NewUnstartedServer(shortAnswer)
+		srv.EnableHTTP2 = c.http2
+		srv.StartTLS()
+		servers = append(servers, srv)
+		r := row{name: c.name}
+		for _, l := range append([]library{{name: "bare"}}, libraries...) {
+			rt := l.wrap(srv.Client().Transport)
+			req, asNew := inMemory.fresh(c.method, c.size)
+			target := *req.URL
+			target.Scheme, target.Host = "https", srv.Listener.Addr().String()
+			r.jobs = append(r.jobs, job{l.name, func() {
+				asNew()
+				req.URL = &target
+				get(rt, req)
+			}})
+		}
+		rows = append(rows, r)
+	}
+	return rows, func() {
+		for _, srv := range servers {
+			srv.Close()
+		}
+	}
 }
 
 const parallel = 16

@@ -23,7 +23,8 @@ type cost struct {
 // effort says how long a row is measured.
 type effort struct {
 	rounds int
-	round  time.Duration // of one job
+	round  time.Duration        // of one job
+	clock  func() time.Duration // what is measured; nil: the time that passes
 }
 
 // Many short rounds, of which the fastest counts: others use the machine too.
@@ -41,7 +42,7 @@ func (e effort) measure(jobs []job) []cost {
 		for k := range jobs {
 			i := (k + round) % len(jobs)
 			runtime.GC() // so that nobody pays for what the one before him left
-			took := timed(jobs[i].run, counts[i])
+			took := e.timed(jobs[i].run, counts[i])
 			costs[i].time = min(costs[i].time, took.Seconds()/float64(counts[i]))
 		}
 	}
@@ -51,19 +52,28 @@ func (e effort) measure(jobs []job) []cost {
 	return costs
 }
 
-func timed(run func(), n int) time.Duration {
-	start := time.Now()
+func (e effort) timed(run func(), n int) time.Duration {
+	if e.clock == nil {
+		start := time.Now()
+		repeat(run, n)
+		return time.Since(start)
+	}
+	start := e.clock()
+	repeat(run, n)
+	return e.clock() - start
+}
+
+func repeat(run func(), n int) {
 	for range n {
 		run()
 	}
-	return time.Since(start)
 }
 
 // count is how often j runs in a round.
 func (e effort) count(j job) int {
 	j.run()
 	for n := 1; ; n *= 2 {
-		if took := timed(j.run, n); took >= e.round/4 {
+		if took := e.timed(j.run, n); took >= e.round/4 {
 			return max(1, int(float64(n)*float64(e.round)/float64(took)))
 		}
 	}
@@ -85,7 +95,7 @@ func memory(run func()) (allocs, bytes float64) {
 func allocated(run func(), n int) (allocs, bytes float64) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	timed(run, n)
+	repeat(run, n)
 	runtime.ReadMemStats(&after)
 	return math.Round(float64(after.Mallocs-before.Mallocs) / float64(n)),
 		math.Round(float64(after.TotalAlloc-before.TotalAlloc) / float64(n))

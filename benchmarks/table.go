@@ -53,7 +53,7 @@ func (t *table) unitTime(r row) float64 {
 		if j.name == t.than {
 			return r.costs[i].time
 		}
-		if j.name != "no look" { // does not do what the others do
+		if !doesLess(j.name) {
 			fastest = min(fastest, r.costs[i].time)
 		}
 	}
@@ -77,7 +77,6 @@ func (t *table) markdown() string {
 		}
 		b.WriteByte('\n')
 	}
-	b.WriteString(t.better())
 	return b.String() + "\n"
 }
 
@@ -90,28 +89,29 @@ func (t *table) cell(r row, i int) string {
 	return text
 }
 
-// better lists who beats insist's best in which rows, and by what. Times within a
+// doesLess reports whether the job of this name does not do what the others do, so that
+// its time is no measure for them.
+func doesLess(name string) bool { return name == "bare" || name == "no look" }
+
+// better lists the rows in which others beat insist's best, and by what. Times within a
 // tenth are equal: they differ as much from run to run.
 func (t *table) better() string {
 	var b strings.Builder
-	for _, name := range t.columns() {
-		if strings.HasPrefix(name, "insist") || name == "bare" || name == "no look" {
-			continue
-		}
-		var in []string
-		for _, r := range t.rows {
+	for _, r := range t.rows {
+		var all []string
+		for _, name := range t.columns() {
+			if strings.HasPrefix(name, "insist") || doesLess(name) {
+				continue
+			}
 			if by := t.ahead(r, name); by != "" {
-				in = append(in, fmt.Sprintf("“%s” (%s)", r.name, by))
+				all = append(all, name+" ("+by+")")
 			}
 		}
-		if in != nil {
-			fmt.Fprintf(&b, "- %s: %s\n", name, strings.Join(in, "; "))
+		if all != nil {
+			fmt.Fprintf(&b, "| %s: %s | %s |\n", t.title, r.name, strings.Join(all, "; "))
 		}
 	}
-	if b.Len() == 0 {
-		return "\nNobody is better than insist in any row.\n"
-	}
-	return "\nWho is better than insist, and where:\n\n" + b.String()
+	return b.String()
 }
 
 // ahead says what name has over insist in r.

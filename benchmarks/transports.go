@@ -168,6 +168,7 @@ type upload struct {
 	name  string
 	getIt bool
 	known bool // its kind is one of net/http's in-memory ones
+	open  bool // the request does not say how long it is
 }
 
 // fresh returns a request with the body, and what makes it as new again.
@@ -183,6 +184,9 @@ func (u upload) fresh(method string, size int) (*http.Request, func()) {
 	}
 	if !u.getIt {
 		req.GetBody = nil
+	}
+	if u.open {
+		req.ContentLength = -1
 	}
 	if u.getIt && !u.known {
 		body := req.Body

@@ -1,6 +1,7 @@
 // Command simulation shows how the retries of many clients affect an overloaded or failing
-// server, and the success of the calls. It writes table.csv, the plots, and the tables of
-// README.md, in the current directory:
+// server, and the success of the calls; and what hedging does for slow responses. It writes
+// table.csv, hedging.csv, the plots, and the tables of README.md, in the current directory,
+// and the table of docs/hedging.md:
 //
 //	cd simulation && go run .
 //
@@ -38,27 +39,50 @@ func write() error {
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile("README.md")
+	table.Reset()
+	if err := writeTails(&table, measureTails()); err != nil {
+		return err
+	}
+	if err := os.WriteFile("hedging.csv", table.Bytes(), 0o666); err != nil {
+		return err
+	}
+	tails, err := readTails(&table)
 	if err != nil {
 		return err
 	}
-	page := string(text)
-	for name, content := range map[string]string{
+	if err := rewrite("README.md", map[string]string{
 		"compared": markdown(rows, compared),
 		"tried":    markdown(rows, tried),
 		"wanted":   wanted(rows),
 		"quiet":    quietClients(),
 		"attempts": moreAttempts(),
 		"limits":   limitTable(),
-	} {
-		if page, err = replace(page, name, content); err != nil {
-			return err
-		}
+
+		"hedging-wanted": wantedTails(tails),
+		"hedging":        tailTable(tails, hedgings),
+		"hedging-tried":  tailTable(tails, triedHedgings),
+	}); err != nil {
+		return err
 	}
-	if err := os.WriteFile("README.md", []byte(page), 0o666); err != nil {
+	if err := rewrite("../docs/hedging.md", map[string]string{"simulation": guideTable(tails)}); err != nil {
 		return err
 	}
 	return plots()
+}
+
+// rewrite replaces the texts between marks of a page, by the marks' names.
+func rewrite(file string, contents map[string]string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	page := string(text)
+	for name, content := range contents {
+		if page, err = replace(page, name, content); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return os.WriteFile(file, []byte(page), 0o666)
 }
 
 // replace replaces the text between the marks with that name by content.
@@ -67,7 +91,7 @@ func replace(page, name, content string) (string, error) {
 	before, rest, ok := strings.Cut(page, begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {
-		return "", fmt.Errorf("README.md has no %s and %s", begin, end)
+		return "", fmt.Errorf("there is no %s and %s", begin, end)
 	}
 	return before + begin + "\n\n" + content + "\n\n" + end + after, nil
 }

@@ -1,48 +1,57 @@
 package main
 
-// queue is a heap of events, the earliest first. (container/heap allocates for
-// each event, and there are millions.)
-type queue struct{ events []event }
+import "time"
 
-func (q *queue) len() int      { return len(q.events) }
-func (q *queue) first() *event { return &q.events[0] }
+// queue is a heap of what happens at a time, the earliest first. (container/heap allocates
+// for each event, and there are millions.)
+type queue[T any] struct{ entries []entry[T] }
 
-func (q *queue) push(e event) {
-	q.events = append(q.events, e)
-	i := len(q.events) - 1
-	for i > 0 {
-		parent := (i - 1) / 2
-		if q.events[parent].at <= e.at {
-			break
-		}
-		q.events[i] = q.events[parent]
-		i = parent
-	}
-	q.events[i] = e
+type entry[T any] struct {
+	at   time.Duration
+	what T
 }
 
-func (q *queue) pop() event {
-	top := q.events[0]
-	n := len(q.events) - 1
-	e := q.events[n]
-	q.events = q.events[:n]
+func (q *queue[T]) len() int             { return len(q.entries) }
+func (q *queue[T]) first() time.Duration { return q.entries[0].at }
+
+func (q *queue[T]) push(at time.Duration, what T) {
+	e := entry[T]{at, what}
+	q.entries = append(q.entries, e)
+	i := len(q.entries) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if q.entries[parent].at <= at {
+			break
+		}
+		q.entries[i] = q.entries[parent]
+		i = parent
+	}
+	q.entries[i] = e
+}
+
+func (q *queue[T]) pop() (time.Duration, T) {
+	top := q.entries[0]
+	n := len(q.entries) - 1
+	e := q.entries[n]
+	q.entries[n] = entry[T]{}
+	q.entries = q.entries[:n]
 	i := 0
 	for {
 		child := 2*i + 1
 		if child >= n {
 			break
 		}
-		if child+1 < n && q.events[child+1].at < q.events[child].at {
+		if child+1 < n && q.entries[child+1].at < q.entries[child].at {
 			child++
 		}
-		if e.at <= q.events[child].at {
+		if e.at <= q.entries[child].at {
 			break
 		}
-		q.events[i] = q.events[child]
+		q.entries[i] = q.entries[child]
 		i = child
 	}
 	if n > 0 {
-		q.events[i] = e
+		q.entries[i] = e
 	}
-	return top
+	return top.at, top.what
 }

@@ -30,7 +30,7 @@ type runner struct {
 	budgets  []budget         // of each client
 	pauses   []cooldown.Table // of each client, if they have Cooldowns
 	random   *rand.Rand       // of the Cooldowns
-	events   queue
+	events   queue[event]
 	result   *result
 }
 
@@ -58,12 +58,12 @@ func run(s *scenario, p *policy, seed uint64) *result {
 	gap := float64(time.Second) / (float64(s.clients) * s.perSecond)
 	next := time.Duration(arrivals.ExpFloat64() * gap)
 	for next < s.horizon || r.events.len() > 0 {
-		if next < s.horizon && (r.events.len() == 0 || next <= r.events.first().at) {
+		if next < s.horizon && (r.events.len() == 0 || next <= r.events.first()) {
 			r.begin(next, int32(arrivals.IntN(s.clients)))
 			next += time.Duration(arrivals.ExpFloat64() * gap)
 			continue
 		}
-		if e := r.events.pop(); e.ends {
+		if _, e := r.events.pop(); e.ends {
 			r.end(e)
 		} else {
 			r.arrive(e)
@@ -97,11 +97,8 @@ func (r *runner) arrive(e event) {
 		r.result.limited.add(e.at)
 	}
 	e.ends, e.at, e.ok, e.asked = true, a.at, a.ok, a.asked
-	r.events.push(e)
+	r.events.push(e.at, e)
 }
-
-// epoch is the time zero of the runs, for the Cooldowns.
-var epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // held reports whether the client's Cooldown holds the attempt back. It is made again when
 // its place comes, if the call's deadline allows that.
@@ -120,7 +117,7 @@ func (r *runner) held(e *event) bool {
 	wait := at.Sub(epoch) - e.at
 	if !r.late(e, wait) {
 		e.at += wait
-		r.events.push(*e)
+		r.events.push(e.at, *e)
 	}
 	return true
 }
@@ -154,5 +151,5 @@ func (r *runner) end(e event) {
 	e.at += wait
 	e.attempt++
 	e.ends = false
-	r.events.push(e)
+	r.events.push(e.at, e)
 }

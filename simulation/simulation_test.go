@@ -115,17 +115,17 @@ func TestServer(t *testing.T) {
 
 func TestQueueIsInOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
-	var q queue
-	for range 1000 {
-		q.push(event{at: time.Duration(random.IntN(500))})
+	var q queue[int]
+	for i := range 1000 {
+		q.push(time.Duration(random.IntN(500)), i)
 		if random.IntN(3) == 0 {
-			first := q.pop()
-			assert.True(t, q.len() == 0 || first.at <= q.first().at)
+			first, _ := q.pop()
+			assert.True(t, q.len() == 0 || first <= q.first())
 		}
 	}
 	for last := time.Duration(0); q.len() > 0; {
-		e := q.pop()
-		assert.GreaterOrEqual(t, e.at, last)
-		last = e.at
+		at, _ := q.pop()
+		assert.GreaterOrEqual(t, at, last)
+		last = at
 	}
 }

@@ -164,14 +164,16 @@ type bar struct {
 func (c *call) bars() (bars []bar) {
 	byNumber := func(a, b insist.Attempt) int { return a.Number - b.Number }
 	var before bar
+	var last time.Duration // when the last of those before ended, and its wait
 	for _, a := range slices.SortedFunc(slices.Values(c.attempts()), byNumber) {
 		b := bar{Attempt: a}
 		switch {
 		case a.Beside > 0:
 			b.begin, b.lane = before.begin+a.Beside, before.lane+1
 		case len(bars) > 0:
-			b.begin = before.begin + before.Duration + before.Wait
+			b.begin = last
 		}
+		last = max(last, b.begin+b.Duration+b.Wait)
 		bars, before = append(bars, b), b
 	}
 	return bars

@@ -65,8 +65,8 @@ func units(tokens float64) int64 {
 	return int64(min(math.Round(tokens*unit), limit))
 }
 
-// Bucket holds the tokens of one host or function. Make it by New. It is safe for
-// concurrent use.
+// Bucket holds the tokens of one host or function. Make it by New; the zero value is
+// New(0). It is safe for concurrent use.
 type Bucket struct {
 	// state holds the units above the reserve (negative if the bucket is below it) and
 	// the tick of the last call. So if the reserve is raised, the tokens rise with it.
@@ -135,6 +135,30 @@ func (b *Bucket) Withdraw(r Rules, now time.Duration, most int, lease *Lease) bo
 			*lease--
 		}
 		return made
+	}
+}
+
+// Refund puts back the token of a retry that was not made.
+func (b *Bucket) Refund() {
+	for {
+		old := b.state.Load()
+		above := int64(int32(old >> 32))
+		above += min(unit, limit-above)
+		if b.state.CompareAndSwap(old, pack(above, uint32(old))) {
+			return
+		}
+	}
+}
+
+// Drain takes all tokens, the reserve's as well.
+func (b *Bucket) Drain(r Rules, now time.Duration) {
+	reserve := b.reserve(r)
+	for {
+		old := b.state.Load()
+		_, at := r.faded(old, reserve, now)
+		if b.state.CompareAndSwap(old, pack(-reserve, at)) {
+			return
+		}
 	}
 }
 

@@ -284,3 +284,22 @@ func TestManyGoroutines(t *testing.T) {
 		t.Error("nothing was refused")
 	}
 }
+
+// A refund makes a withdrawal undone, and no more than the most that a bucket holds.
+func TestRefund(t *testing.T) {
+	rules := NewRules(0.4, 4, 0)
+	b, lease := New(0), Lease(0)
+	for range 3 {
+		made := b.Withdraw(rules, 0, 0, &lease)
+		b.Refund()
+		if have := b.Tokens(rules, 0); !made || have != 4 {
+			t.Errorf("made %v, then %v tokens", made, have)
+		}
+	}
+	b.state.Store(pack(limit-1, 0))
+	b.Refund()
+	b.Refund()
+	if have := b.Tokens(rules, 0); int64(have) != 4+limit/1000 {
+		t.Errorf("%v tokens", have)
+	}
+}

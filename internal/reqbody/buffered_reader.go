@@ -22,7 +22,7 @@ func (b *bufferedReader) Read(p []byte) (n int, err error) {
 		if err != nil || len(p) == 0 {
 			return 0, err
 		}
-		r.readers.move(&b.reader, reading)
+		b.move(reading)
 		switch {
 		case r.mode == claimed && b.n < r.size:
 			return 0, errNotBuffered
@@ -41,7 +41,7 @@ func (b *bufferedReader) Read(p []byte) (n int, err error) {
 		case r.keeps():
 			r.pulling = true
 			go r.pull()
-		case b.isCopy && r.readers.reading > 1: // another reader is being sent, so it gets the source
+		case b.isCopy && r.attempts.reading() > 1: // another reader is being sent, so it gets the source
 			return 0, errNotBuffered
 		default:
 			return b.readSource(p)
@@ -67,8 +67,8 @@ func (b *bufferedReader) readSource(p []byte) (int, error) {
 func (b *bufferedReader) gone() error {
 	r := b.from
 	switch {
-	case r.current != b.of:
-		return r.length.late(b.n, r.dead)
+	case b.of.dead != nil:
+		return r.length.late(b.n, b.of.dead)
 	case b.state == released:
 		return r.length.late(b.n, errRevoked)
 	}
@@ -94,13 +94,13 @@ func (b *bufferedReader) end() error {
 	}
 	b.closeSource()
 	if b.gone() == nil {
-		r.readers.move(&b.reader, ended)
+		b.move(ended)
 		r.free()
 	}
 	if r.err != io.EOF {
 		return &bodyError{r.err}
 	}
-	r.length.fillTrailer(&b.reader, &r.readers)
+	r.length.fillTrailer(&b.reader)
 	return io.EOF
 }
 
@@ -108,15 +108,15 @@ func (b *bufferedReader) Close() error {
 	r := b.from
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b.of.noteClose(&b.reader)
-	if r.current != b.of {
+	b.of.lease.noteClose(&b.reader)
+	if b.of.dead != nil {
 		return nil
 	}
-	r.readers.move(&b.reader, released)
+	b.move(released)
 	r.free()
 	r.wake.Broadcast()
 	isLast := r.mode == claimed && b.n == r.size
-	if isLast || !r.readers.inUse() && (r.phase == last || r.mode >= spent) {
+	if isLast || !r.attempts.inUse() && (r.phase == last || r.mode >= spent) {
 		r.close()
 	}
 	return nil

@@ -19,19 +19,17 @@ type bufferedSource struct {
 	length length
 	limit  int64 // of the buffer, in bytes
 
-	mu      sync.Mutex
-	wake    sync.Cond // signals any change below
-	src     io.ReadCloser
-	err     error // what src ended with, io.EOF included; errRevoked if src was closed before its end
-	size    int64 // bytes read from src
-	buffer  chunk.Buffer
-	current *Lease // its readers are current; all others are revoked
-	dead    error  // what revoked readers return
-	readers readers
-	mode    bufferMode
-	phase   phase
-	state   closeState // of src
-	pulling bool       // a Read of src is in flight
+	mu       sync.Mutex
+	wake     sync.Cond // signals any change below
+	src      io.ReadCloser
+	err      error // what src ended with, io.EOF included; errRevoked if src was closed before its end
+	size     int64 // bytes read from src
+	buffer   chunk.Buffer
+	attempts attempts
+	mode     bufferMode
+	phase    phase
+	state    closeState // of src
+	pulling  bool       // a Read of src is in flight
 }
 
 // bufferMode says where the bytes go that are read from the source.
@@ -63,29 +61,34 @@ func (r *bufferedSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.phase != retrying, r.current != nil && r.current.Number > l.Number:
+	case r.phase != retrying, isCopy && r.attempts.of(l) == nil:
 		return nil, errRevoked
 	case r.failed():
 		return nil, r.err
 	case r.mode >= spent:
 		return nil, errNotBuffered
 	}
-	if r.current != l {
-		r.current, r.readers, r.dead = l, readers{}, errRevoked
-		r.wake.Broadcast()
+	if isCopy {
+		b := &bufferedReader{from: r, reader: reader{of: r.attempts.of(l), isCopy: true}}
+		b.of.readers.add(&b.reader)
+		return b, nil
 	}
-	b := &bufferedReader{from: r, reader: reader{of: l, isCopy: isCopy}}
-	r.readers.add(&b.reader)
-	return b, nil
+	var a struct { // one allocation
+		attempt
+		body bufferedReader
+	}
+	r.attempts.begin(&a.attempt, l)
+	r.wake.Broadcast()
+	a.body = bufferedReader{from: r, reader: reader{of: &a.attempt}}
+	return &a.body, nil
 }
 
 func (r *bufferedSource) revoke(l *Lease, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l != nil && r.current != l {
+	if !r.attempts.revoke(l, err) && l != nil {
 		return
 	}
-	r.current, r.readers, r.dead = nil, readers{}, err
 	r.wake.Broadcast()
 	if r.mode >= spent { // no other reader can use src, and a Read by the base may block in it
 		r.close()
@@ -100,7 +103,14 @@ func (r *bufferedSource) whole() bool {
 	return (r.mode < spent || r.limit < 0) && !r.failed()
 }
 
-func (r *bufferedSource) sent() bool {
+func (r *bufferedSource) canOverlap() (ever, now bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept := r.mode == keeping && !r.failed()
+	return kept, kept && r.err == io.EOF
+}
+
+func (r *bufferedSource) sent(*Lease) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err != nil || r.length.reached(r.size)
@@ -125,10 +135,10 @@ func (r *bufferedSource) keep() (pending bool) {
 	defer r.mu.Unlock()
 	r.phase = last
 	r.free()
-	if r.readers.inUse() {
+	if r.attempts.inUse() {
 		return false
 	}
-	if r.readers.body == sentAsCopy {
+	if r.attempts.sentAsCopy() {
 		return r.state == opened
 	}
 	r.close()
@@ -138,7 +148,8 @@ func (r *bufferedSource) keep() (pending bool) {
 func (r *bufferedSource) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.phase, r.current, r.readers = over, nil, readers{body: released}
+	r.phase = over
+	r.attempts.revoke(nil, errRevoked)
 	r.free()
 	r.wake.Broadcast()
 	r.close()
@@ -164,12 +175,12 @@ func (r *bufferedSource) close() {
 // keeps reports whether the bytes read next go into the buffer, because another attempt
 // or, in the last attempt, another reader may need them.
 func (r *bufferedSource) keeps() bool {
-	return r.mode == keeping && (r.phase == retrying || r.readers.reading > 1)
+	return r.mode == keeping && (r.phase == retrying || r.attempts.reading() > 1)
 }
 
 // free frees the buffer when no reader needs it and no Read writes to it.
 func (r *bufferedSource) free() {
-	needed := r.phase == retrying || r.readers.inUse() || r.readers.body == sentAsCopy
+	needed := r.phase == retrying || r.attempts.inUse() || r.attempts.sentAsCopy()
 	if r.pulling || needed && r.mode != claimed {
 		return
 	}
@@ -213,7 +224,7 @@ func (r *bufferedSource) fetch() {
 		return
 	}
 	r.mode = passing
-	if r.readers.reading > 0 {
+	if r.attempts.reading() > 0 {
 		r.mode = spent
 	}
 }

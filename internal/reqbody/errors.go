@@ -18,6 +18,7 @@ var (
 	// part of it.
 	ErrNotRewound = errors.New("insist: GetBody did not return the whole request body")
 
+	errShared      = errors.New("insist: GetBody rewinds a reader that another attempt in flight may need")
 	errRevoked     = errors.New("insist: this attempt's request body has been closed")
 	errNotBuffered = errors.New("insist: the request body was too large to keep")
 	errTooOften    = errors.New("insist: the base transport asked for the request body too often")

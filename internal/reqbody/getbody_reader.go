@@ -37,11 +37,11 @@ func (b *getBodyReader) acquire() error {
 		if err != nil {
 			return err
 		}
-		r.readers.move(&b.reader, reading)
+		b.move(reading)
 		switch {
 		case r.owner == b:
 			return nil
-		case r.busy > 0:
+		case r.busy > 0 || r.isTaken(b):
 			changed := r.changes()
 			r.mu.Unlock()
 			<-changed
@@ -54,6 +54,13 @@ func (b *getBodyReader) acquire() error {
 			return b.resume()
 		}
 	}
+}
+
+// isTaken reports whether another attempt is in the middle of the body. b waits then: a
+// new reader of GetBody may start differently, as a multipart body has a new boundary, so
+// an attempt that has begun to read goes on with the reader it has.
+func (r *getBodySource) isTaken(b *getBodyReader) bool {
+	return r.owner != nil && r.owner.of != b.of && r.owner.state == reading
 }
 
 // If two readers are sent concurrently (by a mirror), each Read would take src from the
@@ -71,7 +78,7 @@ func (b *getBodyReader) waitTurn() bool {
 	changed := r.changes()
 	r.mu.Unlock()
 	defer r.mu.Lock()
-	return wait.ForRequest(&b.of.Request).Await(changed, turn)
+	return wait.ForRequest(&b.of.lease.Request).Await(changed, turn)
 }
 
 // resume calls GetBody for b and skips the bytes that b has already returned.
@@ -125,12 +132,12 @@ func (b *getBodyReader) take(p []byte, err error) (n int, _ error) {
 	b.n += int64(n)
 	r.most = max(r.most, b.n)
 	if err != nil {
-		r.readers.move(&b.reader, ended)
+		b.move(ended)
 	}
 	err = r.length.check(b.n, err)
 	switch {
 	case err == io.EOF:
-		r.length.fillTrailer(&b.reader, &r.readers)
+		r.length.fillTrailer(&b.reader)
 	case err != nil && r.state == opened:
 		err = b.fail(err)
 	}
@@ -165,8 +172,8 @@ func (b *getBodyReader) continues(p []byte, at int64) bool {
 func (b *getBodyReader) gone() error {
 	r := b.from
 	switch {
-	case r.current != b.of:
-		return r.length.late(b.n, r.dead)
+	case b.of.dead != nil:
+		return r.length.late(b.n, b.of.dead)
 	case b.state == released:
 		return r.length.late(b.n, errRevoked)
 	case r.err != nil:
@@ -180,7 +187,7 @@ func (b *getBodyReader) gone() error {
 // release closes src if no reader needs it after b.
 func (b *getBodyReader) release() {
 	r := b.from
-	if r.owner == b && !r.isReusable() || r.phase == last && !r.readers.inUse() {
+	if r.owner == b && !r.isReusable() || r.phase == last && !r.attempts.inUse() {
 		r.close()
 	}
 }
@@ -189,11 +196,11 @@ func (b *getBodyReader) Close() error {
 	r := b.from
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b.of.noteClose(&b.reader)
-	if r.current != b.of || b.state == released {
+	b.of.lease.noteClose(&b.reader)
+	if b.of.dead != nil || b.state == released {
 		return nil
 	}
-	r.readers.move(&b.reader, released)
+	b.move(released)
 	r.changed()
 	b.release()
 	return nil

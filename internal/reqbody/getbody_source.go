@@ -24,21 +24,20 @@ type getBodySource struct {
 	getBody func() (io.ReadCloser, error)
 	length  length
 
-	mu      sync.Mutex
-	wake    chan struct{}  // closed at the next change; nil if nothing waits
-	src     io.ReadCloser  // the caller's reader
-	owner   *getBodyReader // the reader for which src is positioned, if any
-	current *Lease         // its readers are current; all others are revoked
-	dead    error          // what revoked readers return
-	err     error          // of the caller's reader or GetBody
-	readers readers
-	busy    int32 // Reads and Closes in flight
-	used    bool  // a reader has owned src
-	state   closeState
-	phase   phase
-	known   uint8    // bytes in head
-	head    [32]byte // how the current attempt's body starts
-	most    int64    // the most bytes that a reader has returned
+	mu       sync.Mutex
+	wake     chan struct{}  // closed at the next change; nil if nothing waits
+	src      io.ReadCloser  // the caller's reader
+	owner    *getBodyReader // the reader for which src is positioned, if any
+	attempts attempts
+	err      error // of the caller's reader or GetBody
+	busy     int32 // Reads and Closes in flight
+	used     bool  // a reader has owned src
+	shared   bool  // GetBody rewinds and returns the reader that it returned before
+	state    closeState
+	phase    phase
+	known    uint8    // bytes in head
+	head     [32]byte // how the current attempt's body starts
+	most     int64    // the most bytes that a reader has returned
 }
 
 func newGetBodySource(req *http.Request) *getBodySource {
@@ -54,10 +53,8 @@ func (r *getBodySource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	defer r.mu.Unlock()
 	for patient := true; ; {
 		switch {
-		case r.phase == over, r.current != nil && r.current.Number > l.Number:
+		case r.phase == over, isCopy && r.attempts.of(l) == nil:
 			return nil, errRevoked
-		case r.current != nil && r.current != l:
-			r.invalidate(errRevoked, true)
 		case r.busy > 0 && !patient:
 			return nil, ErrInFlight
 		case r.busy > 0:
@@ -75,16 +72,29 @@ func (r *getBodySource) start(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	if r.err != nil { // it may have occurred after the last attempt
 		return nil, r.err
 	}
-	if r.current != l {
-		r.current, r.readers, r.dead = l, readers{}, errRevoked
+	if isCopy {
+		b := &getBodyReader{from: r, reader: reader{of: r.attempts.of(l), isCopy: true}}
+		err := r.renew(b)
+		if err != nil {
+			return nil, err
+		}
+		b.of.readers.add(&b.reader)
+		return b, nil
 	}
-	b := &getBodyReader{from: r, reader: reader{of: l, isCopy: isCopy}}
-	err := r.renew(b)
+	var a struct { // one allocation
+		attempt
+		body getBodyReader
+	}
+	a.body = getBodyReader{from: r, reader: reader{of: &a.attempt}}
+	err := r.renew(&a.body)
+	if err == nil && r.shared && r.attempts.latest != nil {
+		r.owner, err = nil, errShared
+	}
 	if err != nil {
 		return nil, err
 	}
-	r.readers.add(&b.reader)
-	return b, nil
+	r.attempts.begin(&a.attempt, l)
+	return &a.body, nil
 }
 
 // isStale reports whether src must be closed before GetBody is called.
@@ -94,7 +104,7 @@ func (r *getBodySource) isStale() bool { return r.used && r.state == opened && !
 // the last attempt, for its Body.
 func (r *getBodySource) isReusable() bool {
 	_, seeks := r.src.(io.Seeker)
-	return seeks && (r.phase == retrying || r.phase == last && !r.readers.bodyIsDone())
+	return seeks && (r.phase == retrying || r.phase == last && !r.attempts.bodyIsDone())
 }
 
 // renew makes b the owner of src, positioned at the start of the body. Call it only when
@@ -112,6 +122,7 @@ func (r *getBodySource) renew(b *getBodyReader) error {
 	}
 	r.src, r.state, r.owner = src, opened, b
 	shared := Same(before, src)
+	r.shared = r.shared || shared
 	b.again = shared || b.n > 0
 	if !b.again && !b.isCopy { // another attempt's body may start differently
 		r.known = 0
@@ -167,36 +178,48 @@ func (r *getBodySource) changed() {
 func (r *getBodySource) revoke(l *Lease, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l == nil || l == r.current {
-		r.invalidate(err, l == nil)
-	}
+	r.invalidate(l, err, l == nil)
 }
 
-// invalidate revokes the current attempt's readers. If waits is set and src may be used
-// again, it waits up to readGrace for a Read or Close in flight. If that doesn't return,
-// or src won't be used again, src is closed.
-func (r *getBodySource) invalidate(err error, waits bool) {
-	l := r.current
-	r.dead = err
-	if l == nil {
+// invalidate revokes the readers of l's attempt, or of all attempts if l is nil. If waits
+// is set and src may be used again, it waits up to readGrace for a Read or Close in
+// flight. If that doesn't return, or src won't be used again, src is closed.
+func (r *getBodySource) invalidate(l *Lease, err error, waits bool) {
+	latest := r.attempts.latest
+	if !r.attempts.revoke(l, err) {
 		return
 	}
-	r.current, r.owner, r.readers = nil, nil, readers{body: released}
-	r.changed()
-	for waits && r.isReusable() && r.busy > 0 && r.current == nil {
-		waits = r.waitIdle(l)
+	if r.owner != nil && r.owner.of.dead != nil {
+		r.owner = nil
 	}
-	if r.current == nil && (r.busy > 0 || !r.isReusable()) {
+	r.changed()
+	for waits && r.isReusable() && r.busy > 0 && r.attempts.latest == nil {
+		waits = r.waitIdle(latest.lease)
+	}
+	if r.owner == nil && (r.busy > 0 || !r.isReusable()) {
 		r.close()
 	}
 }
 
-func (r *getBodySource) whole() bool { return r.failure() == nil }
-
-func (r *getBodySource) sent() bool {
+// canOverlap requires that no attempt is in the middle of the body. Even if GetBody
+// rewinds a reader that its results share, no attempt loses its position then.
+func (r *getBodySource) canOverlap() (ever, now bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.readers.inUse() || r.owner != nil && r.length.reached(r.owner.n)
+	ever = !r.shared && r.err == nil
+	return ever, ever && r.busy == 0 && r.attempts.reading() == 0
+}
+
+func (r *getBodySource) whole() bool { return r.failure() == nil }
+
+func (r *getBodySource) sent(l *Lease) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.attempts.latest
+	if l != nil {
+		a = r.attempts.of(l)
+	}
+	return a == nil || !a.readers.inUse() || r.owner != nil && r.owner.of == a && r.length.reached(r.owner.n)
 }
 
 func (r *getBodySource) failure() error {
@@ -209,10 +232,10 @@ func (r *getBodySource) keep() (pending bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = last
-	if r.readers.inUse() {
+	if r.attempts.inUse() {
 		return false
 	}
-	if r.readers.body == sentAsCopy {
+	if r.attempts.sentAsCopy() {
 		return r.state == opened
 	}
 	r.close()
@@ -223,7 +246,7 @@ func (r *getBodySource) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = over
-	r.invalidate(r.dead, false) // an attempt may have started since the last revoke
+	r.invalidate(nil, errRevoked, false) // an attempt may have started since the last revoke
 	r.close()
 }
 

@@ -53,11 +53,12 @@ func (l *length) late(n int64, err error) error {
 // fillTrailer copies the trailers' values into b's request when b has reached its end. If
 // b is a copy and Body is being sent, it does nothing: net/http may be reading the
 // trailers. A base may have removed them; then there is nothing to fill.
-func (l *length) fillTrailer(b *reader, all *readers) {
-	if b.isCopy && all.body == reading || b.of.Request.Trailer == nil {
+func (l *length) fillTrailer(b *reader) {
+	trailer := b.of.lease.Request.Trailer
+	if b.isCopy && b.of.readers.body == reading || trailer == nil {
 		return
 	}
 	for k, v := range l.trailer {
-		b.of.Request.Trailer[k] = append([]string(nil), v...)
+		trailer[k] = append([]string(nil), v...)
 	}
 }

@@ -3,7 +3,7 @@ package reqbody
 // reader is the part that the readers of every source share. An attempt has one reader
 // that is its request's Body, and one copy for each call of its request's GetBody.
 type reader struct {
-	of     *Lease
+	of     *attempt
 	n      int64 // bytes returned
 	state  readerState
 	isCopy bool
@@ -24,7 +24,7 @@ const (
 	released
 )
 
-// readers counts the readers of the current attempt's body.
+// readers counts the readers of an attempt's body.
 type readers struct {
 	reading int16       // readers in state reading, Body included; askedAtMost bounds them
 	body    readerState // Body's state, or sentAsCopy
@@ -43,9 +43,9 @@ func (r *readers) add(b *reader) {
 	}
 }
 
-// move moves b, a reader of the current attempt, to a later state. If to is not later, it
-// does nothing.
-func (r *readers) move(b *reader, to readerState) {
+// move moves b to a later state. If to is not later, it does nothing.
+func (b *reader) move(to readerState) {
+	r := &b.of.readers
 	if to <= b.state {
 		return
 	}
@@ -67,9 +67,6 @@ func (r *readers) move(b *reader, to readerState) {
 // inUse reports whether the attempt may still need the body. An unread copy doesn't
 // count: the base may never use it.
 func (r *readers) inUse() bool { return r.reading > 0 || r.body == unread }
-
-// bodyIsDone reports whether Body has ended or been closed.
-func (r *readers) bodyIsDone() bool { return r.body == ended || r.body == released }
 
 // phase is the progress of a call, as the source of its body sees it.
 //

@@ -39,6 +39,8 @@ type Body struct {
 	// Apart means that several attempts may be in flight concurrently, and may outlive
 	// the call. So the first attempt, too, gets a reader of its own.
 	Apart bool
+	// Ended is the attempt that ended last, if others may still be in flight; else nil.
+	Ended *Lease
 }
 
 // Lease is one attempt's share of the body: the request that is sent. Its Body, and the
@@ -53,22 +55,26 @@ type Lease struct {
 
 // source provides the attempts' bodies.
 type source interface {
-	// open returns the body from its start: l's Body, or a copy of it. It revokes the
-	// readers of earlier attempts. If a later attempt is already current, because the
-	// base of an abandoned attempt called GetBody late, it returns an error instead.
+	// open returns the body from its start: l's Body, or a copy of it. If l has been
+	// revoked, because the base of an abandoned attempt calls GetBody late, it returns an
+	// error instead.
 	open(l *Lease, isCopy bool) (io.ReadCloser, error)
 }
 
 // stream is a body that reaches the base only through readers of our own.
 type stream interface {
 	source
-	// revoke revokes the readers of l, or of the current attempt if l is nil: from now
-	// on they return err. If l is no longer the current attempt, it does nothing.
+	// revoke revokes the readers of l, or of all attempts if l is nil: from now on they
+	// return err. If l has already been revoked, it does nothing.
 	revoke(l *Lease, err error)
 	// whole reports whether another attempt could read the complete body.
 	whole() bool
-	// sent reports whether the current attempt needs no more of the caller's reader.
-	sent() bool
+	// canOverlap reports whether another attempt can ever begin beside one in flight, and
+	// whether it can now, each with all bytes.
+	canOverlap() (ever, now bool)
+	// sent reports whether the attempt of l needs no more of the caller's reader. If l is
+	// nil, it is the only attempt in flight.
+	sent(l *Lease) bool
 	// failure returns the error of the caller's reader, or nil.
 	failure() error
 	// keep tells the source that no further attempt follows. The current attempt's
@@ -115,6 +121,9 @@ func (b *Body) Fill(l *Lease) (err error) {
 		l.source = &memorySource{given: b.memory} // a copy: a pointer would move b to the heap
 	default:
 		return nil
+	}
+	if !b.Apart {
+		b.Revoke()
 	}
 	out := &l.Request
 	out.Trailer = b.trailer.Clone()
@@ -195,8 +204,19 @@ func (b *Body) Whole() bool {
 	return b.stream.whole()
 }
 
-// Sent reports whether the latest attempt needs no more of the caller's body.
-func (b *Body) Sent() bool { return b.stream == nil || b.stream.sent() }
+// CanOverlap reports whether another attempt can ever begin while one is in flight, and
+// whether it can now. A body that is read only once must be fully buffered first; one of
+// GetBody must not be in the middle of being sent; a reader that is rewound can't be sent
+// twice at the same time at all.
+func (b *Body) CanOverlap() (ever, now bool) {
+	if b.stream == nil {
+		return true, true
+	}
+	return b.stream.canOverlap()
+}
+
+// Sent reports whether the attempt that ended last needs no more of the caller's body.
+func (b *Body) Sent() bool { return b.stream == nil || b.stream.sent(b.Ended) }
 
 // Failure returns the error of the caller's reader, or nil.
 func (b *Body) Failure() error {
@@ -206,10 +226,18 @@ func (b *Body) Failure() error {
 	return b.stream.failure()
 }
 
-// Revoke revokes the latest attempt's readers. Call it before another attempt.
+// Revoke revokes the readers of all attempts. Call it before the response is discarded:
+// net/http may wait for a Read.
 func (b *Body) Revoke() {
 	if b.stream != nil {
 		b.stream.revoke(nil, errRevoked)
+	}
+}
+
+// Drop revokes the readers of one attempt, while others may be in flight.
+func (b *Body) Drop(l *Lease) {
+	if b.stream != nil {
+		b.stream.revoke(l, errRevoked)
 	}
 }
 

@@ -18,15 +18,13 @@ type sectionSource struct {
 	start  int64 // of the body, in at
 	size   int64 // of the body, when the call began
 
-	mu      sync.Mutex
-	src     io.Closer // the request's body
-	current *Lease    // its readers are current; all others are revoked
-	dead    error     // what revoked readers return
-	err     error     // of the caller's reader
-	readers readers
-	used    bool // a reader has been opened
-	phase   phase
-	state   closeState
+	mu       sync.Mutex
+	src      io.Closer // the request's body
+	attempts attempts
+	err      error // of the caller's reader
+	used     bool  // a reader has been opened
+	phase    phase
+	state    closeState
 }
 
 // sizedReaderAt is an *os.File or an *io.SectionReader.
@@ -67,15 +65,17 @@ func (r *sectionSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.phase == over, r.current != nil && r.current.Number > l.Number:
+	case r.phase == over, isCopy && r.attempts.of(l) == nil:
 		return nil, errRevoked
 	case r.err != nil:
 		return nil, r.err
 	}
-	if r.current != l {
-		r.current, r.readers, r.dead = l, readers{}, errRevoked
+	if isCopy {
+		b := &sectionReader{from: r, reader: reader{of: r.attempts.of(l), isCopy: true}}
+		b.of.readers.add(&b.reader)
+		return b, nil
 	}
-	if r.used && !isCopy {
+	if r.used {
 		end, err := sizeOf(r.at)
 		if err != nil {
 			return nil, err
@@ -85,24 +85,28 @@ func (r *sectionSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 		}
 	}
 	r.used = true
-	b := &sectionReader{from: r, reader: reader{of: l, isCopy: isCopy}}
-	r.readers.add(&b.reader)
-	return b, nil
+	var a struct { // one allocation
+		attempt
+		body sectionReader
+	}
+	r.attempts.begin(&a.attempt, l)
+	a.body = sectionReader{from: r, reader: reader{of: &a.attempt}}
+	return &a.body, nil
 }
 
 func (r *sectionSource) revoke(l *Lease, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l == nil || l == r.current {
-		r.current, r.readers, r.dead = nil, readers{body: released}, err
-	}
+	r.attempts.revoke(l, err)
 }
+
+func (r *sectionSource) canOverlap() (ever, now bool) { return true, r.failure() == nil }
 
 func (r *sectionSource) whole() bool { return r.failure() == nil }
 
 // sent is always true. Unlike a pipe, whose writer may wait for the response, a file can
 // always be read to its end.
-func (r *sectionSource) sent() bool { return true }
+func (r *sectionSource) sent(*Lease) bool { return true }
 
 func (r *sectionSource) failure() error {
 	r.mu.Lock()
@@ -114,10 +118,10 @@ func (r *sectionSource) keep() (pending bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = last
-	if r.readers.inUse() {
+	if r.attempts.inUse() {
 		return false
 	}
-	if r.readers.body == sentAsCopy {
+	if r.attempts.sentAsCopy() {
 		return r.state == opened
 	}
 	r.close()
@@ -127,10 +131,8 @@ func (r *sectionSource) keep() (pending bool) {
 func (r *sectionSource) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.phase, r.current, r.readers = over, nil, readers{body: released}
-	if r.dead == nil {
-		r.dead = errRevoked
-	}
+	r.phase = over
+	r.attempts.revoke(nil, errRevoked)
 	r.close()
 }
 
@@ -162,7 +164,7 @@ func (b *sectionReader) Read(p []byte) (n int, err error) {
 	if err := b.gone(); err != nil {
 		return 0, err
 	}
-	r.readers.move(&b.reader, reading)
+	b.move(reading)
 	p = p[:min(int64(len(p)), r.size-b.n)]
 	switch {
 	case r.length.exceeded(r.size), b.n == 0 && r.length.declared > r.size:
@@ -204,9 +206,9 @@ func (b *sectionReader) take(err error) error {
 	if err == nil {
 		return nil
 	}
-	r.readers.move(&b.reader, ended)
+	b.move(ended)
 	if err == io.EOF {
-		r.length.fillTrailer(&b.reader, &r.readers)
+		r.length.fillTrailer(&b.reader)
 	} else {
 		r.err, err = err, &bodyError{err}
 	}
@@ -219,8 +221,8 @@ func (b *sectionReader) take(err error) error {
 func (b *sectionReader) gone() error {
 	r := b.from
 	switch {
-	case r.current != b.of:
-		return r.length.late(b.n, r.dead)
+	case b.of.dead != nil:
+		return r.length.late(b.n, b.of.dead)
 	case b.state == released:
 		return r.length.late(b.n, errRevoked)
 	case r.err != nil:
@@ -233,7 +235,7 @@ func (b *sectionReader) gone() error {
 
 // release closes the file if b was the last reader of the last attempt.
 func (b *sectionReader) release() {
-	if r := b.from; r.phase == last && !r.readers.inUse() {
+	if r := b.from; r.phase == last && !r.attempts.inUse() {
 		r.close()
 	}
 }
@@ -242,9 +244,9 @@ func (b *sectionReader) Close() error {
 	r := b.from
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b.of.noteClose(&b.reader)
-	if r.current == b.of {
-		r.readers.move(&b.reader, released)
+	b.of.lease.noteClose(&b.reader)
+	if b.of.dead == nil {
+		b.move(released)
 		b.release()
 	}
 	return nil

@@ -89,6 +89,7 @@ func newRewindingSource(req *http.Request, s io.Seeker) stream {
 	}
 	end, unknown := s.Seek(0, io.SeekEnd)
 	source := newGetBodySource(req)
+	source.shared = true
 	at, err := s.Seek(start, io.SeekStart)
 	if err != nil || at != start {
 		source.err = errors.Join(errResized, err) // where it stands now is not known

@@ -52,6 +52,7 @@ func TestALateCloseIsOfItsOwnAttempt(t *testing.T) {
 		require.NoError(t, err)
 		var closing sync.WaitGroup
 		closing.Go(func() { first.Close() })
+		r.revoke(nil, errRevoked)
 		next, err := r.open(new(Lease), false)
 		require.NoError(t, err)
 		closing.Wait()
@@ -76,6 +77,7 @@ func TestALateEndIsOfItsOwnAttempt(t *testing.T) {
 		first, second := new(Lease), new(Lease)
 		_, err := s.open(first, false)
 		require.NoError(t, err)
+		s.revoke(nil, errRevoked)
 		body, err := s.open(second, false)
 		require.NoError(t, err)
 		s.revoke(first, errLost)
@@ -116,6 +118,7 @@ func TestGetBodyIsNotCalledDuringAClose(t *testing.T) {
 		require.NoError(t, err)
 		go first.Close()
 		synctest.Wait()
+		r.revoke(nil, errRevoked)
 		_, err = r.open(new(Lease), false)
 		require.NoError(t, err)
 		r.end()

@@ -31,17 +31,17 @@ type idleBody struct {
 	attempt Attempt
 	timer   *time.Timer // runs during a Read; nil before the first
 	late    bool        // timer has ended the attempt's context
+	empty   time.Time   // when Reads began to return nothing; zero if the last one returned bytes
 }
 
 func (b *idleBody) Read(p []byte) (n int, err error) {
 	if b.late {
 		return 0, IdleTimeout(b.attempt.Idle)
 	}
-	if b.timer == nil {
-		cancel, cause := b.attempt.Cancel, IdleTimeout(b.attempt.Idle)
-		b.timer = time.AfterFunc(b.attempt.Idle, func() { cancel(cause) })
-	} else {
-		b.timer.Reset(b.attempt.Idle)
+	if !b.start() {
+		b.late = true
+		b.attempt.end()
+		return 0, IdleTimeout(b.attempt.Idle)
 	}
 	for range maxReads { // a Read of 0 bytes without an error does not restart the timer
 		if n, err = b.src.Read(p); n != 0 || err != nil || len(p) == 0 {
@@ -55,10 +55,32 @@ func (b *idleBody) Read(p []byte) (n int, err error) {
 			err = IdleTimeout(b.attempt.Idle)
 		}
 	}
+	switch {
+	case n > 0 || len(p) == 0:
+		b.empty = time.Time{}
+	case b.empty.IsZero():
+		b.empty = time.Now()
+	}
 	if err != nil {
 		b.attempt.end()
 	}
 	return n, err
+}
+
+// start starts the timer for a Read. If the last Reads returned nothing, their time counts;
+// start reports false if that was too long.
+func (b *idleBody) start() bool {
+	left := b.attempt.Idle
+	if !b.empty.IsZero() {
+		left -= time.Since(b.empty)
+	}
+	if b.timer == nil {
+		cancel, cause := b.attempt.Cancel, IdleTimeout(b.attempt.Idle)
+		b.timer = time.AfterFunc(left, func() { cancel(cause) })
+	} else if left > 0 {
+		b.timer.Reset(left)
+	}
+	return left > 0
 }
 
 // Close ends the attempt's context first. net/http's gzip reader holds a lock while a

@@ -167,3 +167,31 @@ func BenchmarkIdleRead(b *testing.B) {
 		body.Read(p)
 	}
 }
+
+// A body whose Reads return nothing, each at once, is silent, too; also if it ignores its
+// context. The caller of these Reads waits between them, as bufio and io.ReadAll don't: a
+// busy loop has no virtual time.
+func TestReadsWithoutEndThatReturnNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, ctx := attempt(t)
+		a.Idle = 30 * time.Second
+		body := a.BoundIdle(struct {
+			io.Reader
+			io.Closer
+		}{readFunc(func([]byte) (int, error) { return 0, nil }), io.NopCloser(nil)})
+		start, reads := time.Now(), 0
+		for ; reads < 1000; reads++ {
+			if _, err := body.Read(make([]byte, 10)); err != nil {
+				assert.Equal(t, IdleTimeout(a.Idle), err)
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		assert.Equal(t, 30*time.Second, time.Since(start))
+		assert.Error(t, ctx.Err())
+	})
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
