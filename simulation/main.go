@@ -4,6 +4,9 @@
 // and the table of docs/hedging.md:
 //
 //	cd simulation && go run .
+//
+// With the argument predict, it only plays what it is given on its standard input; see
+// forecast.
 package main
 
 import (
@@ -15,7 +18,11 @@ import (
 )
 
 func main() {
-	if err := write(); err != nil {
+	play := write
+	if len(os.Args) == 2 && os.Args[1] == "predict" {
+		play = func() error { return predict(os.Stdin, os.Stdout) }
+	}
+	if err := play(); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/seed-552c89fc/insist"
@@ -68,8 +69,16 @@ var tried = []*policy{
 	}},
 }
 
+// others are policies that only forecasts have.
+var others = []*policy{
+	// The waits of its DefaultBackoff, and RetryMax 4.
+	{"go-retryablehttp", 5, func(*rand.Rand) func(int) time.Duration {
+		return func(failed int) time.Duration { return backoff.Ceiling(time.Second, 30*time.Second, failed) }
+	}, noBudget},
+}
+
 func named(name string) *policy {
-	for _, p := range compared {
+	for _, p := range append(slices.Clip(compared), others...) {
 		if p.name == name {
 			return p
 		}

@@ -28,11 +28,12 @@ type result struct {
 	load     series // attempts that reached the server
 	good     series // calls that ended well, by the time when they began
 	goodput  series // the same, by the time when they ended
+	limited  series // attempts that met the rate limit
 }
 
 func newResult(s *scenario) *result {
 	n := int(s.horizon / bin)
-	return &result{s, make(series, n), make(series, n), make(series, n), make(series, n)}
+	return &result{s, make(series, n), make(series, n), make(series, n), make(series, n), make(series, n)}
 }
 
 // amplification is the load over the calls, in the time of the trouble.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/bucket"
+	"github.com/seed-552c89fc/insist/internal/cooldown"
 )
 
 // event is the arrival of an attempt at the server, or its end at the client.
@@ -15,6 +16,8 @@ type event struct {
 	attempt int8
 	ends    bool
 	ok      bool
+	asked   time.Duration   // Retry-After of its response
+	place   *cooldown.Place // after a pause; nil if no Cooldown holds the call
 	lease   bucket.Lease
 }
 
@@ -24,7 +27,9 @@ type runner struct {
 	attempts int
 	wait     func(failed int) time.Duration
 	server   *server
-	budgets  []budget // of each client
+	budgets  []budget         // of each client
+	pauses   []cooldown.Table // of each client, if they have Cooldowns
+	random   *rand.Rand       // of the Cooldowns
 	events   queue[event]
 	result   *result
 }
@@ -39,6 +44,9 @@ func run(s *scenario, p *policy, seed uint64) *result {
 		server:   newServer(s.server, rand.New(rand.NewPCG(seed, 3))),
 		budgets:  make([]budget, s.clients),
 		result:   newResult(s),
+	}
+	if s.calls.cooldown {
+		r.pauses, r.random = make([]cooldown.Table, s.clients), rand.New(rand.NewPCG(seed, 0))
 	}
 	if s.wait != nil {
 		r.wait = s.wait
@@ -73,13 +81,50 @@ func (r *runner) begin(now time.Duration, client int32) {
 
 // arrive passes an attempt to the server, and schedules its end.
 func (r *runner) arrive(e event) {
+	if r.held(&e) {
+		return
+	}
 	r.result.load.add(e.at)
 	a := r.server.accept(e.at)
-	if a.at > e.at+r.timeout {
-		a = answer{at: e.at + r.timeout}
+	timeout := r.timeout
+	if r.calls.deadline > 0 {
+		timeout = min(timeout, e.begun+r.calls.deadline-e.at)
 	}
-	e.ends, e.at, e.ok = true, a.at, a.ok
+	if a.at > e.at+timeout {
+		a = answer{at: e.at + timeout}
+	}
+	if a.asked > 0 {
+		r.result.limited.add(e.at)
+	}
+	e.ends, e.at, e.ok, e.asked = true, a.at, a.ok, a.asked
 	r.events.push(e.at, e)
+}
+
+// held reports whether the client's Cooldown holds the attempt back. It is made again when
+// its place comes, if the call's deadline allows that.
+func (r *runner) held(e *event) bool {
+	if r.pauses == nil {
+		return false
+	}
+	if e.place == nil {
+		e.place = new(cooldown.Place)
+	}
+	at, _ := r.pauses[e.client].Until("server", epoch.Add(e.at), e.place, r.random.Float64)
+	if at.IsZero() {
+		e.place = nil
+		return false
+	}
+	wait := at.Sub(epoch) - e.at
+	if !r.late(e, wait) {
+		e.at += wait
+		r.events.push(e.at, *e)
+	}
+	return true
+}
+
+// late reports whether the call's deadline comes before the end of a wait.
+func (r *runner) late(e *event, wait time.Duration) bool {
+	return r.calls.deadline > 0 && e.at+wait >= e.begun+r.calls.deadline
 }
 
 // end does what the library does after an attempt has ended. (A test with the library
@@ -93,10 +138,17 @@ func (r *runner) end(e event) {
 		return
 	}
 	b.failed(e.at)
-	if int(e.attempt) >= r.attempts || !b.allows(e.at, &e.lease) {
+	if e.asked > 0 && r.pauses != nil {
+		r.pauses[e.client].Pause("server", epoch.Add(e.at), e.asked, spread)
+	}
+	if int(e.attempt) >= r.attempts || r.late(&e, e.asked) || !b.allows(e.at, &e.lease) {
 		return
 	}
-	e.at += r.wait(int(e.attempt))
+	wait := max(e.asked, r.wait(int(e.attempt)))
+	if r.late(&e, wait) {
+		return
+	}
+	e.at += wait
 	e.attempt++
 	e.ends = false
 	r.events.push(e.at, e)

@@ -25,9 +25,16 @@ type scenario struct {
 	server  server
 	begin   time.Duration // of the trouble
 	end     time.Duration
-	horizon time.Duration             // the end of the run
-	timeout time.Duration             // of an attempt
+	horizon time.Duration // the end of the run
+	timeout time.Duration // of an attempt
+	calls   callRules
 	wait    func(n int) time.Duration // if not nil, instead of the policy's
+}
+
+// callRules are rules of calls that only a forecast has; see predict.go.
+type callRules struct {
+	deadline time.Duration // of a call, from its begin; zero means none
+	cooldown bool          // each client has a Cooldown
 }
 
 const (

@@ -11,7 +11,12 @@ type phase struct {
 	from    time.Duration
 	rate    float64 // requests per second; zero means that it stands still
 	refuses bool    // connections are refused: it gets no work, and answers at once
+	limit   int     // requests that it takes in each limitWindow; zero means no limit
 }
+
+// limitWindow is the window of a rate limit. A request above the limit is asked to wait
+// until the window ends.
+const limitWindow = 5 * time.Second
 
 // server processes one queue in the order of arrival. A request in the queue is processed
 // completely, even if its client has given up.
@@ -25,12 +30,15 @@ type server struct {
 	random *rand.Rand
 	done   []float64 // work the server could have done before each phase
 	booked float64   // the same clock, when all that is in the queue is done
+	window time.Duration
+	taken  int // requests, in that window
 }
 
 // answer is the response to an attempt, if the client waits long enough.
 type answer struct {
-	at time.Duration
-	ok bool
+	at    time.Duration
+	ok    bool
+	asked time.Duration // Retry-After; zero if the rate limit has let it pass
 }
 
 func newServer(s server, random *rand.Rand) *server {
@@ -47,16 +55,35 @@ func newServer(s server, random *rand.Rand) *server {
 func (s *server) accept(now time.Duration) answer {
 	i := sort.Search(len(s.phases), func(i int) bool { return s.phases[i].from > now }) - 1
 	if s.phases[i].refuses {
-		return answer{now + s.travel, false}
+		return answer{at: now + s.travel}
+	}
+	if asked := s.overLimit(now, s.phases[i].limit); asked > 0 {
+		return answer{at: now + s.travel, asked: asked}
 	}
 	clock := s.done[i] + s.phases[i].rate*(now-s.phases[i].from).Seconds()
 	s.booked = max(s.booked, clock)
 	if s.booked-clock >= s.depth {
 		s.booked += s.shed
-		return answer{now + s.travel, false}
+		return answer{at: now + s.travel}
 	}
 	s.booked += s.random.ExpFloat64()
-	return answer{s.finished(i) + s.travel, s.random.Float64() >= s.errors}
+	return answer{at: s.finished(i) + s.travel, ok: s.random.Float64() >= s.errors}
+}
+
+// overLimit counts a request, and returns how long it is asked to wait, in whole seconds,
+// if it is above the limit.
+func (s *server) overLimit(now time.Duration, limit int) time.Duration {
+	if limit == 0 {
+		return 0
+	}
+	if window := now.Truncate(limitWindow); window != s.window {
+		s.window, s.taken = window, 0
+	}
+	if s.taken >= limit {
+		return (s.window + limitWindow - now + time.Second - 1).Truncate(time.Second)
+	}
+	s.taken++
+	return 0
 }
 
 // finished returns when the work that is booked will be done. i is the phase of
