@@ -26,6 +26,7 @@ type bufferedSource struct {
 	size    int64 // bytes read from src
 	buffer  chunk.Buffer
 	current *Lease // its readers are current; all others are revoked
+	latest  *Lease // it was current last: revoke leaves none current
 	dead    error  // what revoked readers return
 	readers readers
 	mode    bufferMode
@@ -63,7 +64,7 @@ func (r *bufferedSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.phase != retrying, r.current != nil && r.current.Number > l.Number:
+	case r.phase != retrying, isLate(l, r.current, r.latest):
 		return nil, errRevoked
 	case r.failed():
 		return nil, r.err
@@ -71,7 +72,7 @@ func (r *bufferedSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 		return nil, errNotBuffered
 	}
 	if r.current != l {
-		r.current, r.readers, r.dead = l, readers{}, errRevoked
+		r.current, r.latest, r.readers, r.dead = l, l, readers{}, errRevoked
 		r.wake.Broadcast()
 	}
 	b := &bufferedReader{from: r, reader: reader{of: l, isCopy: isCopy}}

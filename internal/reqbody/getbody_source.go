@@ -29,6 +29,7 @@ type getBodySource struct {
 	src     io.ReadCloser  // the caller's reader
 	owner   *getBodyReader // the reader for which src is positioned, if any
 	current *Lease         // its readers are current; all others are revoked
+	latest  *Lease         // it was current last: revoke leaves none current
 	dead    error          // what revoked readers return
 	err     error          // of the caller's reader or GetBody
 	readers readers
@@ -54,7 +55,7 @@ func (r *getBodySource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	defer r.mu.Unlock()
 	for patient := true; ; {
 		switch {
-		case r.phase == over, r.current != nil && r.current.Number > l.Number:
+		case r.phase == over, isLate(l, r.current, r.latest):
 			return nil, errRevoked
 		case r.current != nil && r.current != l:
 			r.invalidate(errRevoked, true)
@@ -76,7 +77,7 @@ func (r *getBodySource) start(l *Lease, isCopy bool) (io.ReadCloser, error) {
 		return nil, r.err
 	}
 	if r.current != l {
-		r.current, r.readers, r.dead = l, readers{}, errRevoked
+		r.current, r.latest, r.readers, r.dead = l, l, readers{}, errRevoked
 	}
 	b := &getBodyReader{from: r, reader: reader{of: l, isCopy: isCopy}}
 	err := r.renew(b)

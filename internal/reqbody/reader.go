@@ -80,6 +80,12 @@ func (r *readers) inUse() bool { return r.reading > 0 || r.body == unread }
 // bodyIsDone reports whether Body has ended or been closed.
 func (r *readers) bodyIsDone() bool { return r.body == ended || r.body == released }
 
+// isLate reports whether a base asks for l's body when l has been revoked, or when the
+// call has gone on to a later attempt. latest was current last.
+func isLate(l, current, latest *Lease) bool {
+	return latest != nil && (latest.Number > l.Number || latest == l && current != l)
+}
+
 // phase is the progress of a call, as the source of its body sees it.
 //
 //	retrying → last  no further attempt follows; the current one continues

@@ -54,8 +54,9 @@ type Lease struct {
 // source provides the attempts' bodies.
 type source interface {
 	// open returns the body from its start: l's Body, or a copy of it. It revokes the
-	// readers of earlier attempts. If a later attempt is already current, because the
-	// base of an abandoned attempt called GetBody late, it returns an error instead.
+	// readers of earlier attempts. If l has been revoked, or a later attempt has begun,
+	// because the base of an abandoned attempt called GetBody late, it returns an error
+	// instead.
 	open(l *Lease, isCopy bool) (io.ReadCloser, error)
 }
 

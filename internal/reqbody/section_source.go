@@ -21,6 +21,7 @@ type sectionSource struct {
 	mu      sync.Mutex
 	src     io.Closer // the request's body
 	current *Lease    // its readers are current; all others are revoked
+	latest  *Lease    // it was current last: revoke leaves none current
 	dead    error     // what revoked readers return
 	err     error     // of the caller's reader
 	readers readers
@@ -67,13 +68,13 @@ func (r *sectionSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.phase == over, r.current != nil && r.current.Number > l.Number:
+	case r.phase == over, isLate(l, r.current, r.latest):
 		return nil, errRevoked
 	case r.err != nil:
 		return nil, r.err
 	}
 	if r.current != l {
-		r.current, r.readers, r.dead = l, readers{}, errRevoked
+		r.current, r.latest, r.readers, r.dead = l, l, readers{}, errRevoked
 	}
 	if r.used && !isCopy {
 		end, err := sizeOf(r.at)
