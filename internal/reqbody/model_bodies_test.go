@@ -1,3 +1,5 @@
+//go:build !race
+
 package reqbody
 
 import (
@@ -78,6 +80,7 @@ func (x *execution) newBody(off *int) *callerBody {
 
 func (b *callerBody) Read(p []byte) (n int, err error) {
 	x := b.x
+	x.woken()
 	if b.inRead {
 		x.fault("two Reads of the caller's reader at once")
 	}
@@ -105,6 +108,7 @@ func (b *callerBody) Read(p []byte) (n int, err error) {
 }
 
 func (b *callerBody) Close() error {
+	b.x.woken()
 	if b.closes++; b.closes > b.opened {
 		b.x.fault("the caller's reader is closed twice")
 	}
@@ -116,6 +120,7 @@ func (b *callerBody) Close() error {
 
 // rewind is a GetBody that returns the same reader each time.
 func (b *callerBody) rewind() {
+	b.x.woken()
 	if b.inRead || b.inClose {
 		b.x.fault("GetBody while the caller's reader is in use")
 	}
@@ -130,6 +135,7 @@ func (b *callerBody) rewind() {
 type seekingBody struct{ *callerBody }
 
 func (b seekingBody) Seek(offset int64, whence int) (int64, error) {
+	b.x.woken()
 	if b.inRead || b.inClose {
 		b.x.fault("Seek while the caller's reader is in use")
 	}

