@@ -109,6 +109,7 @@ type rewindingBody struct {
 	io.Seeker
 	start, size int64
 	at          int64 // bytes read
+	closed      bool
 }
 
 func (b *rewindingBody) Read(p []byte) (int, error) {
@@ -127,8 +128,17 @@ func (b *rewindingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// rewind is the source's GetBody.
+func (b *rewindingBody) Close() error {
+	b.closed = true
+	return b.ReadCloser.Close()
+}
+
+// rewind is the source's GetBody. If a Read did not return in time after a revoke, the
+// caller's reader has been closed, and can't be read again.
 func (b *rewindingBody) rewind() (io.ReadCloser, error) {
+	if b.closed {
+		return nil, ErrInFlight
+	}
 	end, err := b.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, err
