@@ -234,12 +234,15 @@ func (c *call) preventRepeats() {
 		c.body.Once = repeatedBelow(c.req)
 		c.stopsRepeats = http2 && !canHaveEmptyBody(c.req)
 	} else {
-		c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct
+		// Without GetBody, net/http does not send the body again on another connection if
+		// nothing of it was written to a dead one. Then it takes another attempt.
+		another := c.policy.maxAttempts() > 1
+		c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct && another
 		c.stopsRepeats = http2 && !c.body.Once
 	}
-	// With a layer between, the attempt is ended by its context; without one, by a
-	// change to the request itself, see stopper.
-	c.cancelable = c.cancelable || c.stopsRepeats && !direct
+	// With a layer between, or with a body, the attempt is ended by its context; without
+	// them, by a change to the request itself, see stopper.
+	c.cancelable = c.cancelable || c.stopsRepeats && (!direct || !isBodyless(c.req))
 }
 
 // stopper returns the function that ends the attempt before net/http sends it again.

@@ -1,9 +1,14 @@
 package integrationtests
 
 import (
+	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -170,4 +175,64 @@ func TestAGoAwayIsNotRepeatedBlindly(t *testing.T) {
 			assert.Equal(t, 2, streams)
 		}
 	})
+}
+
+// failsOnce is a connection whose second write fails, with nothing written: as if it had
+// been closed while it was idle.
+type failsOnce struct {
+	net.Conn
+	writes *atomic.Int32
+}
+
+func (c failsOnce) Write(p []byte) (int, error) {
+	if c.writes.Add(1) == 2 {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(p)
+}
+
+// TestAPostOnADeadConnection: nothing was written to it, so net/http alone sends the
+// request on another one. With insist in between it arrives, too, also if the policy
+// allows only one attempt.
+func TestAPostOnADeadConnection(t *testing.T) {
+	for _, scheme := range []string{"http", "https"} {
+		for _, body := range []string{"none", "in memory"} {
+			for _, attempts := range []int{1, 3} {
+				t.Run(strings.Join([]string{scheme, body, strconv.Itoa(attempts)}, "/"), func(t *testing.T) {
+					srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						io.Copy(io.Discard, r.Body)
+					}))
+					if scheme == "https" {
+						srv.StartTLS()
+					} else {
+						srv.Start()
+					}
+					defer srv.Close()
+					writes := new(atomic.Int32)
+					base := srv.Client().Transport.(*http.Transport).Clone()
+					base.ForceAttemptHTTP2 = false
+					base.DialContext = nil
+					base.Dial = func(network, addr string) (net.Conn, error) {
+						c, err := net.Dial(network, srv.Listener.Addr().String())
+						return failsOnce{c, writes}, err
+					}
+					base.DialTLS = func(network, addr string) (net.Conn, error) {
+						c, err := tls.Dial(network, srv.Listener.Addr().String(), base.TLSClientConfig)
+						return failsOnce{c, writes}, err
+					}
+					defer base.CloseIdleConnections()
+					rt := &insist.RetryTransport{Base: base, Policy: insist.Policy{MaxAttempts: attempts, Backoff: insist.Constant(0)}}
+					for range 2 {
+						req, err := http.NewRequest("POST", srv.URL, nil)
+						require.NoError(t, err)
+						guardedBodies[body](req)
+						resp, err := rt.RoundTrip(req)
+						require.NoError(t, err)
+						resp.Body.Close()
+					}
+					assert.GreaterOrEqual(t, writes.Load(), int32(3))
+				})
+			}
+		}
+	}
 }
