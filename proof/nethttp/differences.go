@@ -60,7 +60,7 @@ func parseDifferences(text string) (all []known, err error) {
 
 func firstFails() (names []string) {
 	for _, m := range between.Modes {
-		if strings.HasPrefix(m.Name, "503") || strings.HasPrefix(m.Name, "error") {
+		if m.FailsFirst {
 			names = append(names, m.Name)
 		}
 	}

@@ -50,14 +50,14 @@ func TestLast(t *testing.T) { t.Parallel() }
 	file := filepath.Join(dir, "fixture.test")
 	require.NoError(t, command(dir, "go", "test", "-c", "-o", file, ".").Run())
 	b := binary{&suite{pkg: "fixture", leftOut: map[string]string{"TestLeftOut": "fails"}}, file, dir}
-	r, err := b.run("pass-through", "", nil)
+	r, err := b.run("pass-through", "", nil, nil)
 	require.NoError(t, err)
 	assert.Equal(t, results{
 		"TestFirst": "pass", "TestFails": "fail", "TestFails/good": "pass", "TestFails/bad": "fail",
 		"TestPanics": "fail", "TestPanics/good": "pass", "TestPanics/bad": "fail", "TestPanics/later": "pass",
 		"TestSkipped": "skip", "TestLast": "pass", atEnd: "pass",
 	}, r)
-	r, err = b.run("pass-through", "Skipped|Panics", []string{"TestPanics/bad"})
+	r, err = b.run("pass-through", "Skipped|Panics", nil, []string{"TestPanics/bad"})
 	require.NoError(t, err)
 	assert.Equal(t, results{
 		"TestPanics": "fail", "TestPanics/good": "pass", "TestPanics/bad": "fail", "TestPanics/later": "pass",

@@ -54,7 +54,8 @@ func (p *proof) run() (all []finding, err error) {
 		var base results
 		for _, mode := range append([]string{between.Modes[0].Name}, p.modes...) {
 			start := time.Now()
-			r, err := b.run(mode, p.pattern, p.hanging(s, mode))
+			listed, hanging := p.listed(s, mode)
+			r, err := b.run(mode, p.pattern, listed, hanging)
 			if err != nil {
 				return nil, err
 			}
@@ -88,13 +89,18 @@ func (f *finding) print(w io.Writer, took time.Duration) {
 	}
 }
 
-func (p *proof) hanging(s *suite, mode string) (tests []string) {
+// listed returns the tests that differences.txt has for this mode.
+func (p *proof) listed(s *suite, mode string) (listed, hanging []string) {
 	for _, k := range p.known {
-		if k.hangs && k.covers(s.pkg, k.test, mode) {
-			tests = append(tests, k.test)
+		switch {
+		case !k.covers(s.pkg, k.test, mode):
+		case k.hangs:
+			hanging = append(hanging, k.test)
+		default:
+			listed = append(listed, k.test)
 		}
 	}
-	return tests
+	return listed, hanging
 }
 
 // judge compares r with base. What is not as listed is run again before it counts.
@@ -116,7 +122,16 @@ func (p *proof) judge(b *binary, f *finding, base, r results) error {
 		f.differ = slices.DeleteFunc(f.differ, func(t string) bool { return t == test })
 	}
 	for _, k := range p.known {
-		if k.sometimes || base[k.test] == "" || !k.covers(f.suite.pkg, k.test, f.mode) ||
+		if !k.covers(f.suite.pkg, k.test, f.mode) {
+			continue
+		}
+		if base[k.test] == "" {
+			if p.pattern == "" {
+				f.gone = append(f.gone, k.test+" (there is no such test)")
+			}
+			continue
+		}
+		if k.sometimes ||
 			slices.ContainsFunc(f.differ, func(test string) bool { return k.covers(f.suite.pkg, test, f.mode) }) {
 			continue
 		}

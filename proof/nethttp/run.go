@@ -31,48 +31,71 @@ const (
 	silenceKnown = 20 * time.Second
 )
 
-// run runs the tests, of which pattern says the names, in a mode. The hanging ones each
-// run in a process of their own. If a test ends its process (by a panic, or since it
-// hangs), another process runs those that had not ended.
-func (b *binary) run(mode, pattern string, hanging []string) (results, error) {
-	all, names := results{}, []string(nil)
+// run runs the tests, of which pattern says the names, in a mode. Those that are listed
+// run in a process of their own, so that the others all pass and net/http then looks for
+// goroutines that are left over; the hanging ones in a process each.
+func (b *binary) run(mode, pattern string, listed, hanging []string) (results, error) {
 	names, err := b.list(pattern)
 	if err != nil {
 		return nil, err
 	}
-	skipped := slices.Clone(hanging)
-	for left := names; len(left) > 0; {
+	chosen := func(test string) bool {
+		top, _, _ := strings.Cut(test, "/")
+		return slices.Contains(names, top)
+	}
+	all := results{}
+	if err := b.runAll(all, mode, names, slices.Concat(listed, hanging)); err != nil {
+		return nil, err
+	}
+	if err := b.runAlone(all, mode, slices.DeleteFunc(slices.Clone(listed), func(t string) bool { return !chosen(t) }), silence, 2); err != nil {
+		return nil, err
+	}
+	return all, b.runAlone(all, mode, slices.DeleteFunc(slices.Clone(hanging), func(t string) bool { return !chosen(t) }), silenceKnown, len(hanging))
+}
+
+// runAll adds the results of the tests to all. If a test ends its process (by a panic, or
+// since it hangs), another process runs those that had not ended.
+func (b *binary) runAll(all results, mode string, left, skipped []string) error {
+	for len(left) > 0 {
 		done, err := b.process(mode, exactly(left...), exactly(skipped...), silence)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		done.results.addTo(all)
 		skipped = append(skipped, done.culprits...)
 		before := len(left)
-		left = slices.DeleteFunc(slices.Clone(left), func(n string) bool { return all[n] != "" })
+		left = slices.DeleteFunc(slices.Clone(left), func(n string) bool {
+			return all[n] != "" || slices.Contains(skipped, n)
+		})
 		if len(left) == before && len(done.culprits) == 0 {
-			return nil, fmt.Errorf("%s, %s: the process ended without a result for %s", b.suite.pkg, mode, strings.Join(left, ", "))
+			return fmt.Errorf("%s, %s: the process ended without a result for %s", b.suite.pkg, mode, strings.Join(left, ", "))
 		}
 	}
+	return nil
+}
+
+// runAlone runs each test in a process of its own, so many at a time, and adds the
+// results to all.
+func (b *binary) runAlone(all results, mode string, tests []string, silence time.Duration, atOnce int) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var failure error
-	for _, name := range hanging {
-		if top, _, _ := strings.Cut(name, "/"); !slices.Contains(names, top) {
-			continue
-		}
+	slots := make(chan struct{}, max(1, atOnce))
+	for _, test := range tests {
 		wg.Go(func() {
-			done, err := b.process(mode, exactly(name), "", silenceKnown)
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			done, err := b.process(mode, exactly(test), "", silence)
 			mu.Lock()
 			defer mu.Unlock()
-			failure = cmp.Or(failure, err)
-			if err == nil {
+			if failure = cmp.Or(failure, err); err == nil {
+				delete(done.results, atEnd)
 				done.results.addTo(all)
 			}
 		})
 	}
 	wg.Wait()
-	return all, failure
+	return failure
 }
 
 func (r results) addTo(all results) {

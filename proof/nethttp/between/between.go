@@ -30,23 +30,26 @@ type Mode struct {
 	// Says is the mode in a few words.
 	Says string
 
+	// FailsFirst says that the first attempt of each call fails.
+	FailsFirst bool
+
 	// Wrap returns what stands before base in one call.
 	Wrap func(base http.RoundTripper) http.RoundTripper
 }
 
 // Modes are all of them. The first one is what the others are compared with.
 var Modes = []Mode{
-	{"pass-through", "a RoundTripper that does nothing", func(base http.RoundTripper) http.RoundTripper { return base }},
-	{"never-retries", "insist with `MaxAttempts: 1`", with(insist.Policy{MaxAttempts: 1})},
-	{"all-on", "insist with every feature on, and rules that never ask for a retry", func(base http.RoundTripper) http.RoundTripper {
+	{"pass-through", "a RoundTripper that does nothing", false, func(base http.RoundTripper) http.RoundTripper { return base }},
+	{"never-retries", "insist with `MaxAttempts: 1`", false, with(insist.Policy{MaxAttempts: 1})},
+	{"all-on", "insist with every feature on, and rules that never ask for a retry", false, func(base http.RoundTripper) http.RoundTripper {
 		return &insist.RetryTransport{Base: base, Policy: everything()}
 	}},
-	{"503-before", "the first attempt: a 503 before the body is read", failing(failure{})},
-	{"503-amid", "a 503 in the middle of the body", failing(failure{read: half})},
-	{"503-after", "a 503 after the body", failing(failure{read: whole})},
-	{"error-before", "an error before the body is read", failing(failure{err: errRefused})},
-	{"error-amid", "an error in the middle of the body", failing(failure{read: half, err: errReset})},
-	{"error-after", "an error after the body", failing(failure{read: whole, err: errReset})},
+	{"503-before", "the first attempt: a 503 before the body is read", true, failing(failure{})},
+	{"503-amid", "a 503 in the middle of the body", true, failing(failure{read: half})},
+	{"503-after", "a 503 after the body", true, failing(failure{read: whole})},
+	{"error-before", "an error before the body is read", true, failing(failure{err: errRefused})},
+	{"error-amid", "an error in the middle of the body", true, failing(failure{read: half, err: errReset})},
+	{"error-after", "an error after the body", true, failing(failure{read: whole, err: errReset})},
 }
 
 // Find returns the mode with that name.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,6 +40,24 @@ const mark = "Insist-Between"
 // patience bounds how long a body is read that has no end, or that waits for the
 // response, as a server would answer after a while.
 const patience = 50 * time.Millisecond
+
+// waitReally returns a channel that is closed when patience is over, in real time: the
+// time of a bubble of testing/synctest does not pass while its test waits for a socket.
+// It ends when stop is set.
+func waitReally(stop *atomic.Bool) <-chan struct{} {
+	const steps = 50
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for range steps {
+			if stop.Load() {
+				return
+			}
+			sleepReally(patience / steps)
+		}
+	}()
+	return over
+}
 
 // failing returns a wrapper that retries the failure that its base begins with, and
 // nothing else. The test's own exchange is the second attempt of three.
@@ -119,15 +138,15 @@ func readBody(req *http.Request, s share) error {
 		}
 		done <- err
 	}()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
+	var stop atomic.Bool
+	defer stop.Store(true)
 	select {
 	case err := <-done:
 		if err == io.EOF {
 			return nil
 		}
 		return err
-	case <-timer.C:
+	case <-waitReally(&stop):
 	case <-req.Context().Done():
 	}
 	return nil
