@@ -273,13 +273,27 @@ func (e *explorer) run() {
 			return
 		}
 		prefix := work[len(work)-1]
-		work = append(work[:len(work)-1], e.execute(prefix)...)
+		work = append(work[:len(work)-1], e.repeat(prefix)...)
 	}
 }
 
+// repeat executes prefix until its steps can be taken: the Go scheduler may wake two
+// goroutines in another order than before.
+func (e *explorer) repeat(prefix []uint8) [][]uint8 {
+	for range 20 {
+		if more, ok := e.execute(prefix); ok || e.fault != "" {
+			return more
+		}
+	}
+	e.strayed++
+	return nil
+}
+
 // execute takes the steps of prefix, and then, as long as the state is a new one, the
-// first that can be taken. It returns the prefixes that begin with the others.
-func (e *explorer) execute(prefix []uint8) (more [][]uint8) {
+// first that can be taken. It returns the prefixes that begin with the others, and false
+// if a step of prefix could not be taken.
+func (e *explorer) execute(prefix []uint8) (more [][]uint8, ok bool) {
+	ok = true
 	before := runtime.NumGoroutine()
 	x := e.scenario.start()
 	path := make([]uint8, 0, len(prefix)+16)
@@ -292,7 +306,7 @@ func (e *explorer) execute(prefix []uint8) (more [][]uint8) {
 		if len(path) < len(prefix) {
 			step = prefix[len(path)]
 			if !slices.Contains(steps, e.labels[step]) {
-				e.strayed++ // the Go scheduler woke two goroutines in another order than before
+				ok = false
 				break
 			}
 		} else {
@@ -322,7 +336,7 @@ func (e *explorer) execute(prefix []uint8) (more [][]uint8) {
 	if len(found) > 0 && e.fault == "" {
 		e.fault = strings.Join(found, "; ") + ", by\n\t" + trace
 	}
-	return more
+	return more, ok
 }
 
 func (e *explorer) enter(x *execution) bool {
