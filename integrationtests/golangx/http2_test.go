@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,4 +95,43 @@ func TestBareHTTP2Transport(t *testing.T) {
 	for _, c := range quiet.Conns() {
 		c.Close()
 	}
+}
+
+// losesFirst is a layer whose first attempt loses its connection.
+type losesFirst struct {
+	http.RoundTripper
+	lost bool
+}
+
+func (l *losesFirst) WrappedRoundTripper() http.RoundTripper { return l.RoundTripper }
+
+func (l *losesFirst) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !l.lost {
+		l.lost = true
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	}
+	return l.RoundTripper.RoundTrip(req)
+}
+
+// TestAnIdleConnectionWithoutTLSIsKept: x/net's transport speaks HTTP/2 on it, which other
+// requests share, so that it is not closed in case it was lost with another one.
+func TestAnIdleConnectionWithoutTLSIsKept(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv.Config.Protocols = new(http.Protocols)
+	srv.Config.Protocols.SetUnencryptedHTTP2(true)
+	srv.Start()
+	defer srv.Close()
+	dials := 0
+	base := &http2.Transport{AllowHTTP: true, DialTLSContext: func(_ context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+		dials++
+		return net.Dial(network, addr)
+	}}
+	defer base.CloseIdleConnections()
+	for _, lost := range []bool{true, false, false} {
+		rt := &insist.RetryTransport{Base: &losesFirst{base, lost}, Policy: insist.Policy{Backoff: insist.Constant(0)}}
+		resp, err := rt.RoundTrip(servertest.Request(t, "GET", srv.URL, nil))
+		require.NoError(t, err)
+		resp.Body.Close()
+	}
+	assert.Equal(t, 1, dials)
 }

@@ -26,6 +26,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/seed-552c89fc/insist/internal/neterr"
 )
 
 // Guard records what a call knows about the connections of its attempts. Next, Marks and
@@ -64,6 +66,7 @@ func (g *Guard) Next(below http.RoundTripper, wrapped bool) *Watch {
 		g.watch = new(Watch)
 	}
 	g.watch.transport, _ = below.(*http.Transport)
+	g.watch.onlyHTTP2 = g.watch.transport == nil && neterr.SpeaksH2C(below)
 	g.watch.wrapped, g.watch.since = wrapped, g.since
 	return g.watch
 }

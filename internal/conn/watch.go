@@ -15,6 +15,7 @@ import (
 type Watch struct {
 	transport *http.Transport // below the base; nil if not known
 	wrapped   bool            // a wrapper above transport may change the request's address
+	onlyHTTP2 bool            // the base is golang.org/x/net/http2's transport
 	since     time.Time       // idle connections that have not been used after this time are refused; zero means none
 	getConn   func(string)
 	gotConn   func(httptrace.GotConnInfo)
@@ -78,7 +79,7 @@ func (w *Watch) give(info httptrace.GotConnInfo) {
 // refuses reports whether c is an HTTP/1 connection, or may be one, that may have failed
 // while it was idle.
 func (w *Watch) refuses(c given, info httptrace.GotConnInfo) bool {
-	return unusedSince(w.since, info) && c.protocol(w.transport) != http2
+	return !w.onlyHTTP2 && unusedSince(w.since, info) && c.protocol(w.transport) != http2
 }
 
 // unusedSince reports whether a connection has been idle since before then. If it has been
