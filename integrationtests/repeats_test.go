@@ -1,6 +1,7 @@
 package integrationtests
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -211,13 +212,12 @@ func TestAPostOnADeadConnection(t *testing.T) {
 					writes := new(atomic.Int32)
 					base := srv.Client().Transport.(*http.Transport).Clone()
 					base.ForceAttemptHTTP2 = false
-					base.DialContext = nil
-					base.Dial = func(network, addr string) (net.Conn, error) {
-						c, err := net.Dial(network, srv.Listener.Addr().String())
+					base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+						c, err := new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
 						return failsOnce{c, writes}, err
 					}
-					base.DialTLS = func(network, addr string) (net.Conn, error) {
-						c, err := tls.Dial(network, srv.Listener.Addr().String(), base.TLSClientConfig)
+					base.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+						c, err := (&tls.Dialer{Config: base.TLSClientConfig}).DialContext(ctx, network, srv.Listener.Addr().String())
 						return failsOnce{c, writes}, err
 					}
 					defer base.CloseIdleConnections()
