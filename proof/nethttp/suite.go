@@ -39,11 +39,6 @@ var suites = []suite{
 	{pkg: "golang.org/x/oauth2", module: "golang.org/x/oauth2@v0.38.0"},
 	{pkg: "golang.org/x/oauth2/clientcredentials", module: "golang.org/x/oauth2@v0.38.0"},
 	{pkg: "golang.org/x/oauth2/jwt", module: "golang.org/x/oauth2@v0.38.0"},
-	{pkg: "github.com/go-resty/resty/v2", module: "github.com/go-resty/resty/v2@v2.17.2"},
-	{pkg: "connectrpc.com/connect", module: "connectrpc.com/connect@v1.21.1"},
-	{pkg: "github.com/google/go-github/v89/github", module: "github.com/google/go-github/v89@v89.0.0"},
-	{pkg: "k8s.io/client-go/rest", module: "k8s.io/client-go@v0.37.2"},
-	{pkg: "k8s.io/client-go/tools/remotecommand", module: "k8s.io/client-go@v0.37.2"},
 }
 
 // binary is the test binary of a suite.

@@ -48,8 +48,8 @@ var Modes = []Mode{
 	{"503-amid", "a 503 in the middle of the body", true, failing(failure{read: half})},
 	{"503-after", "a 503 after the body", true, failing(failure{read: whole})},
 	{"error-before", "an error before the body is read", true, failing(failure{err: errRefused})},
-	{"error-amid", "an error in the middle of the body", true, failing(failure{read: half, err: errReset})},
-	{"error-after", "an error after the body", true, failing(failure{read: whole, err: errReset})},
+	{"error-amid", "an error in the middle of the body", true, failing(failure{read: half, err: errLost})},
+	{"error-after", "an error after the body", true, failing(failure{read: whole, err: errLost})},
 }
 
 // Find returns the mode with that name.

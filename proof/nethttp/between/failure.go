@@ -29,9 +29,11 @@ type failure struct {
 	err  error // nil: a 503
 }
 
+// errLost does not name a broken connection: after such an error insist avoids connections
+// that were idle at that time, which the tests count.
 var (
 	errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	errReset   = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	errLost    = errors.New("between: the response was lost")
 )
 
 // mark is in the head of each 503 that is ours.
