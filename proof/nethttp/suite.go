@@ -39,6 +39,8 @@ var suites = []suite{
 	{pkg: "golang.org/x/oauth2", module: "golang.org/x/oauth2@v0.38.0"},
 	{pkg: "golang.org/x/oauth2/clientcredentials", module: "golang.org/x/oauth2@v0.38.0"},
 	{pkg: "golang.org/x/oauth2/jwt", module: "golang.org/x/oauth2@v0.38.0"},
+	{pkg: "k8s.io/client-go/rest", module: "k8s.io/client-go@v0.37.2"},
+	{pkg: "k8s.io/client-go/tools/remotecommand", module: "k8s.io/client-go@v0.37.2"},
 }
 
 // binary is the test binary of a suite.
