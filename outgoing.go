@@ -42,7 +42,7 @@ func (c *call) outgoing(n int) (*outgoing, *obstacle) {
 		return nil, &obstacle{ReasonBody, err}
 	}
 	if o := c.prepareRetry(out, n); o != nil {
-		c.body.Drop(&out.Lease)
+		c.body.RevokeLease(&out.Lease)
 		return nil, o
 	}
 	if c.body.Once {

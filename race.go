@@ -221,7 +221,7 @@ func (r *race) handle(ended *runner) bool {
 	c.guardConns()
 	c.reporter.report(&c.last, action{retry: true, reason: a.reason})
 	c.limit.End()
-	c.body.Drop(&ended.Lease)
+	c.body.RevokeLease(&ended.Lease)
 	closeLater(c.last.resp)
 	c.state = discarded
 	return false
@@ -247,7 +247,7 @@ func (r *race) abandon() {
 	for _, other := range r.inFlight {
 		other.inFlight.Store(false)
 		other.limit.End()
-		r.body.Drop(&other.Lease)
+		r.body.RevokeLease(&other.Lease)
 	}
 	if n == 0 {
 		return

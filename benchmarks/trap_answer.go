@@ -21,8 +21,8 @@ var answerTraps = []trap{
 	{name: "They leave no connection open", run: noneLeft},
 	{name: "A failed answer without end does not hold up the next attempt", run: endless},
 	{name: "Nor does one of a byte every 50 ms", run: dribbling},
-	{name: "A small answer that breaks off can be asked for again, by a setting", run: smallAnswer},
-	{name: "A download that breaks off can go on where it did, by a setting", run: download},
+	{name: "A small response that is truncated can be requested again, by a setting", run: smallAnswer},
+	{name: "A download that is truncated can be resumed, by a setting", run: download},
 }
 
 // bodyOf is what the caller reads of the answer, as far as there is one.

@@ -26,7 +26,7 @@ const (
 	twice        fault = "carried out twice"
 	unexpected   fault = "neither carried out nor an error"
 	notEnded     fault = "an idempotent request failed, attempts being left"
-	notMended    fault = "a response that could be mended broke off"
+	notMended    fault = "a truncated response was not mended"
 	wrongBytes   fault = "the caller read wrong bytes"
 	both         fault = "a response and an error, or neither"
 	hung         fault = "hung"

@@ -156,7 +156,7 @@ func (x *exchange) resource(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// write sends data in pieces, or breaks off.
+// write sends data in pieces, or truncates it.
 func (x *exchange) write(w io.Writer, data []byte) {
 	for len(data) > 0 {
 		n := min(len(data), 1+x.size())

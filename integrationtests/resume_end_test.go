@@ -64,7 +64,7 @@ func TestPartsAreOnRecord(t *testing.T) {
 	})
 }
 
-// brokenDownload returns a download that has broken off, whose next Read asks for more.
+// brokenDownload returns a download that was truncated, and whose next Read requests the rest.
 func brokenDownload(t *testing.T, ctx context.Context, base http.RoundTripper, edits ...func(*insist.Policy)) io.ReadCloser {
 	t.Helper()
 	resp, err := (&insist.RetryTransport{Base: base, Policy: resuming(edits...)}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))

@@ -233,7 +233,7 @@ func TestTheContextEndsAfterABrokenAnswer(t *testing.T) {
 	})
 }
 
-// TestASmallAnswerArrivesWhole: the first one breaks off, in each of the ways in
+// TestASmallAnswerArrivesWhole: the first one is truncated, in each of the ways in
 // which a real one does.
 func TestASmallAnswerArrivesWhole(t *testing.T) {
 	full := servertest.Megabyte[:30_000]

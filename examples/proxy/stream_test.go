@@ -98,8 +98,8 @@ func TestTrailers(t *testing.T) {
 	assert.Equal(t, http.Header{"X-Announced": {"one"}, "X-Other": {"two"}}, resp.Trailer)
 }
 
-// TestATruncatedBodyStaysOne breaks off an answer, whose end nobody may take for
-// a good one.
+// TestATruncatedBodyStaysOne truncates a response; nobody may take that for the end of a
+// complete one.
 func TestATruncatedBodyStaysOne(t *testing.T) {
 	for _, length := range []string{"100", ""} {
 		r := newRig(t, nil, func(w http.ResponseWriter, _ *http.Request) {

@@ -47,7 +47,7 @@ func script() []*call {
 			insisttest.After(150*ms, busy), insisttest.After(150*ms, busy), insisttest.After(200*ms, ok),
 		},
 	}, {
-		method: "GET", path: "/prices", about: "the answer breaks off, and with MaxWholeBytes it is asked for again",
+		method: "GET", path: "/prices", about: "the response is truncated, and with MaxWholeBytes the request is retried",
 		edit: func(p *insist.Policy) { p.MaxWholeBytes = 1 << 10 },
 		steps: []insisttest.Step{
 			insisttest.After(200*ms, insisttest.CutAfter(5, ok)), insisttest.After(200*ms, ok),

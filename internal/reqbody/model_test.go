@@ -284,7 +284,7 @@ func hedges(x *execution) {
 		x.opened2 = true
 		if opened {
 			a.step("drop 1")
-			x.body.Drop(x.attempts[0].lease)
+			x.body.RevokeLease(x.attempts[0].lease)
 			x.woken()
 			x.attempts[0].revoked = true
 		}

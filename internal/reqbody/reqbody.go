@@ -234,8 +234,8 @@ func (b *Body) Revoke() {
 	}
 }
 
-// Drop revokes the readers of one attempt, while others may be in flight.
-func (b *Body) Drop(l *Lease) {
+// RevokeLease revokes the readers of one attempt, while others may be in flight.
+func (b *Body) RevokeLease(l *Lease) {
 	if b.stream != nil {
 		b.stream.revoke(l, errRevoked)
 	}

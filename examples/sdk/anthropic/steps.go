@@ -31,5 +31,5 @@ var listening = []step{
 		failFirst("overloaded_error"), failFirst("overloaded_error"), failFirst("overloaded_error")),
 	listen.When("an error that stays", "200", "invalid_request_error", 0, failFirst("invalid_request_error")),
 	listen.When("overloaded in mid-message", "200", "overloaded_error", 0, failLate),
-	listen.When("breaks off in mid-message", "200", "unexpected EOF", 0, breakOff),
+	listen.When("truncated in mid-message", "200", "unexpected EOF", 0, breakOff),
 }
