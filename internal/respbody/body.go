@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/chunk"
+	"github.com/seed-552c89fc/insist/internal/memory"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
@@ -47,9 +48,10 @@ func (a Attempt) end() {
 // Body is the body of a response that is read before the caller gets it. For the caller
 // it returns the bytes already read, and then continues with the source.
 //
-// A Read of the source that we start may block, so it runs on its own goroutine. If a
-// look ends while such a Read is in flight, the caller's first Read gets its result. The
-// end of the Body, or its Close, ends the attempt's context.
+// A Read of the source that we start may block, so it runs on its own goroutine, unless
+// the body is in memory, as those of caches and recorders are. If a look ends while such a
+// Read is in flight, the caller's first Read gets its result. The end of the Body, or its
+// Close, ends the attempt's context.
 type Body struct {
 	resp    http.Response  // what the caller gets instead of base
 	base    *http.Response // the base may write to it in a Read; nil after its trailers were copied
@@ -61,6 +63,7 @@ type Body struct {
 
 	mu     sync.Mutex
 	state  state
+	ready  bool // the body is in memory: a Read of the source never blocks
 	buffer chunk.Buffer
 	size   int64         // bytes in the buffer
 	err    error         // what the source ended with, or an IdleTimeout
@@ -92,7 +95,7 @@ const (
 // Open returns a Body for resp, whose Body is not nil. From then on, Response returns the
 // response for the caller, and resp must not be used.
 func Open(resp *http.Response, a Attempt) *Body {
-	b := &Body{resp: *resp, base: resp, src: resp.Body, attempt: a}
+	b := &Body{resp: *resp, base: resp, src: resp.Body, attempt: a, ready: memory.Reader(resp.Body) != nil}
 	b.resp.Body = b
 	b.resp.Trailer = resp.Trailer.Clone() // a Read of the last byte fills the base's
 	b.buffer.Lend(b.start[:], b.chunks[:])
@@ -103,11 +106,18 @@ func Open(resp *http.Response, a Attempt) *Body {
 // write to its own.
 func (b *Body) Response() *http.Response { return &b.resp }
 
-// begin starts a Read of at most most bytes. exact means that this many bytes are known
+// begin starts a Read of at most most bytes, on its own goroutine if it may block. exact means that this many bytes are known
 // to follow.
 func (b *Body) begin(most int64, exact bool) {
 	b.state = reading
-	go b.fetch(b.buffer.Room(most, exact))
+	room := b.buffer.Room(most, exact)
+	if !b.ready {
+		go b.fetch(room)
+		return
+	}
+	b.mu.Unlock()
+	b.fetch(room)
+	b.mu.Lock()
 }
 
 func (b *Body) fetch(room []byte) {
