@@ -103,6 +103,7 @@ type sharing interface {
 var hedgings = []*hedging{
 	{name: "no retries", attempts: 1},
 	{name: "hedgedhttp", attempts: 2, fixed: true, extra: 1},
+	{name: "Hedge alone", attempts: attempts, measured: true, extra: 1, share: newShare},
 	{name: "retries", attempts: attempts, retries: true, budget: true},
 	{name: "retries + Hedge", attempts: attempts, retries: true, budget: true, measured: true, extra: 1, share: newShare},
 	{name: "no budget", attempts: attempts, retries: true},
