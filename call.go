@@ -39,7 +39,7 @@ type call struct {
 	stopsRepeats bool                // an attempt ends before the base repeats it; see preventRepeats
 	repeats      *neterr.RepeatGuard // of the last attempt
 	unexpected   bool                // the server refuses the Expect header
-	racing       bool                // the attempt is one of a race, see Hedge
+	runner       *runner             // the attempt is one of a race (see Hedge), and this is its memory; else nil
 	made         int                 // attempts, including those in flight; only races count here
 	assessed     *assessment         // of the last attempt, if a race has already asked the rules
 	key          string              // from IdempotencyKey; else empty

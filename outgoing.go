@@ -70,11 +70,17 @@ func (c *call) prepareRetry(out *outgoing, n int) *obstacle {
 // copy returns a request for attempt n that shares headers and URL with the
 // caller's.
 func (c *call) copy(n int) *outgoing {
-	out := new(outgoing)
+	var out *outgoing
+	racing := c.runner != nil
+	if racing {
+		out = &c.runner.outgoing
+	} else {
+		out = new(outgoing)
+	}
 	out.Number = int32(c.reporter.before + n)
 	out.mark = contextValue{Context: c.req.Context(), outer: c.values, what: out}
 	ctx, timed := context.Context(&out.mark), c.policy.PerAttemptTimeout > 0
-	if c.cancelable || c.racing {
+	if c.cancelable || racing {
 		c.limit = wait.NewLimit(ctx, c.policy.PerAttemptTimeout)
 		ctx = c.limit.Context()
 	}
@@ -96,10 +102,11 @@ func (c *call) copy(n int) *outgoing {
 	if n > 1 {
 		out.own = c.given.restore(&out.Request)
 	}
-	if c.racing && out.Request.URL != nil {
-		out.Request.URL = cloneURL(out.Request.URL) // an overtaken attempt may still read it after the call has returned
+	if racing && out.Request.URL != nil {
+		c.runner.url = *out.Request.URL
+		out.Request.URL = &c.runner.url
 	}
-	cutOff := timed || c.racing || c.stopsRepeats && c.limit.IsSet()
+	cutOff := timed || racing || c.stopsRepeats && c.limit.IsSet()
 	if (cutOff || c.key != "") && !out.own {
 		// On HTTP/2, an attempt that is cut off may still read its headers after the
 		// call has returned, when the caller may change them.

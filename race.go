@@ -1,7 +1,9 @@
 package insist
 
 import (
+	"context"
 	"net/http"
+	"net/url"
 	"runtime"
 	"slices"
 	"time"
@@ -65,8 +67,9 @@ func (c *call) refundHedge(lease bucket.Lease) {
 
 // runner is one of the attempts that are in flight at the same time.
 type runner struct {
-	*outgoing
-	n      int // of the attempt
+	outgoing
+	url    url.URL // of its request: an overtaken attempt may still read it after the call has returned
+	n      int     // of the attempt
 	limit  wait.Limit
 	conns  *conn.Guard
 	host   string
@@ -85,50 +88,65 @@ type runner struct {
 type race struct {
 	call
 	inFlight   []*runner
-	results    chan *runner
+	signals    chan int   // the numbers of the attempts that have ended, and timeToHedge
 	latest     time.Time  // when the latest attempt began
 	assessment assessment // of the attempt that ended last
 
-	// With these, a call that needs no hedge costs two allocations fewer.
+	// Most calls need no hedge. With these, such a call costs two allocations fewer.
 	first runner
 	room  [2]*runner
 }
+
+// timeToHedge is the signal that the delay has passed.
+const timeToHedge = 0
+
+// besideAtMost bounds how many attempts may be in flight beside the first one, whatever
+// Hedge.Extra is.
+const besideAtMost = 16
 
 // race makes attempt n and, each time delay has passed without a result, another one
 // beside it. c.last becomes the first attempt whose response no rule counts as a
 // failure; if there is none, the attempt that ended last. Its assessment is left in
 // c.assessed.
 func (c *call) race(n int, delay time.Duration) error {
-	extra := c.policy.Hedge.extra()
-	r := &race{call: *c, results: make(chan *runner, min(extra, 16)+1)}
-	r.racing, r.inFlight = true, r.room[:0]
+	most := min(c.policy.Hedge.extra(), besideAtMost) + 1
+	r := &race{call: *c, signals: make(chan int, most+1)} // whoever signals never waits
+	r.inFlight = r.room[:0]
 	defer func() {
 		r.abandon()
 		*c = r.call
-		c.racing, c.body.Ended = false, nil
+		c.runner, c.body.Ended = nil, nil
 	}()
 	if o := r.begin(n, &r.first); o != nil {
 		return r.fail(o.why, o.cause)
 	}
-	timer := time.NewTimer(delay)
+	timer := time.AfterFunc(delay, func() { r.signals <- timeToHedge })
 	defer timer.Stop()
 	for {
-		select {
-		case <-timer.C:
-			full := len(r.inFlight) > extra || len(r.inFlight) == cap(r.results) || r.made >= r.policy.maxAttempts()
-			if full && len(r.inFlight) > 1 {
-				r.policy.Hedge.futile(time.Now())
-			}
-			if !full && r.hedge() {
-				timer.Reset(delay)
-			}
-		case ended := <-r.results:
-			if r.handle(ended) {
+		signal := <-r.signals
+		if signal != timeToHedge {
+			if r.handle(r.take(signal)) {
 				r.reportOvertaken()
 				return nil
 			}
+			continue
+		}
+		full := len(r.inFlight) == most || r.made >= r.policy.maxAttempts()
+		if full && len(r.inFlight) > 1 {
+			r.policy.Hedge.futile(time.Now())
+		}
+		if !full && r.hedge() {
+			timer.Reset(delay)
 		}
 	}
+}
+
+// take removes attempt n, which has ended, from those in flight.
+func (r *race) take(n int) *runner {
+	i := slices.IndexFunc(r.inFlight, func(a *runner) bool { return a.n == n })
+	ended := r.inFlight[i]
+	r.inFlight = slices.Delete(r.inFlight, i, i+1)
+	return ended
 }
 
 // hedge begins another attempt if that is possible. It reports whether there may be a
@@ -153,18 +171,15 @@ func (r *race) hedge() bool {
 // begin begins attempt n.
 func (r *race) begin(n int, next *runner) *obstacle {
 	c := &r.call
-	c.conns, c.body.Apart = nil, true
-	out, o := c.outgoing(n)
-	if o != nil {
+	c.conns, c.body.Apart, c.runner = nil, true, next
+	if _, o := c.outgoing(n); o != nil {
 		c.limit.End()
 		c.limit = wait.Limit{}
 		return o
 	}
 	c.made = n
-	*next = runner{
-		outgoing: out, n: n, limit: c.limit, conns: c.conns,
-		host: hostOf(&out.Request), bucket: c.policy.hostKey(out.Request.URL), begun: time.Now(),
-	}
+	next.n, next.limit, next.conns, next.begun = n, c.limit, c.conns, time.Now()
+	next.host, next.bucket = hostOf(&next.Request), c.policy.hostKey(next.Request.URL)
 	if len(r.inFlight) > 0 {
 		next.beside = next.begun.Sub(r.latest)
 	}
@@ -173,19 +188,21 @@ func (r *race) begin(n int, next *runner) *obstacle {
 	c.limit = wait.Limit{}                    // the runner has it now
 	r.inFlight = append(r.inFlight, next)
 	next.inFlight.Store(true)
-	base, caller, results := c.base, c.req.Context(), r.results
-	go func() {
-		defer func() { results <- next }()
-		next.exited = true
-		defer func() {
-			if next.exited {
-				next.escaped = recover()
-			}
-		}()
-		next.resp, next.err = next.Send(base, caller)
-		next.exited = false
-	}()
+	go next.run(c.base, c.req.Context(), r.signals)
 	return nil
+}
+
+// run makes the attempt, and signals its number when it has ended.
+func (a *runner) run(base http.RoundTripper, caller context.Context, signals chan<- int) {
+	defer func() { signals <- a.n }()
+	a.exited = true
+	defer func() {
+		if a.exited {
+			a.escaped = recover()
+		}
+	}()
+	a.resp, a.err = a.Send(base, caller)
+	a.exited = false
 }
 
 // handle makes an attempt that has ended the last one, and assesses it. It reports
@@ -194,7 +211,6 @@ func (r *race) handle(ended *runner) bool {
 	c := &r.call
 	ended.inFlight.Store(false)
 	c.body.Ended = &ended.Lease
-	r.inFlight = slices.DeleteFunc(r.inFlight, func(other *runner) bool { return other == ended })
 	if ended.exited {
 		ended.limit.End()
 		if ended.escaped != nil {
@@ -204,7 +220,7 @@ func (r *race) handle(ended *runner) bool {
 	}
 	c.limit, c.conns, c.host, c.bucket = ended.limit, ended.conns, ended.host, ended.bucket
 	c.reporter.start = ended.begun
-	resp, err := c.received(ended.outgoing, ended.resp, ended.err)
+	resp, err := c.received(&ended.outgoing, ended.resp, ended.err)
 	if resp != nil {
 		c.policy.Hedge.note(c.hedgeHost(), ended.begun)
 	}
@@ -243,19 +259,19 @@ func (r *race) reportOvertaken() {
 // abandon cancels the attempts that are still in flight. It does not wait for them: a
 // goroutine closes their responses.
 func (r *race) abandon() {
-	n := len(r.inFlight)
 	for _, other := range r.inFlight {
 		other.inFlight.Store(false)
 		other.limit.End()
 		r.body.RevokeLease(&other.Lease)
 	}
-	if n == 0 {
+	if len(r.inFlight) == 0 {
 		return
 	}
-	results := r.results
 	go func() {
-		for range n {
-			closeNow((<-results).resp)
+		for len(r.inFlight) > 0 {
+			if signal := <-r.signals; signal != timeToHedge {
+				closeNow(r.take(signal).resp)
+			}
 		}
 	}()
 }
