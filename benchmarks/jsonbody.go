@@ -174,15 +174,31 @@ func (t *byHand) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// inMemoryRows are rows of transportLookJobs in which the base has the response's body in
+// memory, as caches and recorders have: insist sees that, and needs no bound in time.
+func inMemoryRows(last bool) (rows []row) {
+	for _, filler := range fillers {
+		doc, r := document(filler.make(1<<10), last), new(strings.Reader)
+		rows = append(rows, row{name: filler.name + ", 1 KiB, in memory", jobs: lookThrough(doc, io.NopCloser(r), r)})
+	}
+	return rows
+}
+
 // transportLookJobs send a request that is answered by doc, look, and read the
 // answer.
 func transportLookJobs(doc string) []job {
-	good, r := newAnswer(200), new(reader)
+	r := new(reader)
+	return lookThrough(doc, r, &r.from)
+}
+
+// lookThrough is transportLookJobs with a body that reads from.
+func lookThrough(doc string, body io.ReadCloser, from *strings.Reader) []job {
+	good := newAnswer(200)
 	good.Header.Set("Content-Type", "application/json")
 	good.ContentLength = int64(len(doc))
 	base := roundTripper(func(*http.Request) (*http.Response, error) {
-		r.from.Reset(doc)
-		good.Body = r
+		from.Reset(doc)
+		good.Body = body
 		return good, nil
 	})
 	policy := insist.Policy{RetryableBody: insist.JSONFieldNot("/ret_code", 0), MaxPeekBytes: 8 << 20, MaxAttempts: 2}
