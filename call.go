@@ -202,9 +202,7 @@ func (c *call) noteLatency(n int, begun time.Time) {
 
 // send has the base make an attempt, out being its copy of the request.
 func (c *call) send(out *outgoing) (*http.Response, error) {
-	out.inFlight.Store(true)
-	defer out.inFlight.Store(false)
-	resp, err := out.Send(c.base, c.req.Context())
+	resp, err := out.send(c.base, c.req.Context())
 	return c.received(out, resp, err)
 }
 
@@ -218,9 +216,7 @@ func (c *call) received(out *outgoing, resp *http.Response, err error) (*http.Re
 	}
 	if resp != nil {
 		c.absoluteLocation(out, resp)
-		if r := c.shown(out, resp.Request); r != resp.Request { // not set needlessly: a fake may return one response to many calls
-			resp.Request = r
-		}
+		out.show(resp, c.req)
 	}
 	return resp, err
 }

@@ -155,24 +155,39 @@ func (c *call) lastHead() *http.Response {
 	return &head
 }
 
+// send has the base send the request. caller is the context of the whole call.
+func (out *outgoing) send(base http.RoundTripper, caller context.Context) (*http.Response, error) {
+	out.inFlight.Store(true)
+	defer out.inFlight.Store(false)
+	return out.Send(base, caller)
+}
+
+// show sets resp.Request to what the caller, whose request is req, is to see of the
+// attempt. It does not set it needlessly: a fake may return one response to many calls.
+func (out *outgoing) show(resp *http.Response, req *http.Request) {
+	if r := out.shown(resp.Request, req); r != resp.Request {
+		resp.Request = r
+	}
+}
+
 // shown returns the value for resp.Request, r being what the base has set: the request
 // that was sent last, with the caller's own context.
-func (c *call) shown(out *outgoing, r *http.Request) *http.Request {
+func (out *outgoing) shown(r, caller *http.Request) *http.Request {
 	if r == nil {
 		return nil
 	}
 	ours := out.isRequest(r)
 	switch {
-	case ours && (!out.own && r.URL == c.req.URL || isSameHead(r, c.req)):
-		return c.req // as without a RetryTransport; and the copy can be freed
+	case ours && (!out.own && r.URL == caller.URL || isSameHead(r, caller)):
+		return caller // as without a RetryTransport; and the copy can be freed
 	case !ours && !contextValueOf(r.Context()).isIn(out):
 		return r // the base made it itself
 	}
-	shown := r.WithContext(c.req.Context())
+	shown := r.WithContext(caller.Context())
 	if ours || reqbody.Same(shown.Body, out.Request.Body) {
-		shown.Body = c.req.Body
+		shown.Body = caller.Body
 	}
-	shown.GetBody = c.req.GetBody
+	shown.GetBody = caller.GetBody
 	return shown
 }
 
@@ -229,27 +244,31 @@ func isSafe(req *http.Request) bool {
 }
 
 // preventRepeats decides how the base is kept from repeating a guarded request, that is,
-// from sending it again by itself, within an attempt. Either the request is sent in a
-// form that net/http does not repeat (see sendOnce). Or, if there is none, the attempt
-// is ended before the repetition (see neterr.RepeatGuard). On HTTP/2, net/http repeats a
-// request that has no body, or has a GetBody. If the base is net/http's transport,
-// GetBody can be removed; a layer between, such as a signer, may need it.
+// from sending it again by itself, within an attempt. With a layer between, or with a
+// body, the attempt is ended by its context; without them, by a change to the request
+// itself, see stopper.
 func (c *call) preventRepeats() {
+	c.body.Once, c.stopsRepeats = preventsRepeats(c.base, c.policy, c.req)
 	_, direct := c.base.(*http.Transport)
-	http2 := c.req.URL != nil && (c.req.URL.Scheme == "https" || mayUseH2C(c.base))
-	if isBodyless(c.req) {
-		c.body.Once = repeatedBelow(c.req)
-		c.stopsRepeats = http2 && !canHaveEmptyBody(c.req)
-	} else {
-		// Without GetBody, net/http does not send the body again on another connection if
-		// nothing of it was written to a dead one. Then it takes another attempt.
-		another := c.policy.maxAttempts() > 1
-		c.body.Once = c.req.GetBody == nil || repeatedBelow(c.req) || http2 && direct && another
-		c.stopsRepeats = http2 && !c.body.Once
-	}
-	// With a layer between, or with a body, the attempt is ended by its context; without
-	// them, by a change to the request itself, see stopper.
 	c.cancelable = c.cancelable || c.stopsRepeats && (!direct || !isBodyless(c.req))
+}
+
+// preventsRepeats says how net/http is kept from repeating req, a guarded request. Either
+// req is sent in a form that net/http does not repeat (see sendOnce), or, if there is
+// none, the attempt is ended before the repetition (see neterr.RepeatGuard). On HTTP/2,
+// net/http repeats a request that has no body, or has a GetBody. If the base is net/http's
+// transport, GetBody can be removed; a layer between, such as a signer, may need it.
+func preventsRepeats(base http.RoundTripper, p *Policy, req *http.Request) (once, stops bool) {
+	_, direct := base.(*http.Transport)
+	http2 := req.URL != nil && (req.URL.Scheme == "https" || mayUseH2C(base))
+	if isBodyless(req) {
+		return repeatedBelow(req), http2 && !canHaveEmptyBody(req)
+	}
+	// Without GetBody, net/http does not send the body again on another connection if
+	// nothing of it was written to a dead one. Then it takes another attempt.
+	another := p.maxAttempts() > 1
+	once = req.GetBody == nil || repeatedBelow(req) || http2 && direct && another
+	return once, http2 && !once
 }
 
 // stopper returns the function that ends the attempt before net/http sends it again.

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seed-552c89fc/insist/internal/conn"
+	"github.com/seed-552c89fc/insist/internal/neterr"
+	"github.com/seed-552c89fc/insist/internal/reqbody"
 	"github.com/seed-552c89fc/insist/internal/wait"
 )
 
@@ -75,13 +78,16 @@ func (t *RetryTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if policy.Disabled || values != nil && values.isAttemptOf(req) {
 		return base.RoundTrip(req)
 	}
-	if values == nil && policy.isPlain() && (req.Body == nil || req.Body == http.NoBody) && !wraps(base) {
-		if len(req.Header) == 0 || keepsHead(base) {
-			return fastPath(base, policy, req, nil)
-		}
-		return fastPathWithHeaders(base, policy, req)
+	if values != nil || !policy.isPlain() || wraps(base) {
+		return start(base, policy, values, req, notAsked)
 	}
-	return start(base, policy, values, req, notAsked)
+	switch {
+	case !isBodyless(req):
+		return fastPathWithBody(base, policy, req)
+	case len(req.Header) == 0 || keepsHead(base):
+		return fastPath(base, policy, req, nil, nil)
+	}
+	return fastPathWithHeaders(base, policy, req)
 }
 
 // policyFor returns the request's policy. If an edit or PolicyFor panics, it closes the
@@ -114,30 +120,78 @@ func (p *Policy) isPlain() bool {
 
 // fastPath makes the first attempt without preparing for another one, since most calls
 // need only one. If that attempt does not succeed, it hands the result to the loop. If
-// headers is nil, the request has none, or base is known to leave them alone.
-func fastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *givenHeaders) (*http.Response, error) {
+// headers is nil, the request has none, or base is known to leave them alone. If body is
+// nil, the request has none.
+func fastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *givenHeaders, body *reqbody.Body) (*http.Response, error) {
 	waiter, idempotent := wait.ForRequest(req), p.idempotent(req)
-	if !idempotent || waiter.Canceled() {
+	if waiter.Canceled() {
 		return start(base, p, nil, req, resultOf(idempotent))
+	}
+	if !idempotent {
+		return guardedFastPath(base, p, req, headers, body)
 	}
 	var t target
 	if !keepsHead(base) {
 		t.take(req)
 	}
 	resp, err := base.RoundTrip(req)
-	status := notAsked
-	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && len(resp.Header["X-Should-Retry"]) == 0 {
-		if status = no; p.RetryableStatus != nil { // the default rule never counts a 2xx as a failure
-			status = p.askStatus(resp)
-		}
-		if status == no {
-			if p.Budget != nil {
-				p.Budget.deposit(p.hostKey(req.URL), time.Now())
-			}
-			return resp, nil
-		}
+	status := p.statusAtOnce(resp, err)
+	if status == no {
+		p.payAtOnce(req)
+		return resp, nil
 	}
-	return goOn(base, p, req, &t, headers, &outcome{resp: resp, err: err, status: status})
+	return goOn(base, p, req, &t, headers, body, nil, &outcome{resp: resp, err: err, status: status})
+}
+
+// guardedFastPath is fastPath for a request that must not be sent again unless it is
+// proven that nothing of it was sent. It sends a copy, whose context has the hooks for
+// that.
+func guardedFastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *givenHeaders, body *reqbody.Body) (*http.Response, error) {
+	once, stops := preventsRepeats(base, p, req)
+	if stops || p.NonIdempotent == ResendEvenIfLost || p.maxAttempts() == 1 || p.IdempotencyKey != nil ||
+		conn.Limits(innermost(base)) {
+		return start(base, p, nil, req, no)
+	}
+	var t target
+	if !keepsHead(base) {
+		t.take(req)
+	}
+	out := &outgoing{mark: contextValue{Context: req.Context()}}
+	out.Number, out.mark.what = 1, out
+	out.tracker.Track(false)
+	out.Request = *req.WithContext(&out.mark)
+	if once {
+		sendOnce(&out.Request)
+	}
+	resp, err := out.send(base, req.Context())
+	if resp != nil {
+		out.show(resp, req)
+	}
+	status := p.statusAtOnce(resp, err)
+	if status == no {
+		p.payAtOnce(req)
+		return resp, nil
+	}
+	return goOn(base, p, req, &t, headers, body, &out.tracker, &outcome{resp: resp, err: err, status: status})
+}
+
+// statusAtOnce returns no if a plain policy counts the result as a success, and otherwise
+// what is known of the status.
+func (p *Policy) statusAtOnce(resp *http.Response, err error) ruleResult {
+	switch {
+	case err != nil || resp == nil || resp.StatusCode < 200 || resp.StatusCode > 299 || len(resp.Header["X-Should-Retry"]) > 0:
+		return notAsked
+	case p.RetryableStatus == nil: // the default rule never counts a 2xx as a failure
+		return no
+	}
+	return p.askStatus(resp)
+}
+
+// payAtOnce deposits into the Budget for a call that has succeeded.
+func (p *Policy) payAtOnce(req *http.Request) {
+	if p.Budget != nil {
+		p.Budget.deposit(p.hostKey(req.URL), time.Now())
+	}
 }
 
 // start runs a call from its first attempt on. It is a function of its own, as goOn is,
@@ -147,17 +201,20 @@ func start(base http.RoundTripper, p *Policy, values *contextValue, req *http.Re
 	return c.run(outcome{})
 }
 
-// goOn runs the call of an idempotent request after its first attempt, whose outcome is
-// o. t and headers are those of the caller's request.
-func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, headers *givenHeaders, o *outcome) (*http.Response, error) {
-	c := call{base: base, policy: p, req: req, waiter: wait.ForRequest(req), idempotent: yes}
+// goOn runs a call after its first attempt, whose outcome is o. t and headers are those of
+// the caller's request. tracker is nil if the request is idempotent.
+func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, headers *givenHeaders, body *reqbody.Body, tracker *neterr.Tracker, o *outcome) (*http.Response, error) {
+	c := call{base: base, policy: p, req: req, waiter: wait.ForRequest(req), idempotent: resultOf(tracker == nil)}
 	if !keepsHead(base) {
 		c.given.taken, c.given.target = true, *t
 		if headers != nil {
 			c.given.headers = *headers
 		}
 	}
-	c.note(1, nil, o.resp, o.err)
+	if body != nil {
+		c.body = *body
+	}
+	c.note(1, tracker, o.resp, o.err)
 	c.last.status = o.status
 	return c.run(c.last)
 }
@@ -167,7 +224,22 @@ func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, heade
 func fastPathWithHeaders(base http.RoundTripper, p *Policy, req *http.Request) (*http.Response, error) {
 	var headers givenHeaders
 	headers.take(req)
-	return fastPath(base, p, req, &headers)
+	return fastPath(base, p, req, &headers, nil)
+}
+
+// fastPathWithBody is the fast path of a request whose body is in memory. A rule that may
+// panic before the base has the body is not for it: the call closes the body then.
+func fastPathWithBody(base http.RoundTripper, p *Policy, req *http.Request) (*http.Response, error) {
+	var body reqbody.Body
+	if p.Idempotent != nil || !body.TakeMemory(req) {
+		return start(base, p, nil, req, notAsked)
+	}
+	if len(req.Header) == 0 || keepsHead(base) {
+		return fastPath(base, p, req, nil, &body)
+	}
+	var headers givenHeaders
+	headers.take(req)
+	return fastPath(base, p, req, &headers, &body)
 }
 
 // askStatus asks RetryableStatus about resp. If that panics, it closes resp.

@@ -87,14 +87,24 @@ type stream interface {
 	end()
 }
 
+// TakeMemory is Take for a body in memory, of which nothing has been read. It reports false
+// if req has no such body. Take then has no effect, so that it may be called later.
+func (b *Body) TakeMemory(req *http.Request) bool {
+	if !b.memory.take(req.Body) {
+		return false
+	}
+	b.length, b.trailer = req.ContentLength, req.Trailer.Clone()
+	return true
+}
+
 // Take determines how req's body can be resent. limit bounds, in bytes, how much of a
 // body that can be read only once is buffered. A negative limit means that there is only
 // one attempt, so nothing is buffered.
 func (b *Body) Take(req *http.Request, limit int64) {
 	switch {
-	case req.Body == nil || req.Body == http.NoBody:
-	case b.memory.take(req.Body):
-		b.length = req.ContentLength
+	case b.memory.kind != nothing || req.Body == nil || req.Body == http.NoBody:
+	case b.TakeMemory(req):
+		return
 	case req.GetBody != nil:
 		b.stream = newGetBodySource(req)
 	case limit < 0:
@@ -105,7 +115,9 @@ func (b *Body) Take(req *http.Request, limit int64) {
 			b.stream = newBufferedSource(req, limit)
 		}
 	}
-	b.trailer = req.Trailer.Clone()
+	if b.memory.kind == nothing {
+		b.trailer = req.Trailer.Clone()
+	}
 }
 
 // IsStream reports whether every attempt, the first one included, sends a reader of our
