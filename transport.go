@@ -227,11 +227,11 @@ func fastPathWithHeaders(base http.RoundTripper, p *Policy, req *http.Request) (
 	return fastPath(base, p, req, &headers, nil)
 }
 
-// fastPathWithBody is the fast path of a request whose body is in memory. A rule that may
-// panic before the base has the body is not for it: the call closes the body then.
+// fastPathWithBody is the fast path of a request whose body is in memory. Such a body is an
+// io.NopCloser, so nobody has to close it if a rule or the base panics.
 func fastPathWithBody(base http.RoundTripper, p *Policy, req *http.Request) (*http.Response, error) {
 	var body reqbody.Body
-	if p.Idempotent != nil || !body.TakeMemory(req) {
+	if !body.TakeMemory(req) {
 		return start(base, p, nil, req, notAsked)
 	}
 	if len(req.Header) == 0 || keepsHead(base) {
