@@ -274,7 +274,7 @@ func TestBodyIdleCost(t *testing.T) {
 
 // TestPolicyForCostsNothing by itself.
 func TestPolicyForCostsNothing(t *testing.T) {
-	good, req, p := answer(200), request(t, "GET", "http://x/", nil), Policy{}
+	good, req, p := response(200), request(t, "GET", "http://x/", nil), Policy{}
 	rt := &RetryTransport{
 		Base:      roundTripper(func(*http.Request) (*http.Response, error) { return good, nil }),
 		PolicyFor: func(*http.Request) *Policy { return &p },
