@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,6 +113,17 @@ func TestMoveImports(t *testing.T) {
 func TestExactly(t *testing.T) {
 	assert.Equal(t, "", exactly())
 	assert.Equal(t, `^TestA$/^x\.y$|^TestB$`, exactly("TestA/x.y", "TestB"))
+}
+
+func TestFitting(t *testing.T) {
+	assert.Equal(t, 0, fitting(nil))
+	few := []string{"TestA", "TestB"}
+	assert.Equal(t, 2, fitting(few))
+	many := slices.Repeat([]string{"Test" + strings.Repeat("x", 93)}, 2000) // 100 bytes each
+	n := fitting(many)
+	assert.Equal(t, 1000, n)
+	assert.Less(t, len(exactly(many[:n]...)), 128<<10)
+	assert.Equal(t, 1, fitting([]string{strings.Repeat("x", 200_000), "TestB"}))
 }
 
 func TestReplace(t *testing.T) {

@@ -29,7 +29,7 @@ func TestModes(t *testing.T) {
 			t.Run(m.Name+"/"+given.name, func(t *testing.T) {
 				t.Setenv(Variable, m.Name)
 				calls, attempt := 0, 0
-				rt := RoundTripper(roundTripper(func(req *http.Request) (*http.Response, error) {
+				rt := FromEnvironment()(roundTripper(func(req *http.Request) (*http.Response, error) {
 					calls, attempt = calls+1, insist.AttemptNumber(req.Context())
 					body, err := io.ReadAll(req.Body)
 					assert.NoError(t, err)
@@ -77,9 +77,8 @@ func TestFirstAttempts(t *testing.T) {
 
 // TestWithout checks that a feature can be left out, by its name.
 func TestWithout(t *testing.T) {
-	assert.NotNil(t, everything().Hedge)
-	t.Setenv(Without, "Hedge,MaxWholeBytes")
-	p := everything()
+	assert.NotNil(t, everything("").Hedge)
+	p := everything("Hedge,MaxWholeBytes")
 	assert.Nil(t, p.Hedge)
 	assert.Zero(t, p.MaxWholeBytes)
 	assert.NotNil(t, p.Cooldown)
