@@ -89,6 +89,10 @@ func (p *proof) runSuite(b *binary) ([]finding, error) {
 func (p *proof) runMode(b *binary, mode string, base results) (finding, results, error) {
 	start := time.Now()
 	f := finding{suite: b.suite, mode: mode, counts: map[string]int{}}
+	b, err := b.apart(mode)
+	if err != nil {
+		return f, nil, err
+	}
 	listed, hanging := p.listed(b.suite, mode)
 	r, err := b.run(mode, p.pattern, listed, hanging)
 	if err != nil {
