@@ -48,7 +48,7 @@ var suites = []suite{
 	{pkg: "golang.org/x/oauth2/jwt", module: "golang.org/x/oauth2@v0.38.0"},
 	{pkg: "k8s.io/client-go/rest", module: "k8s.io/client-go@v0.37.2"},
 	{pkg: "k8s.io/client-go/tools/remotecommand", module: "k8s.io/client-go@v0.37.2"},
-	{pkg: "connectrpc.com/connect", module: "connectrpc.com/connect@v1.21.1", modesAtOnce: sleeping},
+	{pkg: "connectrpc.com/connect", module: "connectrpc.com/connect@v1.21.1", modesAtOnce: 2},
 	{pkg: "github.com/go-resty/resty/v2", module: "github.com/go-resty/resty/v2@v2.17.2", modesAtOnce: sleeping},
 	{pkg: "github.com/minio/minio-go/v7", module: "github.com/minio/minio-go/v7@v7.4.1", modesAtOnce: sleeping, leftOut: map[string]string{
 		"TestRetryContinuous": "measures sleeps of milliseconds, and makes no request",
