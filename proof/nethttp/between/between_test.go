@@ -1,9 +1,11 @@
 package between
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -72,6 +74,20 @@ func TestFirstAttempts(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 		assert.Equal(t, c.want, body.Len())
+	}
+}
+
+// TestRequestIsTheCallers checks that a first attempt that has ended does not look at the
+// request: the caller may change it then.
+func TestRequestIsTheCallers(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		req, err := http.NewRequestWithContext(ctx, "POST", "http://example.com/", strings.NewReader("body"))
+		require.NoError(t, err)
+		require.NoError(t, readBody(req, whole))
+		req.Body = nil
+		runtime.Gosched() // to what still reads: it would find no body
 	}
 }
 
