@@ -11,6 +11,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/seed-552c89fc/insist/proof/nethttp/between"
 )
@@ -24,7 +26,7 @@ func main() {
 
 func run() error {
 	p := proof{out: os.Stdout}
-	mode := flag.String("mode", "", "the only mode beside the pass-through")
+	modes := flag.String("mode", "", "the only modes beside the pass-through, with commas between them")
 	pkg := flag.String("package", "", "the only package")
 	flag.StringVar(&p.pattern, "run", "", "a pattern for the tests, as of go test -run")
 	flag.BoolVar(&p.once, "once", false, "what differs is not run again before it counts")
@@ -32,7 +34,7 @@ func run() error {
 	flag.StringVar(&p.scratch, "scratch", "", "a folder for what is built and printed, which is kept")
 	flag.Parse()
 	for _, m := range between.Modes[1:] {
-		if *mode == "" || m.Name == *mode {
+		if *modes == "" || slices.Contains(strings.Split(*modes, ","), m.Name) {
 			p.modes = append(p.modes, m.Name)
 		}
 	}
@@ -42,7 +44,7 @@ func run() error {
 		}
 	}
 	if len(p.modes) == 0 || len(p.suites) == 0 {
-		return fmt.Errorf("there is no mode %q, or no package %q", *mode, *pkg)
+		return fmt.Errorf("there is no mode %q, or no package %q", *modes, *pkg)
 	}
 	var err error
 	if p.known, err = parseDifferences(differencesText); err != nil {
@@ -60,7 +62,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if *mode == "" && p.pattern == "" && !p.race && !p.once {
+	if *modes == "" && p.pattern == "" && !p.race && !p.once {
 		if err := saveResults(found); err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ import (
 	"` + hookPackage + `/` + module + `/between"
 )
 
-func init() { http.InsistWrap = between.RoundTripper }
+func init() { http.InsistWrap = between.FromEnvironment() }
 `
 
 const module = "github.com/seed-552c89fc/insist/proof/nethttp"

@@ -111,8 +111,10 @@ func differenceTable(all []known) string {
 func leftOutList() string {
 	var b strings.Builder
 	for _, s := range suites {
-		for _, test := range slices.Sorted(maps.Keys(s.leftOut)) {
-			fmt.Fprintf(&b, "- %s, `%s`: %s\n", s.pkg, test, s.leftOut[test])
+		for _, out := range []map[string]string{s.leftOut, s.leftOutFiles} {
+			for _, name := range slices.Sorted(maps.Keys(out)) {
+				fmt.Fprintf(&b, "- %s, `%s`: %s\n", s.pkg, name, out[name])
+			}
 		}
 	}
 	return b.String()

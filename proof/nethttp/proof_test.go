@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,7 +53,7 @@ func TestLast(t *testing.T) { t.Parallel() }
 	}
 	file := filepath.Join(dir, "fixture.test")
 	require.NoError(t, command(dir, "go", "test", "-c", "-o", file, ".").Run())
-	b := binary{&suite{pkg: "fixture", leftOut: map[string]string{"TestLeftOut": "fails"}}, file, dir}
+	b := binary{&suite{pkg: "fixture", leftOut: map[string]string{"TestLeftOut": "fails"}}, file, dir, ""}
 	r, err := b.run("pass-through", "", nil, nil)
 	require.NoError(t, err)
 	assert.Equal(t, results{
@@ -66,6 +67,29 @@ func TestLast(t *testing.T) { t.Parallel() }
 		"TestPanics": "fail", "TestPanics/good": "pass", "TestPanics/bad": "fail", "TestPanics/later": "pass",
 		"TestSkipped": "skip", atEnd: "pass",
 	}, r)
+}
+
+// TestApart checks that a mode that runs beside others has files of its own.
+func TestApart(t *testing.T) {
+	root := t.TempDir()
+	module := filepath.Join(root, "m")
+	require.NoError(t, os.MkdirAll(filepath.Join(module, "p"), 0o777))
+	require.NoError(t, os.WriteFile(filepath.Join(module, "p", "file"), []byte("text"), 0o666))
+	b := &binary{&suite{pkg: "m/p"}, "", filepath.Join(module, "p"), module}
+	same, err := b.apart("all-on")
+	require.NoError(t, err)
+	assert.Same(t, b, same)
+	b.suite.modesAtOnce = 2
+	for range 2 {
+		other, err := b.apart("all-on")
+		require.NoError(t, err)
+		assert.Equal(t, filepath.Join(root, "m-all-on", "p"), other.dir)
+		text, err := os.ReadFile(filepath.Join(other.dir, "file"))
+		require.NoError(t, err)
+		assert.Equal(t, "text", string(text))
+		require.NoError(t, os.WriteFile(filepath.Join(other.dir, "later"), nil, 0o666))
+	}
+	assert.NoFileExists(t, filepath.Join(b.dir, "later"))
 }
 
 func TestDiffering(t *testing.T) {
@@ -112,6 +136,17 @@ func TestMoveImports(t *testing.T) {
 func TestExactly(t *testing.T) {
 	assert.Equal(t, "", exactly())
 	assert.Equal(t, `^TestA$/^x\.y$|^TestB$`, exactly("TestA/x.y", "TestB"))
+}
+
+func TestFitting(t *testing.T) {
+	assert.Equal(t, 0, fitting(nil))
+	few := []string{"TestA", "TestB"}
+	assert.Equal(t, 2, fitting(few))
+	many := slices.Repeat([]string{"Test" + strings.Repeat("x", 93)}, 2000) // 100 bytes each
+	n := fitting(many)
+	assert.Equal(t, 1000, n)
+	assert.Less(t, len(exactly(many[:n]...)), 128<<10)
+	assert.Equal(t, 1, fitting([]string{strings.Repeat("x", 200_000), "TestB"}))
 }
 
 func TestReplace(t *testing.T) {

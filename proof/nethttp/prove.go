@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed-552c89fc/insist/proof/nethttp/between"
@@ -51,42 +54,76 @@ func (p *proof) run() (all []finding, err error) {
 		if err != nil {
 			return nil, err
 		}
-		var base results
-		for _, mode := range append([]string{between.Modes[0].Name}, p.modes...) {
-			start := time.Now()
-			listed, hanging := p.listed(s, mode)
-			r, err := b.run(mode, p.pattern, listed, hanging)
-			if err != nil {
-				return nil, err
-			}
-			f := finding{suite: s, mode: mode, counts: map[string]int{}}
-			for name, result := range r {
-				if name != atEnd {
-					f.counts[result]++
-				}
-			}
-			if base == nil {
-				base = r
-			} else if err := p.judge(b, &f, base, r); err != nil {
-				return nil, err
-			}
-			all = append(all, f)
-			f.print(p.out, time.Since(start))
+		found, err := p.runSuite(b)
+		if err != nil {
+			return nil, err
 		}
+		all = append(all, found...)
 	}
 	return all, nil
 }
 
-func (f *finding) print(w io.Writer, took time.Duration) {
-	fmt.Fprintf(w, "%s, %s: %d pass, %d fail, %d skipped, %d differ (%s)\n", f.suite.pkg, f.mode,
+// runSuite runs the pass-through, and then the other modes.
+func (p *proof) runSuite(b *binary) ([]finding, error) {
+	first, base, err := p.runMode(b, between.Modes[0].Name, nil)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]finding, len(p.modes))
+	errs := make([]error, len(p.modes))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, max(1, b.suite.modesAtOnce))
+	for i, mode := range p.modes {
+		slots <- struct{}{}
+		wg.Go(func() {
+			found[i], _, errs[i] = p.runMode(b, mode, base)
+			<-slots
+		})
+	}
+	wg.Wait()
+	return append([]finding{first}, found...), errors.Join(errs...)
+}
+
+// runMode runs b in a mode, and compares the results with base, which is nil in the
+// pass-through.
+func (p *proof) runMode(b *binary, mode string, base results) (finding, results, error) {
+	start := time.Now()
+	f := finding{suite: b.suite, mode: mode, counts: map[string]int{}}
+	b, err := b.apart(mode)
+	if err != nil {
+		return f, nil, err
+	}
+	listed, hanging := p.listed(b.suite, mode)
+	r, err := b.run(mode, p.pattern, listed, hanging)
+	if err != nil {
+		return f, nil, err
+	}
+	for name, result := range r {
+		if name != atEnd {
+			f.counts[result]++
+		}
+	}
+	if base != nil {
+		if err := p.judge(b, &f, base, r); err != nil {
+			return f, nil, err
+		}
+	}
+	_, err = io.WriteString(p.out, f.report(time.Since(start)))
+	return f, r, err
+}
+
+func (f *finding) report(took time.Duration) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %s: %d pass, %d fail, %d skipped, %d differ (%s)\n", f.suite.pkg, f.mode,
 		f.counts["pass"], f.counts["fail"], f.counts["skip"], len(f.differ), took.Round(time.Second))
 	for what, tests := range map[string][]string{
 		"not in differences.txt": f.unlisted, "in differences.txt, and does not differ": f.gone, "differed, and not again": f.unsteady,
 	} {
 		for _, test := range tests {
-			fmt.Fprintf(w, "\t%s: %s\n", what, test)
+			fmt.Fprintf(&b, "\t%s: %s\n", what, test)
 		}
 	}
+	return b.String()
 }
 
 // listed returns the tests that differences.txt has for this mode.

@@ -44,7 +44,7 @@ func (b *binary) run(mode, pattern string, listed, hanging []string) (results, e
 		return slices.Contains(names, top)
 	}
 	all := results{}
-	if err := b.runAll(all, mode, names, slices.Concat(listed, hanging)); err != nil {
+	if err := b.runAll(all, mode, pattern, names, slices.Concat(listed, hanging)); err != nil {
 		return nil, err
 	}
 	if err := b.runAlone(all, mode, slices.DeleteFunc(slices.Clone(listed), func(t string) bool { return !chosen(t) }), silence, 2); err != nil {
@@ -54,10 +54,12 @@ func (b *binary) run(mode, pattern string, listed, hanging []string) (results, e
 }
 
 // runAll adds the results of the tests to all. If a test ends its process (by a panic, or
-// since it hangs), another process runs those that had not ended.
-func (b *binary) runAll(all results, mode string, left, skipped []string) error {
-	for len(left) > 0 {
-		done, err := b.process(mode, exactly(left...), exactly(skipped...), silence)
+// since it hangs), another process runs those that had not ended. Only that one has their
+// names: package testing compiles an expression for each of them at each test.
+func (b *binary) runAll(all results, mode, pattern string, left, skipped []string) error {
+	skipped = slices.AppendSeq(slices.Clone(skipped), maps.Keys(b.suite.leftOut))
+	for pattern = cmp.Or(pattern, "."); len(left) > 0; pattern = exactly(left[:fitting(left)]...) {
+		done, err := b.process(mode, pattern, exactly(skipped...), silence)
 		if err != nil {
 			return err
 		}
@@ -68,10 +70,22 @@ func (b *binary) runAll(all results, mode string, left, skipped []string) error 
 			return all[n] != "" || slices.Contains(skipped, n)
 		})
 		if len(left) == before && len(done.culprits) == 0 {
-			return fmt.Errorf("%s, %s: the process ended without a result for %s", b.suite.pkg, mode, strings.Join(left, ", "))
+			return fmt.Errorf("%s, %s: the process ended without a result for %d tests, as %s", b.suite.pkg, mode, before, left[0])
 		}
 	}
 	return nil
+}
+
+// fitting returns of how many of the tests the pattern fits into an argument. Linux has
+// 128 KiB for one.
+func fitting(tests []string) int {
+	n := 0
+	for i, test := range tests {
+		if n += len(exactly(test)) + 1; n > 100_000 {
+			return max(i, 1)
+		}
+	}
+	return len(tests)
 }
 
 // runAlone runs each test in a process of its own, so many at a time, and adds the

@@ -22,6 +22,8 @@ const Variable = "INSIST_BETWEEN"
 // feature makes a difference.
 const Without = "INSIST_WITHOUT"
 
+var without = os.Getenv(Without)
+
 // Mode is one way to stand between.
 type Mode struct {
 	// Name is what the variable is set to.
@@ -42,7 +44,7 @@ var Modes = []Mode{
 	{"pass-through", "a RoundTripper that does nothing", false, func(base http.RoundTripper) http.RoundTripper { return base }},
 	{"never-retries", "insist with `MaxAttempts: 1`", false, with(insist.Policy{MaxAttempts: 1})},
 	{"all-on", "insist with every feature on, and rules that never ask for a retry", false, func(base http.RoundTripper) http.RoundTripper {
-		return &insist.RetryTransport{Base: base, Policy: everything()}
+		return &insist.RetryTransport{Base: base, Policy: everything(without)}
 	}},
 	{"503-before", "the first attempt: a 503 before the body is read", true, failing(failure{})},
 	{"503-amid", "a 503 in the middle of the body", true, failing(failure{read: half})},
@@ -62,13 +64,15 @@ func Find(name string) (Mode, bool) {
 	return Mode{}, false
 }
 
-// RoundTripper returns what stands before base in the mode that the environment says.
-func RoundTripper(base http.RoundTripper) http.RoundTripper {
+// FromEnvironment returns what gives each RoundTripper the one that stands before it, in
+// the mode that the environment says. It is called once, as the process begins, since
+// tests clear the environment.
+func FromEnvironment() func(base http.RoundTripper) http.RoundTripper {
 	m, ok := Find(os.Getenv(Variable))
 	if !ok {
 		panic("between: " + Variable + " is no mode: " + os.Getenv(Variable))
 	}
-	return &door{base: base, wrap: m.Wrap}
+	return func(base http.RoundTripper) http.RoundTripper { return &door{base: base, wrap: m.Wrap} }
 }
 
 // door begins each call with a wrapper of its own, so that no Budget, Cooldown or count
@@ -97,8 +101,9 @@ func with(p insist.Policy) func(http.RoundTripper) http.RoundTripper {
 }
 
 // everything returns a policy with all features but one: an Idempotency-Key is a header,
-// and the tests compare headers.
-func everything() insist.Policy {
+// and the tests compare headers. The fields with these names, with commas between them,
+// it leaves at zero.
+func everything(without string) insist.Policy {
 	read := func(_ *http.Request, _ *http.Response, _ int, body io.Reader) insist.Decision {
 		_, _ = io.Copy(io.Discard, body)
 		return insist.Decision{}
@@ -127,8 +132,8 @@ func everything() insist.Policy {
 		Prepare:         func(*http.Request, *http.Response, error) error { return nil },
 		OnAttempt:       func(context.Context, insist.Attempt) {},
 	}
-	if fields := os.Getenv(Without); fields != "" {
-		for name := range strings.SplitSeq(fields, ",") {
+	if without != "" {
+		for name := range strings.SplitSeq(without, ",") {
 			reflect.ValueOf(&p).Elem().FieldByName(name).SetZero()
 		}
 	}

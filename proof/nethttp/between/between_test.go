@@ -1,9 +1,11 @@
 package between
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -29,7 +31,7 @@ func TestModes(t *testing.T) {
 			t.Run(m.Name+"/"+given.name, func(t *testing.T) {
 				t.Setenv(Variable, m.Name)
 				calls, attempt := 0, 0
-				rt := RoundTripper(roundTripper(func(req *http.Request) (*http.Response, error) {
+				rt := FromEnvironment()(roundTripper(func(req *http.Request) (*http.Response, error) {
 					calls, attempt = calls+1, insist.AttemptNumber(req.Context())
 					body, err := io.ReadAll(req.Body)
 					assert.NoError(t, err)
@@ -75,11 +77,24 @@ func TestFirstAttempts(t *testing.T) {
 	}
 }
 
+// TestRequestIsTheCallers checks that a first attempt that has ended does not look at the
+// request: the caller may change it then.
+func TestRequestIsTheCallers(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		req, err := http.NewRequestWithContext(ctx, "POST", "http://example.com/", strings.NewReader("body"))
+		require.NoError(t, err)
+		require.NoError(t, readBody(req, whole))
+		req.Body = nil
+		runtime.Gosched() // to what still reads: it would find no body
+	}
+}
+
 // TestWithout checks that a feature can be left out, by its name.
 func TestWithout(t *testing.T) {
-	assert.NotNil(t, everything().Hedge)
-	t.Setenv(Without, "Hedge,MaxWholeBytes")
-	p := everything()
+	assert.NotNil(t, everything("").Hedge)
+	p := everything("Hedge,MaxWholeBytes")
 	assert.Nil(t, p.Hedge)
 	assert.Zero(t, p.MaxWholeBytes)
 	assert.NotNil(t, p.Cooldown)

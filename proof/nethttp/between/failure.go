@@ -128,15 +128,16 @@ func readBody(req *http.Request, s share) error {
 		return nil
 	}
 	done := make(chan error, 1)
+	body, length := req.Body, req.ContentLength // the request is the caller's again when we return
 	go func() {
 		var err error
 		switch {
 		case s == whole:
-			_, err = io.Copy(io.Discard, req.Body)
-		case req.ContentLength > 1:
-			_, err = io.CopyN(io.Discard, req.Body, req.ContentLength/2)
+			_, err = io.Copy(io.Discard, body)
+		case length > 1:
+			_, err = io.CopyN(io.Discard, body, length/2)
 		default:
-			_, err = req.Body.Read(make([]byte, 512))
+			_, err = body.Read(make([]byte, 512))
 		}
 		done <- err
 	}()
