@@ -179,7 +179,7 @@ func (r *race) begin(n int, next *runner) *obstacle {
 	}
 	c.made = n
 	next.n, next.limit, next.conns, next.begun = n, c.limit, c.conns, time.Now()
-	next.host, next.bucket = hostOf(&next.Request), c.policy.hostKey(next.Request.URL)
+	next.host, next.bucket = hostOf(next.Request.URL), c.policy.hostKey(next.Request.URL)
 	if len(r.inFlight) > 0 {
 		next.beside = next.begun.Sub(r.latest)
 	}

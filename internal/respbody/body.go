@@ -106,8 +106,8 @@ func Open(resp *http.Response, a Attempt) *Body {
 // write to its own.
 func (b *Body) Response() *http.Response { return &b.resp }
 
-// begin starts a Read of at most most bytes, on its own goroutine if it may block. exact means that this many bytes are known
-// to follow.
+// begin starts a Read of at most most bytes, on its own goroutine if it may block. exact
+// means that this many bytes are known to follow.
 func (b *Body) begin(most int64, exact bool) {
 	b.state = reading
 	room := b.buffer.Room(most, exact)
