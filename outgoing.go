@@ -106,11 +106,14 @@ func (c *call) copy(n int) *outgoing {
 		c.runner.url = *out.Request.URL
 		out.Request.URL = &c.runner.url
 	}
+	// On HTTP/2, an attempt that is cut off may still read its headers after the call has
+	// returned, when the caller may change them.
 	cutOff := timed || racing || c.stopsRepeats && c.limit.IsSet()
 	if (cutOff || c.key != "") && !out.own {
-		// On HTTP/2, an attempt that is cut off may still read its headers after the
-		// call has returned, when the caller may change them.
 		out.cloneHeader()
+	}
+	if cutOff {
+		out.Request.Trailer = out.Request.Trailer.Clone()
 	}
 	if c.key != "" {
 		out.Request.Header.Set("Idempotency-Key", c.key)
