@@ -211,7 +211,7 @@ func TestAnyOf(t *testing.T) {
 			assert.Equal(t, c.want, AnyOf(c.conditions...)(nil, nil, 1, r), c.name)
 		}
 		b := script(func(*http.Request) (*http.Response, error) {
-			resp := answer(200)
+			resp := response(200)
 			resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 			return resp, nil
 		}, status(204))

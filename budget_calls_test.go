@@ -319,7 +319,7 @@ func TestAnotherHostHasItsBucket(t *testing.T) {
 
 // So it is where a body is resumed that was truncated before its first byte.
 func TestAResumedBodyDrawsOnItsHost(t *testing.T) {
-	broken := answer(200, "Etag", `"1"`, "Accept-Ranges", "bytes")
+	broken := response(200, "Etag", `"1"`, "Accept-Ranges", "bytes")
 	broken.ContentLength, broken.Body = 4, io.NopCloser(iotest.ErrReader(errLost))
 	p := Policy{Backoff: Constant(0), Budget: new(Budget), ResumeDownloads: true}
 	rt := &RetryTransport{Policy: p, Base: roundTripper(func(req *http.Request) (*http.Response, error) {

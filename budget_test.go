@@ -213,9 +213,9 @@ func send(t *testing.T, rt *RetryTransport, url string) Reason {
 func TestABudgetEndsRetriesAndSuccessesFeedIt(t *testing.T) {
 	down := func(r *http.Request) (*http.Response, error) {
 		if r.URL.Path == "/bad" {
-			return answer(503), nil
+			return response(503), nil
 		}
-		return answer(200), nil
+		return response(200), nil
 	}
 	p := Policy{Backoff: Constant(0), Budget: &Budget{Reserve: 3, PerSuccess: 0.5}}
 	rt := &RetryTransport{Base: roundTripper(down), Policy: p}

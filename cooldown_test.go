@@ -37,9 +37,9 @@ func (l *limiter) RoundTrip(*http.Request) (*http.Response, error) {
 	l.asked++
 	if l.n++; l.n > l.allowed {
 		l.over++
-		return answer(429, "retry-after-ms", ms(time.Until(l.ends))), nil
+		return response(429, "retry-after-ms", ms(time.Until(l.ends))), nil
 	}
-	return answer(200), nil
+	return response(200), nil
 }
 
 // TestCooldownAgainstALimit: fifty callers, one after the other, and a limit of ten

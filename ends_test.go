@@ -115,7 +115,7 @@ func TestNothingThatACallbackReturnsPanics(t *testing.T) {
 func callsOf(t *testing.T, ctx context.Context, p Policy) {
 	json := func(body string, headers ...string) step {
 		return func(r *http.Request) (*http.Response, error) {
-			resp := answer(200, append(headers, "Content-Type", "application/json")...)
+			resp := response(200, append(headers, "Content-Type", "application/json")...)
 			resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 			return resp, nil
 		}

@@ -30,7 +30,7 @@ func events(contentType string, pieces ...string) step {
 				}
 			}
 		}()
-		resp := answer(200, "Content-Type", contentType)
+		resp := response(200, "Content-Type", contentType)
 		resp.Body, resp.ContentLength = pr, -1
 		return resp, nil
 	}

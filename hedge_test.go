@@ -149,7 +149,7 @@ func TestHedge(t *testing.T) {
 
 func jsonBody(body string) step {
 	return func(*http.Request) (*http.Response, error) {
-		resp := answer(200, "Content-Type", "application/json")
+		resp := response(200, "Content-Type", "application/json")
 		resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 		return resp, nil
 	}
@@ -225,7 +225,7 @@ func TestTheDelayFollowsTheHost(t *testing.T) {
 			}
 			select {
 			case <-time.After(d):
-				return answer(200), nil
+				return response(200), nil
 			case <-r.Context().Done():
 				return nil, r.Context().Err()
 			}
@@ -289,7 +289,7 @@ func TestHedgesOfASlowService(t *testing.T) {
 				if slow && c.fails {
 					return nil, Permanent(errLost)
 				}
-				return answer(200), nil
+				return response(200), nil
 			})
 			for range 500 {
 				rt.RoundTrip(request(t, "GET", "http://x/", nil))
@@ -319,7 +319,7 @@ func TestHedgesDrawOnTheHostsBudget(t *testing.T) {
 			}
 			select {
 			case <-time.After(takes):
-				return answer(200), nil
+				return response(200), nil
 			case <-r.Context().Done():
 				return nil, r.Context().Err()
 			}
@@ -364,7 +364,7 @@ func TestAFutileHedge(t *testing.T) {
 					}
 					select {
 					case <-time.After(takes):
-						return answer(200), nil
+						return response(200), nil
 					case <-r.Context().Done():
 						return nil, r.Context().Err()
 					}
@@ -399,7 +399,7 @@ func TestTheTail(t *testing.T) {
 				}
 				select {
 				case <-time.After(d):
-					return answer(200), nil
+					return response(200), nil
 				case <-r.Context().Done():
 					return nil, r.Context().Err()
 				}

@@ -137,9 +137,9 @@ func TestWithoutHeaderOrURL(t *testing.T) {
 			n := 0
 			b := roundTripper(func(*http.Request) (*http.Response, error) {
 				if n++; n < 3 {
-					return answer(503), nil
+					return response(503), nil
 				}
-				return answer(200), nil
+				return response(200), nil
 			})
 			p := Policy{Backoff: Constant(0), Budget: &Budget{}}
 			edit(&p)

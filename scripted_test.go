@@ -12,11 +12,11 @@ type (
 )
 
 var (
-	script  = insisttest.NewScript
-	status  = insisttest.Status
-	fails   = servertest.Fails
-	errLost = servertest.ErrLost
-	request = servertest.Request
-	text    = servertest.Text
-	answer  = servertest.Response
+	script   = insisttest.NewScript
+	status   = insisttest.Status
+	fails    = servertest.Fails
+	errLost  = servertest.ErrLost
+	request  = servertest.Request
+	text     = servertest.Text
+	response = servertest.Response
 )

@@ -233,7 +233,7 @@ func TestABrokenBase(t *testing.T) {
 	}{
 		{"neither", func(*http.Request) (*http.Response, error) { return nil, nil }, errNoResponse, 1},
 		{"a nil pointer as its error", func(*http.Request) (*http.Response, error) { return nil, (*net.OpError)(nil) }, errNilError, 1},
-		{"both, the error a nil pointer", func(*http.Request) (*http.Response, error) { return answer(200), (*net.OpError)(nil) }, errNilError, 1},
+		{"both, the error a nil pointer", func(*http.Request) (*http.Response, error) { return response(200), (*net.OpError)(nil) }, errNilError, 1},
 		{"both", func(*http.Request) (*http.Response, error) { return &http.Response{Body: torn}, errLost }, errLost, 3},
 		{"both, no body", func(*http.Request) (*http.Response, error) { return &http.Response{}, errLost }, errLost, 3},
 	} {

@@ -7,7 +7,7 @@ func TestBehaviour(t *testing.T) { holdInsist(t, traps, libraries) }
 func TestHedging(t *testing.T) { holdInsist(t, hedgeTraps, hedgers) }
 
 // holdInsist holds insist to its column, the first. What the others do is printed, and
-// none of our business: their answers are in README.md.
+// none of our business: their responses are in README.md.
 func holdInsist(t *testing.T, traps []trap, those []library) {
 	if raceDetector {
 		those = those[:1] // it would report the others' races as ours

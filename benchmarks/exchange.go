@@ -121,7 +121,7 @@ func drainRow(name string, fails, size int) row {
 	return r
 }
 
-// get sends req and reads the answer to its end.
+// get sends req and reads the response to its end.
 func get(rt http.RoundTripper, req *http.Request) {
 	resp, err := rt.RoundTrip(req)
 	if err != nil {
@@ -175,7 +175,7 @@ func loopbackRows() (rows []row, end func()) {
 
 var shortAnswer = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
-	io.WriteString(w, "a short answer")
+	io.WriteString(w, "a short response")
 })
 
 // cpuRows compare the time of the processors that calls take, on both sides, to a server

@@ -159,11 +159,23 @@ func (b *besideBody) Read(p []byte) (int, error) {
 func (b *besideBody) fetch() {
 	room := make([]byte, b.left+1) // one more, to see the end
 	n, err := b.from.Read(room)
+	b.arrived(room[:n], err)
 	if err == nil && n == b.left {
-		_, err = b.from.Read(room[n:])
+		_, err = b.from.Read(room[n:]) // it may block as well: what has arrived is sent
+		b.arrived(nil, err)
 	}
 	b.mu.Lock()
-	b.data, b.err, b.reading = room[:n], err, false
+	b.reading = false
+	b.wake.Broadcast()
+	b.mu.Unlock()
+}
+
+func (b *besideBody) arrived(data []byte, err error) {
+	b.mu.Lock()
+	if data != nil {
+		b.data = data
+	}
+	b.err = err
 	b.wake.Broadcast()
 	b.mu.Unlock()
 }

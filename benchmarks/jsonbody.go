@@ -212,7 +212,7 @@ func lookThrough(doc string, body io.ReadCloser, from *strings.Reader) []job {
 	return jobs
 }
 
-// readAnswer sends a GET and reads its answer of n bytes.
+// readAnswer sends a GET and reads its response of n bytes.
 func readAnswer(rt http.RoundTripper, n int) func() {
 	req, buf := newRequest("GET", nil), make([]byte, 32<<10)
 	return func() {

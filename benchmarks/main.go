@@ -110,7 +110,7 @@ func allTables(sizes []int) (tables []table, end func()) {
 	cpu, endCPU := cpuRows()
 	const (
 		alone = "The condition `ret_code` is not 0, on a body that is read from a reader; nothing else."
-		whole = "The same in a RoundTripper whose base has the answer ready and costs nothing; the caller " +
+		whole = "The same in a RoundTripper whose base has the response ready and costs nothing; the caller " +
 			"then reads the body. insist's look is bounded in time, for which it reads on a goroutine, unless the body is in " +
 			"memory: for a small body that costs more than the look. The others are what one would write by hand: read all, look, put it back. “no look” does not look, " +
 			"and doesn't count."

@@ -105,7 +105,7 @@ func serve(handler http.HandlerFunc, start func(*httptest.Server)) (*httptest.Se
 			defer close(done)
 			srv.Close()
 		}()
-		select { // a library that doesn't close its answers holds it up
+		select { // a library that doesn't close its responses holds it up
 		case <-done:
 		case <-time.After(time.Second):
 		}

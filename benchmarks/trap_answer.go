@@ -19,13 +19,13 @@ var answerTraps = []trap{
 	{name: "The body of a 101 is an io.ReadWriteCloser", run: upgrade},
 	{name: "50 retried calls, one after the other, need one connection", run: oneConnection},
 	{name: "They leave no connection open", run: noneLeft},
-	{name: "A failed answer without end does not hold up the next attempt", run: endless},
+	{name: "A failed response without end does not hold up the next attempt", run: endless},
 	{name: "Nor does one of a byte every 50 ms", run: dribbling},
 	{name: "A small response that is truncated can be requested again, by a setting", run: smallAnswer},
 	{name: "A download that is truncated can be resumed, by a setting", run: download},
 }
 
-// bodyOf is what the caller reads of the answer, as far as there is one.
+// bodyOf is what the caller reads of the response, as far as there is one.
 func bodyOf(rt http.RoundTripper, req *http.Request) (status int, body string) {
 	resp, err := rt.RoundTrip(req)
 	if err != nil {
@@ -154,7 +154,7 @@ func noneLeft(ctx context.Context, l library) verdict {
 // soon is how soon the next attempt should come.
 const soon = 1500 * time.Millisecond
 
-// goesOn reports whether the next attempt comes soon after an answer that writes
+// goesOn reports whether the next attempt comes soon after a response that writes
 // chunk again and again, with a pause.
 func goesOn(ctx context.Context, l library, chunk string, pause time.Duration) verdict {
 	ctx, cancel := context.WithTimeout(ctx, soon)

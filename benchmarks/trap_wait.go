@@ -71,7 +71,7 @@ func canceled(ctx context.Context, l library) verdict {
 // otherTraps are about what must not be repeated, and about http.Client.
 var otherTraps = []trap{
 	{name: "A bad certificate is not asked for again", run: badCertificate},
-	{name: "A POST whose answer was lost is not carried out twice", run: lostAnswer},
+	{name: "A POST whose response was lost is not carried out twice", run: lostAnswer},
 	{name: "http.Client sees redirects", run: redirects},
 }
 

@@ -164,7 +164,7 @@ func (e *exchange) send(t *testing.T, client *http.Client, s *service) bool {
 	}
 	assert.True(t, got == e.want, "%s: got %d bytes", name, len(got))
 	if e.method != "GET" {
-		assert.Positive(t, times, "an answer to what was not done: %s", name)
+		assert.Positive(t, times, "a response to what was not done: %s", name)
 	}
 	return true
 }

@@ -60,7 +60,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // carryOut takes a body, does what is asked if the body is whole, and answers
-// with what it got, unless the answer is to be lost.
+// with what it got, unless the response is to be lost.
 func (s *service) carryOut(w http.ResponseWriter, r *http.Request, id string, lost bool) {
 	h := sha256.New()
 	n, err := io.Copy(h, r.Body)

@@ -105,8 +105,8 @@ func TestTheBaseAndItsBodies(t *testing.T) {
 		{"lost", insisttest.Lost(), whole, -1, nil, "hello", true},
 		{"reset", insisttest.Reset(), whole, -1, nil, "", false},
 		{"fails", insisttest.Status(200), failing, -1, broken, "he", false},
-		{"fails where the answer was lost", insisttest.Lost(), failing, -1, broken, "he", false},
-		{"fails after an early answer", early, failing, -1, broken, "he", false},
+		{"fails where the response was lost", insisttest.Lost(), failing, -1, broken, "he", false},
+		{"fails after an early response", early, failing, -1, broken, "he", false},
 	} {
 		s, body := insisttest.NewScript(c.step), &insisttest.Body{Reader: c.body()}
 		req := request(t, "PUT", "http://x/", "")

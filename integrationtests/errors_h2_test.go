@@ -82,13 +82,13 @@ var frameErrors = []struct {
 		text: "sent GOAWAY",
 	},
 	{
-		name: "closed without an answer",
+		name: "closed without a response",
 		play: func(c *servertest.FrameConn, stream uint32, n int) { c.Close() },
 		get:  usesUp(3), post: maybeDone, streams: [2]int{3, 1},
 		text: "EOF",
 	},
 	{
-		name: "reset without an answer",
+		name: "reset without a response",
 		play: func(c *servertest.FrameConn, stream uint32, n int) {
 			c.Conn.(interface{ SetLinger(int) error }).SetLinger(0)
 			c.Close()

@@ -42,7 +42,7 @@ var realErrors = []struct {
 	}), usesUp(3), maybeDone, [2]int{3, 1}, is(syscall.ECONNRESET)},
 	{"reset in mid-upload", answers1(func(r *http.Request) { servertest.Cut(r, true) }),
 		usesUp(3), maybeDone, [2]int{3, 1}, anyError},
-	{"closed without an answer", answers1(func(r *http.Request) {
+	{"closed without a response", answers1(func(r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		servertest.Cut(r, false)
 	}), usesUp(3), maybeDone, [2]int{3, 1}, is(io.EOF)},
@@ -71,7 +71,7 @@ var realErrors = []struct {
 	{"the proxy wants credentials", refusedByProxy(407), permanent, permanent, [2]int{}, anyError},
 	{"the proxy forbids it", refusedByProxy(403), permanent, permanent, [2]int{}, anyError},
 	{"the proxy can't reach it", refusedByProxy(502), usesUp(3), usesUp(3), [2]int{}, anyError},
-	{"no answer in time", headerTimeout, usesUp(3), maybeDone, [2]int{}, isTimeout},
+	{"no response in time", headerTimeout, usesUp(3), maybeDone, [2]int{}, isTimeout},
 	{"unsupported scheme", unsendable("gopher://mem/"), permanent, permanent, [2]int{}, anyError},
 	{"no host", unsendable("http:///path"), permanent, permanent, [2]int{}, anyError},
 }

@@ -55,7 +55,7 @@ func (b *slowFirst) RoundTrip(req *http.Request) (*http.Response, error) {
 	if n == 0 {
 		return nil, req.Context().Err()
 	}
-	return answer(200), nil
+	return response(200), nil
 }
 
 // TestHedgedBodies: what of a request body must have been sent before another attempt
@@ -180,7 +180,7 @@ func TestOneAttemptWaitsForTheOther(t *testing.T) {
 			if !first {
 				return nil, errors.New("lost")
 			}
-			return answer(200), nil
+			return response(200), nil
 		})
 		rt := &insist.RetryTransport{Base: base, Policy: insist.Policy{MaxAttempts: 2, Hedge: &insist.Hedge{Delay: time.Second}}}
 		start := time.Now()
@@ -204,7 +204,7 @@ func TestAResponseIsLookedInto(t *testing.T) {
 		var attempts atomic.Int32
 		base := roundTripper(func(req *http.Request) (*http.Response, error) {
 			defer req.Body.Close()
-			resp, n := answer(200), attempts.Add(1)
+			resp, n := response(200), attempts.Add(1)
 			select { // the first responds while the hedge has read nothing
 			case <-time.After(1500 * time.Millisecond):
 			case <-req.Context().Done():

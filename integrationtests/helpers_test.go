@@ -19,13 +19,13 @@ type (
 )
 
 var (
-	script  = insisttest.NewScript
-	status  = insisttest.Status
-	fails   = servertest.Fails
-	errLost = servertest.ErrLost
-	request = servertest.Request
-	text    = servertest.Text
-	answer  = servertest.Response
+	script   = insisttest.NewScript
+	status   = insisttest.Status
+	fails    = servertest.Fails
+	errLost  = servertest.ErrLost
+	request  = servertest.Request
+	text     = servertest.Text
+	response = servertest.Response
 )
 
 // eager retries at once, four attempts in all.

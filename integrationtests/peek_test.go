@@ -62,7 +62,7 @@ func TestTheLastBusinessErrorIsTheCallers(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 200, resp.StatusCode)
 		assert.Equal(t, `{"ret_code": 5000}`, text(t, resp))
-		assert.Len(t, b.Arrivals(), 3, "an answer that says it failed: any method")
+		assert.Len(t, b.Arrivals(), 3, "a response that says it failed: any method")
 	})
 }
 
@@ -488,7 +488,7 @@ func TestAConditionSetsTheWaitOfAFailedStatus(t *testing.T) {
 	}, status(429))
 }
 
-// A failed answer that doesn't arrive holds the next attempt up no longer than
+// A failed response that doesn't arrive holds the next attempt up no longer than
 // draining it would.
 func TestAConditionOnAFailedStatusHoldsNothingUp(t *testing.T) {
 	runPeek(t, insist.Policy{RetryableBody: insist.JSONFieldNot("/a", 0), Backoff: insist.Constant(0)}, func(b *insisttest.Script) {

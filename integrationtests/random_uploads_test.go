@@ -94,7 +94,7 @@ func randomUpload(t *testing.T, d *dice) {
 	}}
 	resp, err := rt.RoundTrip(req)
 	assert.NotEqual(t, resp == nil, err == nil)
-	req.Body.Close() // an upload may go on after the answer
+	req.Body.Close() // an upload may go on after the response
 	time.Sleep(time.Minute)
 }
 

@@ -110,7 +110,7 @@ func TestABodyThatWasNotReadCanAlwaysBeSent(t *testing.T) {
 		}
 		data, err := io.ReadAll(r.Body)
 		assert.Equal(t, "data", string(data))
-		return answer(200), err
+		return response(200), err
 	})
 	req := request(t, "POST", "http://x/", servertest.OnlyReader("data"))
 	_, err := quickly(refuses, keepAtMost(-1)).RoundTrip(req)
@@ -189,12 +189,12 @@ func TestABodyStillBeingReadEndsRetrying(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			slow := &stuckBody{release: make(chan struct{})}
 			b := roundTripper(func(r *http.Request) (*http.Response, error) {
-				go r.Body.Read(make([]byte, 10)) // goes on after the answer
+				go r.Body.Read(make([]byte, 10)) // goes on after the response
 				synctest.Wait()
 				if failure != nil {
 					return nil, failure
 				}
-				return answer(503), nil
+				return response(503), nil
 			})
 			req := request(t, "PUT", "http://x/", slow)
 			req.GetBody = func() (io.ReadCloser, error) {
@@ -233,7 +233,7 @@ func TestADeadAttemptStealsNothing(t *testing.T) {
 			if n++; n < 3 {
 				io.CopyN(io.Discard, r.Body, int64(n*1000))
 				late = append(late, r.Body)
-				return answer(503), nil
+				return response(503), nil
 			}
 			var got bytes.Buffer
 			for got.Len() < len(data) {
@@ -245,7 +245,7 @@ func TestADeadAttemptStealsNothing(t *testing.T) {
 				}
 			}
 			assert.True(t, data == got.String(), name)
-			return answer(200), nil
+			return response(200), nil
 		})
 		req := request(t, "PUT", "http://x/", nil)
 		set(req, data)
@@ -283,7 +283,7 @@ func TestABaseThatAsksTooOftenIsStopped(t *testing.T) {
 					break
 				}
 			}
-			return answer(503), nil
+			return response(503), nil
 		})
 		req := request(t, "PUT", "http://x/", nil)
 		set(req, "data")
@@ -312,7 +312,7 @@ func TestTrailersTravelWithEachAttempt(t *testing.T) {
 		b := roundTripper(func(r *http.Request) (*http.Response, error) {
 			io.ReadAll(r.Body)
 			sums = append(sums, r.Trailer.Get("Sum"))
-			return answer(503), nil
+			return response(503), nil
 		})
 		_, err := quickly(b).RoundTrip(req)
 		require.NoError(t, err)
@@ -378,9 +378,9 @@ func TestAReaderThatFailsDuringTheWait(t *testing.T) {
 		failed, n := make(chan struct{}), 0
 		early := roundTripper(func(r *http.Request) (*http.Response, error) {
 			n++
-			go r.Body.Read(make([]byte, 1)) // goes on while the answer is judged
+			go r.Body.Read(make([]byte, 1)) // goes on while the response is judged
 			synctest.Wait()
-			return answer(503), nil
+			return response(503), nil
 		})
 		body := servertest.ReaderFunc(func([]byte) (int, error) { <-failed; return 0, own })
 		time.AfterFunc(time.Second/2, func() { close(failed) })
@@ -444,13 +444,13 @@ func TestTheLimitIsPassedDuringTheWait(t *testing.T) {
 			if n++; n > 2 {
 				data, err := io.ReadAll(req.Body)
 				assert.Equal(t, "1234567890 and more", string(data))
-				return answer(200), err
+				return response(200), err
 			}
 			io.ReadFull(req.Body, make([]byte, 8))
-			go req.Body.Read(make([]byte, 1)) // goes on after the answer
+			go req.Body.Read(make([]byte, 1)) // goes on after the response
 			synctest.Wait()
 			req.Body.Close()
-			return answer(503), nil
+			return response(503), nil
 		})
 		req := request(t, "PUT", "http://x/", r)
 		resp, err := (&insist.RetryTransport{Base: b, Policy: insist.Policy{MaxReplayBytes: 10}}).RoundTrip(req)
@@ -532,7 +532,7 @@ func TestABodyIsClosedAtItsEnd(t *testing.T) {
 			assert.Equal(t, "hello", string(data))
 			_, again := r.Body.Read(make([]byte, 1)) // as net/http does
 			assert.Equal(t, io.EOF, again)
-			return answer(200), err
+			return response(200), err
 		})
 		req := request(t, "PUT", "http://x/", body)
 		if rewinds {
@@ -553,13 +553,13 @@ func TestALateGetBodyIsOfItsOwnAttempt(t *testing.T) {
 		b := roundTripper(func(r *http.Request) (*http.Response, error) {
 			if n++; n < 3 {
 				late = r.GetBody
-				return answer(503), nil
+				return response(503), nil
 			}
 			io.ReadFull(r.Body, make([]byte, 2))
 			late()
 			data, err := io.ReadAll(r.Body)
 			assert.Equal(t, "llo", string(data), name)
-			return answer(200), err
+			return response(200), err
 		})
 		req := request(t, "PUT", "http://x/", nil)
 		set(req, "hello")
@@ -662,7 +662,7 @@ func TestAFileThatBlocks(t *testing.T) {
 				if synctest.Wait(); c.err != nil {
 					return nil, c.err
 				}
-				return answer(503), nil
+				return response(503), nil
 			})
 			c.policy.Backoff = insist.Constant(0)
 			start := time.Now()
@@ -715,14 +715,14 @@ func TestAGetBodyThatDoesNotRewind(t *testing.T) {
 		_, err := quickly(roundTripper(func(r *http.Request) (*http.Response, error) {
 			if n++; n == 1 {
 				io.CopyN(io.Discard, r.Body, c.read)
-				return answer(503), nil
+				return response(503), nil
 			}
 			data, err := io.ReadAll(r.Body)
 			if err != nil {
 				return nil, err
 			}
 			assert.True(t, text == string(data), "%s: %d bytes sent", c.name, len(data))
-			return answer(200), nil
+			return response(200), nil
 		})).RoundTrip(req)
 		require.ErrorIs(t, err, c.err, c.name)
 		assert.Equal(t, 2, n, c.name)

@@ -219,7 +219,7 @@ func TestAConnectionLostInTheBodyIsTheCallersToSee(t *testing.T) {
 }
 
 // TestAGETThatCreatesIsNotRepeatedBelowUs: on a kept connection that is closed
-// before the answer net/http sends a GET again by itself, and anything that has
+// before the response net/http sends a GET again by itself, and anything that has
 // an idempotency key.
 func TestAGETThatCreatesIsNotRepeatedBelowUs(t *testing.T) {
 	creates := func(p *insist.Policy) { p.Idempotent = func(*http.Request) bool { return false } }

@@ -160,7 +160,7 @@ func TestABlockedBodyDoesNotOutliveTheAttempt(t *testing.T) {
 				return nil, err
 			}
 			assert.Equal(t, "late", string(data))
-			return answer(200), nil
+			return response(200), nil
 		})
 		time.AfterFunc(7*time.Second, func() { w.Write([]byte("late")); w.Close() })
 		_, err := (&insist.RetryTransport{Base: b, Policy: within(5 * time.Second)}).RoundTrip(request(t, "PUT", "http://x/", r))
@@ -183,7 +183,7 @@ func TestABlockedBodyThatIsNotKeptEndsWithTheAttempt(t *testing.T) {
 				time.AfterFunc(time.Hour, func() { w.Close() }) // so that a failure does not hang
 				b := roundTripper(func(req *http.Request) (*http.Response, error) {
 					_, err := io.Copy(io.Discard, req.Body)
-					return answer(200), err
+					return response(200), err
 				})
 				p := within(5 * time.Second)
 				edit(&p)

@@ -99,7 +99,7 @@ func TestABodyThatIsNotAsLongAsDeclared(t *testing.T) {
 		for _, size := range []int{0, 1, declared - 1, declared + 1, declared + 17} {
 			for _, getBody := range []bool{false, true} {
 				if getBody && size > declared {
-					continue // net/http may have an answer before it looks for more
+					continue // net/http may have a response before it looks for more
 				}
 				t.Run(fmt.Sprint(size, getBody), func(t *testing.T) {
 					for run := range 10 {
@@ -175,7 +175,7 @@ func TestTheReaderFailsAfterTheAnswer(t *testing.T) {
 	})
 }
 
-// after is a base that does something when it has an answer.
+// after is a base that does something when it has a response.
 type after struct {
 	http.RoundTripper
 	do func()

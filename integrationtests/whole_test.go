@@ -209,7 +209,7 @@ func TestTheContextEndsWhileAnAnswerIsRead(t *testing.T) {
 		b, start := script(servertest.Sized(5, func() io.Reader { return &delayed{strings.NewReader("hello"), 10 * time.Second} })), time.Now()
 		rt := &insist.RetryTransport{Base: b, Policy: insist.Policy{MaxWholeBytes: 100}}
 		resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
-		require.NoError(t, err, "the answer had come; its body tells")
+		require.NoError(t, err, "the response had come; its body tells")
 		assert.Equal(t, time.Second, time.Since(start))
 		assert.Len(t, b.Arrivals(), 1)
 		resp.Body.Close()

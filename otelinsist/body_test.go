@@ -51,7 +51,7 @@ func TestEverySpanEnds(t *testing.T) {
 	}{
 		{"read to the end", "GET", with(200, text), read, true, "GET status_code=200"},
 		{"closed early", "GET", with(200, text), shut, true, "GET status_code=200"},
-		{"body breaks off", "GET", with(200, broken), read, true, "GET Error status_code=200 type=unexpected_eof"},
+		{"truncated body", "GET", with(200, broken), read, true, "GET Error status_code=200 type=unexpected_eof"},
 		{"upgraded", "GET", with(101, upgraded), nil, false, "GET status_code=101"},
 		{"NoBody", "GET", with(204, http.NoBody), nil, false, "GET status_code=204"},
 		{"no body at all", "GET", with(200, nil), nil, false, "GET status_code=200"},

@@ -49,7 +49,7 @@ func TestMetrics(t *testing.T) {
 			"insist.retry.wait {method=GET address=x} 2 4s",
 			"insist.give_ups {method=GET reason=attempts_used_up address=x} 1",
 		}},
-		{"an answer that was lost", "POST", insist.Policy{}, []int{0}, 0, []string{
+		{"a response that was lost", "POST", insist.Policy{}, []int{0}, 0, []string{
 			"insist.attempts {type=connection_reset method=POST address=x} 1",
 			"insist.give_ups {method=POST reason=maybe_done address=x} 1",
 		}},

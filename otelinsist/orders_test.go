@@ -23,7 +23,7 @@ import (
 var orders = []struct {
 	name  string
 	stack func(traces, meters, http.RoundTripper) http.RoundTripper
-	// for 503, no answer, 200
+	// for 503, no response, 200
 	spans    []string
 	measured []string // otelhttp's durations
 	parents  int      // that the server sees

@@ -38,7 +38,7 @@ func TestSpans(t *testing.T) {
 			"GET < call Error resend_count=1 status_code=404 type=404",
 			"GET < call Error resend_count=2 status_code=404 type=404",
 		}},
-		{"an answer that was lost", "POST", []int{0}, []string{"POST < call Error type=connection_reset"}},
+		{"a response that was lost", "POST", []int{0}, []string{"POST < call Error type=connection_reset"}},
 		{"a method of its own", "BREW", []int{200}, []string{"HTTP < call method_original=BREW status_code=200"}},
 		{"redirect", "GET", []int{302}, []string{"GET < call status_code=302"}},
 	} {

@@ -213,7 +213,7 @@ func TestClassify(t *testing.T) {
 		resp := &http.Response{StatusCode: c.status, Header: head(c.header...)}
 		assert.Equal(t, c.want, Classify(nil, resp, nil, 1), c.name)
 	}
-	assert.Zero(t, Classify(nil, nil, errors.New("no answer"), 1), "an error")
+	assert.Zero(t, Classify(nil, nil, errors.New("no response"), 1), "an error")
 	assert.Zero(t, Classify(nil, &http.Response{StatusCode: 403}, nil, 1), "no header")
 }
 

@@ -91,7 +91,7 @@ func (r *runner) arrive(e event) {
 		timeout = min(timeout, e.begun+r.calls.deadline-e.at)
 	}
 	if a.at > e.at+timeout {
-		a = answer{at: e.at + timeout}
+		a = reply{at: e.at + timeout}
 	}
 	if a.asked > 0 {
 		r.result.limited.add(e.at)

@@ -34,8 +34,8 @@ type server struct {
 	taken  int // requests, in that window
 }
 
-// answer is the response to an attempt, if the client waits long enough.
-type answer struct {
+// reply is the response to an attempt, if the client waits long enough.
+type reply struct {
 	at    time.Duration
 	ok    bool
 	asked time.Duration // Retry-After; zero if the rate limit has let it pass
@@ -52,22 +52,22 @@ func newServer(s server, random *rand.Rand) *server {
 }
 
 // accept takes a request that arrives at now.
-func (s *server) accept(now time.Duration) answer {
+func (s *server) accept(now time.Duration) reply {
 	i := sort.Search(len(s.phases), func(i int) bool { return s.phases[i].from > now }) - 1
 	if s.phases[i].refuses {
-		return answer{at: now + s.travel}
+		return reply{at: now + s.travel}
 	}
 	if asked := s.overLimit(now, s.phases[i].limit); asked > 0 {
-		return answer{at: now + s.travel, asked: asked}
+		return reply{at: now + s.travel, asked: asked}
 	}
 	clock := s.done[i] + s.phases[i].rate*(now-s.phases[i].from).Seconds()
 	s.booked = max(s.booked, clock)
 	if s.booked-clock >= s.depth {
 		s.booked += s.shed
-		return answer{at: now + s.travel}
+		return reply{at: now + s.travel}
 	}
 	s.booked += s.random.ExpFloat64()
-	return answer{at: s.finished(i) + s.travel, ok: s.random.Float64() >= s.errors}
+	return reply{at: s.finished(i) + s.travel, ok: s.random.Float64() >= s.errors}
 }
 
 // overLimit counts a request, and returns how long it is asked to wait, in whole seconds,

@@ -107,7 +107,7 @@ func TestServer(t *testing.T) {
 	}
 
 	s.booked = 4 // of which 1 has been done after 0.1 s
-	assert.Equal(t, answer{at: 0}, s.accept(0), "shed")
+	assert.Equal(t, reply{at: 0}, s.accept(0), "shed")
 	assert.Equal(t, 4.5, s.booked, "shedding is work, too")
 	assert.True(t, s.accept(time.Second/10).ok)
 	assert.Greater(t, s.booked, 4.5)

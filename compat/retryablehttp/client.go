@@ -121,7 +121,7 @@ func NewClient() *Client {
 }
 
 // A ping is sent on an HTTP/2 connection that has been silent for so long, and
-// the connection is closed if no answer comes in the same time again. net/http
+// the connection is closed if no response comes in the same time again. net/http
 // sends none by itself, so that requests go down a dead connection until the
 // operating system notices.
 const silence = 15 * time.Second

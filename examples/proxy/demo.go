@@ -57,7 +57,7 @@ func demo(ctx context.Context, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "  the client got %d %s\n", status, http.StatusText(status))
 	}
 	if code == 0 {
-		fmt.Fprintln(stdout, "\nThe POST was not repeated, since its answer was lost: it may have taken effect.")
+		fmt.Fprintln(stdout, "\nThe POST was not repeated, since its response was lost: it may have taken effect.")
 	}
 	return code
 }

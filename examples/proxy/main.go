@@ -104,7 +104,7 @@ func tell(out io.Writer) func(context.Context, insist.Attempt) {
 		}
 		what := fmt.Sprint("status ", a.Status)
 		if a.Err != nil {
-			what = "no answer"
+			what = "no response"
 		}
 		fmt.Fprintf(out, "  attempt %d: %s; again in %v\n", a.Number, what, a.Wait.Round(time.Millisecond))
 	}

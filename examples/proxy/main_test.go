@@ -24,7 +24,7 @@ func TestDemo(t *testing.T) {
 	var stdout, stderr strings.Builder
 	assert.Zero(t, run(t.Context(), nil, &stdout, &stderr), "%s%s", &stdout, &stderr)
 	for _, want := range []string{
-		"attempt 1: no answer; again in", "attempt 1: status 503; again in 1s",
+		"attempt 1: no response; again in", "attempt 1: status 503; again in 1s",
 		"the client got 200 OK", "the client got 502 Bad Gateway", "The POST was not repeated",
 	} {
 		assert.Contains(t, stdout.String(), want)

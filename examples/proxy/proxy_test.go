@@ -107,7 +107,7 @@ func status(code int) http.HandlerFunc {
 }
 
 // early answers, and throws the request's body away: were the connection closed
-// at once, its reset could overtake the answer, after which a POST is not repeated.
+// at once, its reset could overtake the response, after which a POST is not repeated.
 func early(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).EnableFullDuplex()
@@ -135,15 +135,15 @@ func TestFailuresAreRepeated(t *testing.T) {
 		first        http.HandlerFunc
 		header       []string
 	}{
-		{"GET, no answer", "GET", nil, lost, nil},
+		{"GET, no response", "GET", nil, lost, nil},
 		{"GET, 502", "GET", nil, status(502), nil},
-		{"PUT, no answer", "PUT", large, lost, nil},
+		{"PUT, no response", "PUT", large, lost, nil},
 		{"PUT, reset in the middle", "PUT", large, halfway, nil},
 		{"PUT, turned away with the body unread", "PUT", large, status(503), nil},
 		{"PUT, turned away before it is begun", "PUT", large, status(503), []string{"Expect", "100-continue"}},
 		{"PUT, no expectations", "PUT", large, status(417), []string{"Expect", "100-continue"}},
 		{"POST, turned away", "POST", large, early(503), nil},
-		{"POST with a key, no answer", "POST", large, lost, []string{"Idempotency-Key", "7"}},
+		{"POST with a key, no response", "POST", large, lost, []string{"Idempotency-Key", "7"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, nil, c.first, digest)
@@ -175,7 +175,7 @@ func TestTheLastAnswerPasses(t *testing.T) {
 	assert.EqualValues(t, 3, r.hits.Load())
 }
 
-// TestErrors has the answers of the proxy itself. They say nothing of whom it
+// TestErrors has the responses of the proxy itself. They say nothing of whom it
 // asked.
 func TestErrors(t *testing.T) {
 	hangs := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
@@ -185,7 +185,7 @@ func TestErrors(t *testing.T) {
 		limit time.Duration
 		want  int
 	}{
-		{"no answer", lost, 0, http.StatusBadGateway},
+		{"no response", lost, 0, http.StatusBadGateway},
 		{"none in time", hangs, 10 * time.Millisecond, http.StatusGatewayTimeout},
 	} {
 		t.Run(c.name, func(t *testing.T) {

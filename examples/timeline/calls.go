@@ -65,7 +65,7 @@ func script() []*call {
 			insisttest.After(time.Minute, ok), insisttest.After(150*ms, ok),
 		},
 	}, {
-		method: "GET", path: "/stock", about: "still failing after three attempts: the last answer is the caller's",
+		method: "GET", path: "/stock", about: "still failing after three attempts: the last response is the caller's",
 		steps: []insisttest.Step{
 			insisttest.After(200*ms, insisttest.Status(502)), insisttest.After(150*ms, insisttest.Status(502)), insisttest.After(250*ms, insisttest.Status(500)),
 		},

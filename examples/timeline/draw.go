@@ -58,7 +58,7 @@ text { fill: #f0f6fc; stroke: #0d1117 }
 
 // kinds are the outcomes that have a colour: the class, and what it is called.
 var kinds = [][2]string{
-	{"good", "accepted"}, {"status", "error status"}, {"body", "error in the body"}, {"lost", "no answer, or half of one"},
+	{"good", "accepted"}, {"status", "error status"}, {"body", "error in the body"}, {"lost", "no response, or half of one"},
 	{"over", "overtaken"},
 }
 

@@ -68,7 +68,7 @@ func (b *Buffer) Room(most int64, exact bool) []byte {
 	switch {
 	case size <= int64(len(b.spare)):
 		c, b.spare = b.spare[:0], nil
-	case size == Size:
+	case size > Size/2: // a chunk of the pool, though not all of it is needed
 		c = chunkPool.Get().(*[Size]byte)[:0]
 	default:
 		c = make([]byte, 0, size)

@@ -39,8 +39,7 @@ func (b *bufferedReader) Read(p []byte) (n int, err error) {
 		case r.state != opened: // a closed source may return io.EOF too early
 			return 0, errRevoked
 		case r.keeps():
-			r.pulling = true
-			go r.pull()
+			r.startPull()
 		case b.isCopy && r.attempts.reading() > 1: // another reader is being sent, so it gets the source
 			return 0, errNotBuffered
 		default:

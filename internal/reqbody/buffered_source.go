@@ -30,6 +30,7 @@ type bufferedSource struct {
 	phase    phase
 	state    closeState // of src
 	pulling  bool       // a Read of src is in flight
+	puller   func()     // pull: one allocation for all Reads
 }
 
 // bufferMode says where the bytes go that are read from the source.
@@ -188,6 +189,15 @@ func (r *bufferedSource) free() {
 		r.mode = claimed
 	}
 	r.buffer.Free()
+}
+
+// startPull starts a Read of src on its own goroutine.
+func (r *bufferedSource) startPull() {
+	r.pulling = true
+	if r.puller == nil {
+		r.puller = r.pull
+	}
+	go r.puller()
 }
 
 // pull reads src once, into the buffer.

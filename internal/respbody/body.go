@@ -61,10 +61,13 @@ type Body struct {
 	start   [startSize]byte // the first chunk: most conditions need no more
 	chunks  [2][]byte
 
+	fetching func() // fetch: one allocation for all Reads
+
 	mu     sync.Mutex
 	state  state
 	ready  bool // the body is in memory: a Read of the source never blocks
 	buffer chunk.Buffer
+	room   []byte        // for the Read in flight
 	size   int64         // bytes in the buffer
 	err    error         // what the source ended with, or an IdleTimeout
 	landed chan struct{} // closed when the Read in flight returns or the body is closed; made on demand
@@ -74,7 +77,7 @@ type Body struct {
 
 // startSize uses the rest of a Body's size class: the allocator hands out 896 bytes, 8 of
 // which it uses itself.
-const startSize = 416
+const startSize = 384
 
 // state says who may use a Body's source.
 //
@@ -110,18 +113,22 @@ func (b *Body) Response() *http.Response { return &b.resp }
 // means that this many bytes are known to follow.
 func (b *Body) begin(most int64, exact bool) {
 	b.state = reading
-	room := b.buffer.Room(most, exact)
+	b.room = b.buffer.Room(most, exact)
 	if !b.ready {
-		go b.fetch(room)
+		if b.fetching == nil {
+			b.fetching = b.fetch
+		}
+		go b.fetching()
 		return
 	}
 	b.mu.Unlock()
-	b.fetch(room)
+	b.fetch()
 	b.mu.Lock()
 }
 
-func (b *Body) fetch(room []byte) {
-	n, err := 0, errExited
+// fetch makes the Read that is in flight.
+func (b *Body) fetch() {
+	room, n, err := b.room, 0, errExited
 	defer func() {
 		if v := recover(); v != nil {
 			n, err = 0, &panicked{v}

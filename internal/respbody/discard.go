@@ -3,6 +3,7 @@ package respbody
 import (
 	"io"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -18,6 +19,10 @@ const (
 	DrainAtLeast = 50 * time.Millisecond  // even if the next attempt doesn't wait
 	DrainAtMost  = 500 * time.Millisecond // even if the next attempt waits longer
 )
+
+// yields is how often other goroutines get a chance to run before a timer is started: most
+// bodies have already arrived.
+const yields = 8
 
 // Discard closes resp and returns its head. If little of the body is left, it reads that
 // first. A Read that is still in flight may write to resp itself, so resp must not be
@@ -49,6 +54,14 @@ func (a Attempt) Discard(resp *http.Response, sent bool, pause time.Duration, ti
 	head, done := *resp, make(chan struct{}, 1) // the head as it is before the first Read
 	head.Body, head.Trailer = http.NoBody, resp.Trailer.Clone()
 	go drain(resp.Body, read, done)
+	for range yields {
+		runtime.Gosched()
+		select {
+		case <-done:
+			return resp
+		default:
+		}
+	}
 	if a.Waiter.AwaitBy(timer, done, min(max(pause, DrainAtLeast), DrainAtMost)) {
 		return resp
 	}

@@ -130,11 +130,10 @@ func (r *Reader) begin() {
 }
 
 // await waits, with the body unlocked, until the Read in flight has returned or the body
-// has stalled. It reports whether that happened in time. Most bodies have already
-// arrived, so other goroutines get a chance to run before a timer is started.
+// has stalled. It reports whether that happened in time.
 func (r *Reader) await() bool {
 	b := r.body
-	for range 8 {
+	for range yields {
 		b.mu.Unlock()
 		runtime.Gosched()
 		b.mu.Lock()

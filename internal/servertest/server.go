@@ -153,7 +153,7 @@ var Faults = []Fault{
 		io.CopyN(io.Discard, r.Body, 300_000)
 		Cut(r, true)
 	}},
-	{"closed without an answer", 2, func(w http.ResponseWriter, r *http.Request) {
+	{"closed without a response", 2, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		Cut(r, false)
 	}},

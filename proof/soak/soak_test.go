@@ -16,12 +16,12 @@ func TestMain(m *testing.M) {
 	if runChild() {
 		return
 	}
-	flag.Set("for", "25s")
+	flag.Set("for", "1m")
 	flag.Parse()
 	os.Exit(m.Run())
 }
 
-// TestSoak is the short form: go test -for 1m -v.
+// TestSoak is the short form, of a minute.
 func TestSoak(t *testing.T) {
 	t.Logf("-seed %d", *seed)
 	r, err := soak(t.Context(), t.TempDir(), *length, *seed)

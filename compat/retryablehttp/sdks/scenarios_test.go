@@ -101,7 +101,7 @@ var scenarios = []scenario{
 	{name: "a read, 429 for 7 s", steps: []insisttest.Step{insisttest.Status(429, "Retry-After", "7"), ok}, call: get},
 	{name: "a read, 429 for an hour, deadline 10 s", steps: []insisttest.Step{insisttest.Status(429, "Retry-After", "3600")}, call: get, deadline: 10 * time.Second},
 	{name: "a read, 429 for 10000000000 s", steps: []insisttest.Step{insisttest.Status(429, "Retry-After", "10000000000")}, call: get},
-	{name: "a read, no answer for 10 s, once", steps: []insisttest.Step{insisttest.After(time.Hour, ok), ok}, call: get, attempt: 10 * time.Second},
+	{name: "a read, no response for 10 s, once", steps: []insisttest.Step{insisttest.After(time.Hour, ok), ok}, call: get, attempt: 10 * time.Second},
 	{name: "a read, the HTTP/2 connection dead", steps: []insisttest.Step{ok}, call: get, attempt: 10 * time.Second, dead: true},
 	{name: "a POST, 500", steps: []insisttest.Step{insisttest.Status(500), made}, call: create},
 	{name: "a POST, its response lost", steps: []insisttest.Step{insisttest.Lost(), made}, call: create},

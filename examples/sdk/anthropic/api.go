@@ -109,8 +109,8 @@ func failLate(w http.ResponseWriter, req *http.Request, _ http.Handler) {
 	event(w, "error", mistake("overloaded_error"))
 }
 
-// breakOff ends a stream in the middle of a message.
-func breakOff(w http.ResponseWriter, req *http.Request, _ http.Handler) {
+// truncate ends a stream in the middle of a message.
+func truncate(w http.ResponseWriter, req *http.Request, _ http.Handler) {
 	io.Copy(io.Discard, req.Body)
 	begin(w)
 	panic(http.ErrAbortHandler)

@@ -18,8 +18,8 @@ var asking = []step{
 	ask.When("500, x-should-retry: false", "500", "api_error", 0, refuse(500, "api_error", "x-should-retry", "false")),
 	ask.When("400", "400", "invalid_request_error", 0, refuse(400, "invalid_request_error")),
 	ask.When("reset", "error", "/v1/messages", 0, sabotage.Reset(0)),
-	ask.When("lost answer", "error", "/v1/messages", 1, sabotage.Lose),
-	ask.When("truncated answer", "200", "unexpected EOF", 1, sabotage.Truncate),
+	ask.When("lost response", "error", "/v1/messages", 1, sabotage.Lose),
+	ask.When("truncated response", "200", "unexpected EOF", 1, sabotage.Truncate),
 }
 
 var listening = []step{
@@ -31,5 +31,5 @@ var listening = []step{
 		failFirst("overloaded_error"), failFirst("overloaded_error"), failFirst("overloaded_error")),
 	listen.When("an error that stays", "200", "invalid_request_error", 0, failFirst("invalid_request_error")),
 	listen.When("overloaded in mid-message", "200", "overloaded_error", 0, failLate),
-	listen.When("truncated in mid-message", "200", "unexpected EOF", 0, breakOff),
+	listen.When("truncated in mid-message", "200", "unexpected EOF", 0, truncate),
 }

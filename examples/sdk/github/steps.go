@@ -38,9 +38,9 @@ var reading = []step{
 	get.When("403, limit that is over", "403 200", "", 0, limit(0)),
 	get.When("403, limit of an hour", "403", "rate limit exceeded", 0, limit(time.Hour)),
 	get.When("403, no limit", "403", "admin rights", 0, forbidden),
-	get.When("lost answer", "error 200", "", 0, sabotage.Lose),
-	get.When("truncated answer", "error 200", "", 0, sabotage.Truncate),
-	get.When("truncated answer, for good", "error error 200", "unexpected EOF", 0, sabotage.Truncate, sabotage.Truncate, sabotage.Truncate),
+	get.When("lost response", "error 200", "", 0, sabotage.Lose),
+	get.When("truncated response", "error 200", "", 0, sabotage.Truncate),
+	get.When("truncated response, for good", "error error 200", "unexpected EOF", 0, sabotage.Truncate, sabotage.Truncate, sabotage.Truncate),
 	getRenamed.When("503 after a redirect", "301, 503 200", "", 0, nil, sabotage.Early(0, 503, "")),
 	count.When("202, not counted yet", "202 200", "", 0, accepted),
 }
@@ -51,8 +51,8 @@ var creating = []step{
 	open.When("503 with Retry-After", "503 201", "", 1, sabotage.Early(0, 503, "0")),
 	open.When("403, secondary limit", "403 201", "", 1, secondary),
 	open.When("reset", "error", "/issues", 0, sabotage.Reset(0)),
-	open.When("lost answer", "error", "/issues", 1, sabotage.Lose),
-	open.When("truncated answer", "error", "unexpected EOF", 1, sabotage.Truncate),
+	open.When("lost response", "error", "/issues", 1, sabotage.Lose),
+	open.When("truncated response", "error", "unexpected EOF", 1, sabotage.Truncate),
 }
 
 var uploading = []step{
@@ -61,5 +61,5 @@ var uploading = []step{
 	upload.When("reset in mid-upload", "error 201", "", 1, sabotage.Reset(300_000)),
 	upload.When("early 503", "503 201", "", 1, sabotage.Early(300_000, 503, "")),
 	upload.When("429, twice", "429 429 201", "", 1, sabotage.Early(300_000, 429, ""), sabotage.Early(300_000, 429, "")),
-	upload.When("lost answer", "error 422", "already_exists", 1, sabotage.Lose),
+	upload.When("lost response", "error 422", "already_exists", 1, sabotage.Lose),
 }

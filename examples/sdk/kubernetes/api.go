@@ -148,8 +148,8 @@ func failure(code int, reason string, headers ...string) sabotage.Fault {
 	}
 }
 
-// breakOff sends the first part of an answer and closes the connection.
-func breakOff(contentType, first string) sabotage.Fault {
+// truncate sends the first part of a response and closes the connection.
+func truncate(contentType, first string) sabotage.Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", contentType)
 		io.WriteString(w, first)

@@ -37,7 +37,7 @@ func retry(policy insist.Policy) func(http.RoundTripper) http.RoundTripper {
 }
 
 // once switches off client-go's own retry, by which a request is made up to
-// eleven times: after an answer with Retry-After, and a GET after a reset. There
+// eleven times: after a response with Retry-After, and a GET after a reset. There
 // is a switch for a single request only, and typed clients make those themselves.
 type once struct{ rest.Interface }
 

@@ -50,13 +50,13 @@ func TestStepsHTTP2(t *testing.T) {
 		return server
 	}
 	same := slices.DeleteFunc(slices.Clone(steps), func(s step) bool {
-		return strings.HasPrefix(s.Fault, "breaks off") || s.Fault == "truncated answer"
+		return strings.HasPrefix(s.Fault, "truncated")
 	})
 	for _, s := range append(same,
-		list.When("truncated answer", "200", "INTERNAL_ERROR", 0, sabotage.Truncate),
-		listWhole.When("truncated answer", "error 200", "", 0, sabotage.Truncate),
-		follow.When("breaks off in an event", "200", "INTERNAL_ERROR", 0, eventBreaksOff),
-		followLog.When("breaks off", "200", "INTERNAL_ERROR", 0, lineBreaksOff),
+		list.When("truncated response", "200", "INTERNAL_ERROR", 0, sabotage.Truncate),
+		listWhole.When("truncated response", "error 200", "", 0, sabotage.Truncate),
+		follow.When("truncated in an event", "200", "INTERNAL_ERROR", 0, truncatedEvent),
+		followLog.When("truncated in a line", "200", "INTERNAL_ERROR", 0, truncatedLine),
 	) {
 		t.Run(s.Call.Name+"/"+s.Fault, func(t *testing.T) {
 			sabotagetest.Take(t, s, begin(t, serve))

@@ -93,16 +93,16 @@ func TestFaults(t *testing.T) {
 		fails    bool
 	}{
 		{"nothing wrong", "GET", none, nil, "200", false},
-		{"early answer", "GET", none, []sabotage.Fault{early}, "503 200", false},
-		{"lost answer", "GET", none, []sabotage.Fault{lost}, "error 200", false},
-		{"truncated answer", "GET", none, []sabotage.Fault{sabotage.Truncate}, "200", true},
-		{"in memory, early answer", "POST", inMemory, []sabotage.Fault{early, early}, "503 503 200", false},
+		{"early response", "GET", none, []sabotage.Fault{early}, "503 200", false},
+		{"lost response", "GET", none, []sabotage.Fault{lost}, "error 200", false},
+		{"truncated response", "GET", none, []sabotage.Fault{sabotage.Truncate}, "200", true},
+		{"in memory, early response", "POST", inMemory, []sabotage.Fault{early, early}, "503 503 200", false},
 		{"in memory, reset", "PUT", inMemory, []sabotage.Fault{reset, early}, "error 503 200", false},
-		{"in memory, lost answer", "POST", inMemory, []sabotage.Fault{lost}, "error", true},
+		{"in memory, lost response", "POST", inMemory, []sabotage.Fault{lost}, "error", true},
 		{"streamed, nothing wrong", "POST", streamed, nil, "200", false},
-		{"streamed, early answer", "POST", streamed, []sabotage.Fault{early, early}, "503 503 200", false},
+		{"streamed, early response", "POST", streamed, []sabotage.Fault{early, early}, "503 503 200", false},
 		{"streamed, reset", "PUT", streamed, []sabotage.Fault{reset, early}, "error 503 200", false},
-		{"streamed, lost answer", "POST", streamed, []sabotage.Fault{lost}, "error", true},
+		{"streamed, lost response", "POST", streamed, []sabotage.Fault{lost}, "error", true},
 	} {
 		for _, scheme := range schemes {
 			t.Run(tt.name+", "+scheme.name, func(t *testing.T) {

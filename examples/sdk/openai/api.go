@@ -113,8 +113,8 @@ func refuse(status int, headers ...string) sabotage.Fault {
 	}
 }
 
-// breakOff ends a stream in the middle.
-func breakOff(w http.ResponseWriter, req *http.Request, _ http.Handler) {
+// truncate ends a stream in the middle.
+func truncate(w http.ResponseWriter, req *http.Request, _ http.Handler) {
 	io.Copy(io.Discard, req.Body)
 	event(w, firstWord)
 	panic(http.ErrAbortHandler)

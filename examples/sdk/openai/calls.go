@@ -64,7 +64,7 @@ var upload = call{Name: "Files.New", Make: func(w *world) (string, error) {
 	return uploadBy(w.ctx, w)
 }}
 
-// uploadForSure sends the file again also where the answer was lost: a second
+// uploadForSure sends the file again also where the response was lost: a second
 // copy of it can be deleted.
 var uploadForSure = call{Name: "Files.New, for sure", Make: func(w *world) (string, error) {
 	return uploadBy(insist.EditPolicy(w.ctx, func(p *insist.Policy) { p.NonIdempotent = insist.ResendEvenIfLost }), w)

@@ -22,7 +22,7 @@ func connect(url string, base http.RoundTripper) openai.Client {
 
 // policyFor returns what is right for OpenAI. Nearly all calls are POSTs: one that
 // was answered by an error is made again, as the SDK does by itself; one whose
-// answer was lost is not, since it may have been carried out, and charged for.
+// response was lost is not, since it may have been carried out, and charged for.
 // The headers x-should-retry and retry-after-ms are obeyed by insist itself.
 func policyFor() insist.Policy {
 	policy := insist.Standard()

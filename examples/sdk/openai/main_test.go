@@ -68,7 +68,7 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-// When the attempts are used up the SDK makes its own error of the last answer,
+// When the attempts are used up the SDK makes its own error of the last response,
 // and adds no attempts of its own.
 func TestErrorsAreTheSDKsOwn(t *testing.T) {
 	inMemory(t, func(t *testing.T, w *world) {

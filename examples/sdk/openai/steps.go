@@ -25,8 +25,8 @@ var asking = []step{
 	ask.When("failed: server_error", "200 200", "", 1, failed("server_error")),
 	ask.When("failed: invalid_prompt", "200", "invalid_prompt", 0, failed("invalid_prompt")),
 	ask.When("reset", "error", "/responses", 0, sabotage.Reset(0)),
-	ask.When("lost answer", "error", "/responses", 1, sabotage.Lose),
-	ask.When("truncated answer", "200", "unexpected EOF", 1, sabotage.Truncate),
+	ask.When("lost response", "error", "/responses", 1, sabotage.Lose),
+	ask.When("truncated response", "200", "unexpected EOF", 1, sabotage.Truncate),
 }
 
 var listening = []step{
@@ -34,7 +34,7 @@ var listening = []step{
 	listen.When("503", "503 200", "", 1, sabotage.Early(0, 503, "")),
 	listen.When("429", "429 200", "", 1, refuse(429)),
 	listen.When("reset", "error", "/responses", 0, sabotage.Reset(0)),
-	listen.When("breaks off after an event", "200", "unexpected EOF", 0, breakOff),
+	listen.When("truncated after an event", "200", "unexpected EOF", 0, truncate),
 	listen.When("an error as the first event", "200 200", "", 1, failFirst("server_error")),
 	listen.When("overloaded, then 429", "200 429 200", "", 1, failFirst("overloaded_error"), refuse(429)),
 	listen.When("an error as the first event, each time", "200 200 200", "server_error, says the fake", 0,
@@ -50,5 +50,5 @@ var uploading = []step{
 	upload.When("reset in mid-upload", "error", "/files", 0, sabotage.Reset(300_000)),
 	uploadForSure.When("reset", "error 200", "", 1, sabotage.Reset(0)),
 	uploadForSure.When("reset in mid-upload", "error 200", "", 1, sabotage.Reset(300_000)),
-	uploadForSure.When("lost answer", "error 200", "", 2, sabotage.Lose),
+	uploadForSure.When("lost response", "error 200", "", 2, sabotage.Lose),
 }

@@ -45,7 +45,7 @@ func newPolicy() insist.Policy {
 	return policy
 }
 
-// mayBeRepeated reports whether a request may be repeated when its answer was
+// mayBeRepeated reports whether a request may be repeated when its response was
 // lost. A POST begins a multipart upload, or completes one, which can be done
 // once. A write on a condition would be refused for what its first attempt wrote.
 func mayBeRepeated(req *http.Request) bool {

@@ -12,26 +12,26 @@ func failure(code string) sabotage.Fault {
 
 var steps = append(uploads(upload, uploadStream), []step{
 	uploadOnce.When("503", "503 200", "", 1, sabotage.Early(0, 503, "")),
-	uploadOnce.When("lost answer", "error", "PutObject", 1, sabotage.Lose),
+	uploadOnce.When("lost response", "error", "PutObject", 1, sabotage.Lose),
 
 	download.When("none", "200", "", 0),
 	download.When("reset", "error 200", "", 0, sabotage.Reset(0)),
 	download.When("503", "503 200", "", 0, sabotage.Early(0, 503, "")),
 	download.When("503 with Retry-After", "503 200", "", 0, sabotage.Early(0, 503, "1")),
 	download.When("429", "429 200", "", 0, sabotage.Early(0, 429, "")),
-	download.When("lost answer", "error 200", "", 0, sabotage.Lose),
-	download.When("truncated answer", "error 206", "", 0, sabotage.Truncate),
-	download.When("truncated answer, lost rest", "error error 206", "", 0, sabotage.Truncate, sabotage.Lose),
+	download.When("lost response", "error 200", "", 0, sabotage.Lose),
+	download.When("truncated response", "error 206", "", 0, sabotage.Truncate),
+	download.When("truncated response, lost rest", "error error 206", "", 0, sabotage.Truncate, sabotage.Lose),
 
 	uploadParts.When("none", "200, 200, 200, 200", "", 1),
 	uploadParts.When("reset in the first part", "200, error 200, 200, 200", "", 1, nil, sabotage.Reset(1<<20)),
-	uploadParts.When("lost answer to a part", "200, 200, error 200, 200", "", 1, nil, nil, sabotage.Lose),
+	uploadParts.When("lost response to a part", "200, 200, error 200, 200", "", 1, nil, nil, sabotage.Lose),
 	uploadParts.When("InternalError in a 200, at the end", "200, 200, 200, 200 200", "", 1, nil, nil, nil, failure("InternalError")),
 	uploadParts.When("InvalidPart in a 200, at the end", "200, 200, 200, 200", "InvalidPart", 0, nil, nil, nil, failure("InvalidPart")),
 	uploadParts.When("503 at the end", "200, 200, 200, 503 200", "", 1, nil, nil, nil, sabotage.Early(0, 503, "")),
-	uploadParts.When("truncated answer to the end", "200, 200, 200, 200", "CompleteMultipartUpload", 1, nil, nil, nil, sabotage.Truncate),
-	uploadParts.When("lost answer to the end", "200, 200, 200, error", "CompleteMultipartUpload", 1, nil, nil, nil, sabotage.Lose),
-	uploadParts.When("lost answer to the beginning", "error", "CreateMultipartUpload", 0, sabotage.Lose),
+	uploadParts.When("truncated response to the end", "200, 200, 200, 200", "CompleteMultipartUpload", 1, nil, nil, nil, sabotage.Truncate),
+	uploadParts.When("lost response to the end", "200, 200, 200, error", "CompleteMultipartUpload", 1, nil, nil, nil, sabotage.Lose),
+	uploadParts.When("lost response to the beginning", "error", "CreateMultipartUpload", 0, sabotage.Lose),
 
 	copyObject.When("SlowDown in a 200", "200 200", "", 1, failure("SlowDown")),
 }...)
@@ -49,7 +49,7 @@ func uploads(calls ...call) (all []step) {
 			c.When("503 in mid-upload, for good", "503 503 503", "503", 0, sabotage.Early(1<<20, 503, ""), sabotage.Early(1<<20, 503, ""), sabotage.Early(1<<20, 503, "")),
 			c.When("503 with Retry-After", "503 200", "", 1, sabotage.Early(0, 503, "1")),
 			c.When("429", "429 200", "", 1, sabotage.Early(0, 429, "")),
-			c.When("lost answer", "error 200", "", 1, sabotage.Lose),
+			c.When("lost response", "error 200", "", 1, sabotage.Lose),
 		)
 	}
 	return all

@@ -69,7 +69,7 @@ func Reset(after int64) Fault {
 // Early answers with this status when so many bytes of the request's body have
 // been read. With an empty retryAfter there is no such header. The rest of the
 // body is thrown away, as proxies do: were the connection closed at once, its
-// reset could overtake the answer.
+// reset could overtake the response.
 func Early(after int64, status int, retryAfter string) Fault {
 	return func(w http.ResponseWriter, req *http.Request, _ http.Handler) {
 		answer := http.NewResponseController(w)
@@ -96,13 +96,13 @@ func Answer(contentType, body string) Fault {
 }
 
 // Lose lets the service carry the request out, and resets the connection in
-// place of its answer.
+// place of its response.
 func Lose(w http.ResponseWriter, req *http.Request, next http.Handler) {
 	next.ServeHTTP(httptest.NewRecorder(), req)
 	reset(w)
 }
 
-// Truncate ends the service's answer after the first half of its body.
+// Truncate ends the service's response after the first half of its body.
 func Truncate(w http.ResponseWriter, req *http.Request, next http.Handler) {
 	whole := httptest.NewRecorder()
 	next.ServeHTTP(whole, req)

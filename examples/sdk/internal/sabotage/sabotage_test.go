@@ -51,8 +51,8 @@ func TestFaults(t *testing.T) {
 		{"answer before the body", Early(0, 503, ""), 503, "", 0, nil},
 		{"answer in the body", Early(1<<19, 503, ""), 503, "", 0, nil},
 		{"answer in place of the service", Answer("text/plain", "no"), 200, "no", 0, nil},
-		{"lost answer", Lose, 0, "", 1 << 20, syscall.ECONNRESET},
-		{"truncated answer", Truncate, 200, "carri", 1 << 20, io.ErrUnexpectedEOF},
+		{"lost response", Lose, 0, "", 1 << 20, syscall.ECONNRESET},
+		{"truncated response", Truncate, 200, "carri", 1 << 20, io.ErrUnexpectedEOF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			check := func(t *testing.T, err error, status int, body string, got int64) {
