@@ -149,7 +149,7 @@ func (b *Body) land(n, room int, err error) {
 		b.size, b.err = b.size+int64(n), err
 	}
 	late := b.state == closing
-	b.state = idle
+	b.state, b.room = idle, nil // the response must not keep its chunk in memory
 	if late {
 		b.state = closed
 	}
