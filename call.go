@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"reflect"
 	"time"
 
@@ -100,8 +101,8 @@ func (c *call) prepare() {
 		c.reporter = newReporter(c.req.Context(), c.values, c.policy, time.Time{})
 	}
 	c.cancelable = c.policy.cancelsAttempts(c.base)
-	c.traced = c.guarded()
-	if c.traced {
+	if !c.traced && c.guarded() { // else the fast path has decided, before the base could change the headers
+		c.traced = true
 		c.preventRepeats()
 	}
 	c.copied = c.values.isAttempt() || c.cancelable || c.stopsRepeats || c.key != ""
@@ -122,13 +123,13 @@ func (c *call) prepare() {
 	c.copied = c.copied || c.traced || c.body.IsStream() || wraps(c.base)
 }
 
-// hostOf returns the host and port of req's URL. It is empty if req has no URL: some
+// hostOf returns the host and port of a request's URL. It is empty if u is nil: some
 // bases accept that.
-func hostOf(req *http.Request) string {
-	if req.URL == nil {
+func hostOf(u *url.URL) string {
+	if u == nil {
 		return ""
 	}
-	return req.URL.Host
+	return u.Host
 }
 
 // guarded reports whether the request must not be sent a second time once its response
@@ -181,7 +182,7 @@ func (c *call) attempt(n int) error {
 	if o != nil {
 		return c.fail(o.why, o.cause)
 	}
-	c.host, c.bucket = hostOf(&out.Request), c.policy.hostKey(out.Request.URL)
+	c.host, c.bucket = hostOf(out.Request.URL), c.policy.hostKey(out.Request.URL)
 	resp, err := c.send(out)
 	for tries := 1; err != nil && tries < maxRefused && c.sendAnew(); tries++ {
 		if out, o = c.outgoing(n); o != nil {
@@ -215,7 +216,7 @@ func (c *call) received(out *outgoing, resp *http.Response, err error) (*http.Re
 		err = neterr.ErrRepeated
 	}
 	if resp != nil {
-		c.absoluteLocation(out, resp)
+		out.absoluteLocation(resp, c.req)
 		out.show(resp, c.req)
 	}
 	return resp, err
@@ -240,7 +241,8 @@ func (c *call) note(n int, tracker *neterr.Tracker, resp *http.Response, err err
 		err = &Error{Attempts: c.reporter.before + n, Reason: ReasonError, Err: broken}
 	}
 	if c.host == "" {
-		c.host, c.bucket = hostOf(c.req), c.policy.hostKey(c.req.URL)
+		u := c.given.urlOf(c.req)
+		c.host, c.bucket = hostOf(u), c.policy.hostKey(u)
 	}
 	c.state = open
 	c.last = outcome{

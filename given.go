@@ -95,6 +95,14 @@ func (t *target) take(req *http.Request) {
 	}
 }
 
+// urlOf returns the URL of req, the caller's request, as the caller gave it.
+func (t *target) urlOf(req *http.Request) *url.URL {
+	if t.u == nil { // not stored
+		return req.URL
+	}
+	return &t.url
+}
+
 func (g *givenHeaders) take(req *http.Request) {
 	for key, values := range req.Header {
 		if g.n < usualHeaders {

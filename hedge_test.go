@@ -1,8 +1,10 @@
 package insist
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -16,6 +18,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -538,4 +541,91 @@ func TestManyHedgedCalls(t *testing.T) {
 		assert.Zero(t, open.open.Load())
 		assert.Positive(t, open.canceled.Load())
 	})
+}
+
+// TestAfterARace the caller may change the request, although the overtaken attempt is still
+// in flight: it has its own head and body.
+func TestAfterARace(t *testing.T) {
+	for _, body := range []string{"", "hello"} {
+		for _, first := range []bool{false, true} { // which attempt is overtaken
+			synctest.Test(t, func(t *testing.T) {
+				over, seen, n := make(chan bool), make(chan string), atomic.Int32{}
+				rt := &RetryTransport{
+					Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+						if (n.Add(1) == 1) == first {
+							<-over
+							got := fmt.Sprintln(r.Method, r.URL, r.Host, r.Header, r.Trailer, r.ContentLength)
+							if r.GetBody != nil {
+								for _, open := range []func() (io.ReadCloser, error){r.GetBody, func() (io.ReadCloser, error) { return r.Body, nil }} {
+									b, err := open()
+									if err != nil {
+										continue
+									}
+									data, _ := io.ReadAll(b)
+									got += string(data)
+								}
+							}
+							seen <- got
+							return status(200)(r)
+						}
+						time.Sleep(2 * time.Second)
+						return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+					}),
+					Policy: Policy{Hedge: &Hedge{Delay: time.Second}},
+				}
+				var from io.Reader
+				if body != "" {
+					from = strings.NewReader(body)
+				}
+				req := request(t, "PUT", "http://host/path", from)
+				req.Header.Set("A", "b")
+				req.Trailer = http.Header{"T": {"v"}}
+				resp, err := rt.RoundTrip(req)
+				require.NoError(t, err)
+				assert.Same(t, req, resp.Request)
+				close(over)
+				req.Method, req.URL.Host, req.URL.Path, req.Host, req.ContentLength = "GET", "x", "/y", "z", 7
+				req.Header["A"][0] = "c"
+				req.Header.Set("B", "c")
+				req.Trailer["T"][0] = "w"
+				if body != "" {
+					from.(*strings.Reader).Reset("other")
+				}
+				got := <-seen
+				want := fmt.Sprintln("PUT http://host/path host map[A:[b]] map[T:[v]]", len(body))
+				assert.True(t, strings.HasPrefix(got, want), got)
+				assert.NotContains(t, got, "other")
+			})
+		}
+	}
+}
+
+// TestAnOvertakenAttemptKeepsNothing of the response that won in memory, if its base
+// ignores that it was canceled.
+func TestAnOvertakenAttemptKeepsNothing(t *testing.T) {
+	for _, first := range []bool{false, true} { // which attempt is overtaken
+		synctest.Test(t, func(t *testing.T) {
+			var won weak.Pointer[[1 << 20]byte]
+			var n atomic.Int32
+			rt := &RetryTransport{
+				Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+					if (n.Add(1) == 1) == first {
+						time.Sleep(time.Hour)
+						return nil, errLost
+					}
+					time.Sleep(2 * time.Second)
+					large := new([1 << 20]byte)
+					won = weak.Make(large)
+					return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(large[:])), Request: r}, nil
+				}),
+				Policy: Policy{Hedge: &Hedge{Delay: time.Second}},
+			}
+			_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			runtime.GC()
+			runtime.GC()
+			assert.True(t, won.Value() == nil, "the first is overtaken: %v", first)
+			time.Sleep(time.Hour)
+		})
+	}
 }

@@ -106,11 +106,14 @@ func (c *call) copy(n int) *outgoing {
 		c.runner.url = *out.Request.URL
 		out.Request.URL = &c.runner.url
 	}
+	// On HTTP/2, an attempt that is cut off may still read its headers after the call has
+	// returned, when the caller may change them.
 	cutOff := timed || racing || c.stopsRepeats && c.limit.IsSet()
 	if (cutOff || c.key != "") && !out.own {
-		// On HTTP/2, an attempt that is cut off may still read its headers after the
-		// call has returned, when the caller may change them.
 		out.cloneHeader()
+	}
+	if cutOff {
+		out.Request.Trailer = out.Request.Trailer.Clone()
 	}
 	if c.key != "" {
 		out.Request.Header.Set("Idempotency-Key", c.key)
@@ -205,10 +208,10 @@ func isSameHead(a, b *http.Request) bool {
 
 func isSameURL(a, b *url.URL) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// absoluteLocation makes a relative redirect absolute if Prepare changed the URL:
-// http.Client would resolve it against the caller's URL, not the one out was sent to.
-func (c *call) absoluteLocation(out *outgoing, resp *http.Response) {
-	if resp.StatusCode < 300 || resp.StatusCode > 399 || isSameURL(out.Request.URL, c.req.URL) || out.Request.URL == nil {
+// absoluteLocation makes a relative redirect absolute if Prepare or the base changed the
+// URL: http.Client would resolve it against the caller's URL, not the one out was sent to.
+func (out *outgoing) absoluteLocation(resp *http.Response, caller *http.Request) {
+	if resp.StatusCode < 300 || resp.StatusCode > 399 || isSameURL(out.Request.URL, caller.URL) || out.Request.URL == nil {
 		return
 	}
 	if to := resp.Header.Get("Location"); to != "" {

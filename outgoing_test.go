@@ -297,3 +297,63 @@ type closes struct {
 }
 
 func (c *closes) Close() error { c.n++; return nil }
+
+// TestARequestStaysGuardedWhateverTheBaseDoes to its headers: how net/http is kept from
+// repeating it depends on the headers that the caller gave.
+func TestARequestStaysGuardedWhateverTheBaseDoes(t *testing.T) {
+	for name, change := range map[string]func(http.Header){
+		"moves the key": func(h http.Header) { h.Del("Idempotency-Key"); h.Set("Request-Id", "1") },
+		"nothing":       func(http.Header) {},
+	} {
+		var repeatable []bool
+		b := script(status(503), status(503), status(200))
+		rt := &RetryTransport{
+			Base: marks{b, func(r *http.Request) {
+				repeatable = append(repeatable, r.GetBody != nil)
+				change(r.Header)
+			}},
+			Policy: Policy{Backoff: Constant(0), Idempotent: func(*http.Request) bool { return false }},
+		}
+		req := request(t, "POST", "http://x/", strings.NewReader("hello"))
+		req.Header.Set("Idempotency-Key", "1")
+		_, err := rt.RoundTrip(req)
+		require.NoError(t, err, name)
+		assert.Equal(t, []bool{false, false, false}, repeatable, name)
+	}
+}
+
+// TestARedirectOfABaseThatReplacesTheURL is relative to where the base sent the request.
+func TestARedirectOfABaseThatReplacesTheURL(t *testing.T) {
+	for _, method := range []string{"GET", "POST"} {
+		b := script(status(303, "Location", "/next"), status(200))
+		client := &http.Client{Transport: &RetryTransport{Base: marks{b, func(r *http.Request) {
+			if r.URL.Path == "/" {
+				r.URL = cloneURL(r.URL)
+				r.URL.Host = "second.test"
+			}
+		}}}}
+		resp, err := client.Do(request(t, method, "http://first.test/", nil))
+		require.NoError(t, err, method)
+		assert.Equal(t, "http://second.test/next", resp.Request.URL.String(), method)
+	}
+}
+
+// TestTheBudgetOfABaseThatChangesTheHost is that of the host that the caller gave.
+func TestTheBudgetOfABaseThatChangesTheHost(t *testing.T) {
+	for _, method := range []string{"GET", "POST", "PUT"} {
+		var body io.Reader
+		if method == "PUT" {
+			body = strings.NewReader("hello")
+		}
+		b := script(status(200), status(200), status(503), status(503), status(200))
+		rt := &RetryTransport{
+			Base:   marks{b, func(r *http.Request) { r.URL.Host = "proxy.test" }},
+			Policy: Policy{Backoff: Constant(0), Budget: &Budget{Reserve: -1, PerSuccess: 1}},
+		}
+		for range 3 {
+			resp, err := rt.RoundTrip(request(t, method, "http://x/", body))
+			require.NoError(t, err, method)
+			assert.Equal(t, 200, resp.StatusCode, method)
+		}
+	}
+}

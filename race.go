@@ -114,7 +114,7 @@ func (c *call) race(n int, delay time.Duration) error {
 	r.inFlight = r.room[:0]
 	defer func() {
 		r.abandon()
-		*c = r.call
+		*c, r.call = r.call, call{} // an overtaken attempt, which may go on for long, keeps r in memory
 		c.runner, c.body.Ended = nil, nil
 	}()
 	if o := r.begin(n, &r.first); o != nil {
@@ -179,7 +179,7 @@ func (r *race) begin(n int, next *runner) *obstacle {
 	}
 	c.made = n
 	next.n, next.limit, next.conns, next.begun = n, c.limit, c.conns, time.Now()
-	next.host, next.bucket = hostOf(&next.Request), c.policy.hostKey(next.Request.URL)
+	next.host, next.bucket = hostOf(next.Request.URL), c.policy.hostKey(next.Request.URL)
 	if len(r.inFlight) > 0 {
 		next.beside = next.begun.Sub(r.latest)
 	}
@@ -221,6 +221,7 @@ func (r *race) handle(ended *runner) bool {
 	c.limit, c.conns, c.host, c.bucket = ended.limit, ended.conns, ended.host, ended.bucket
 	c.reporter.start = ended.begun
 	resp, err := c.received(&ended.outgoing, ended.resp, ended.err)
+	ended.resp = nil
 	if resp != nil {
 		c.policy.Hedge.note(c.hedgeHost(), ended.begun)
 	}

@@ -2,6 +2,7 @@ package insist
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/conn"
@@ -137,7 +138,7 @@ func fastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *giv
 	resp, err := base.RoundTrip(req)
 	status := p.statusAtOnce(resp, err)
 	if status == no {
-		p.payAtOnce(req)
+		p.payAtOnce(t.urlOf(req))
 		return resp, nil
 	}
 	return goOn(base, p, req, &t, headers, body, nil, &outcome{resp: resp, err: err, status: status})
@@ -165,13 +166,18 @@ func guardedFastPath(base http.RoundTripper, p *Policy, req *http.Request, heade
 	}
 	resp, err := out.send(base, req.Context())
 	if resp != nil {
+		out.absoluteLocation(resp, req)
 		out.show(resp, req)
 	}
 	status := p.statusAtOnce(resp, err)
 	if status == no {
-		p.payAtOnce(req)
+		p.payAtOnce(t.urlOf(req))
 		return resp, nil
 	}
+	if body == nil {
+		body = new(reqbody.Body)
+	}
+	body.Once = once
 	return goOn(base, p, req, &t, headers, body, &out.tracker, &outcome{resp: resp, err: err, status: status})
 }
 
@@ -187,10 +193,10 @@ func (p *Policy) statusAtOnce(resp *http.Response, err error) ruleResult {
 	return p.askStatus(resp)
 }
 
-// payAtOnce deposits into the Budget for a call that has succeeded.
-func (p *Policy) payAtOnce(req *http.Request) {
+// payAtOnce deposits into the Budget for a call to u that has succeeded.
+func (p *Policy) payAtOnce(u *url.URL) {
 	if p.Budget != nil {
-		p.Budget.deposit(p.hostKey(req.URL), time.Now())
+		p.Budget.deposit(p.hostKey(u), time.Now())
 	}
 }
 
@@ -202,7 +208,8 @@ func start(base http.RoundTripper, p *Policy, values *contextValue, req *http.Re
 }
 
 // goOn runs a call after its first attempt, whose outcome is o. t and headers are those of
-// the caller's request. tracker is nil if the request is idempotent.
+// the caller's request. tracker is nil if the request is idempotent; otherwise body says
+// how net/http is kept from repeating it.
 func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, headers *givenHeaders, body *reqbody.Body, tracker *neterr.Tracker, o *outcome) (*http.Response, error) {
 	c := call{base: base, policy: p, req: req, waiter: wait.ForRequest(req), idempotent: resultOf(tracker == nil)}
 	if !keepsHead(base) {
@@ -214,6 +221,7 @@ func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, heade
 	if body != nil {
 		c.body = *body
 	}
+	c.traced = tracker != nil
 	c.note(1, tracker, o.resp, o.err)
 	c.last.status = o.status
 	return c.run(c.last)

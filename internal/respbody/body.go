@@ -109,8 +109,8 @@ func Open(resp *http.Response, a Attempt) *Body {
 // write to its own.
 func (b *Body) Response() *http.Response { return &b.resp }
 
-// begin starts a Read of at most most bytes, on its own goroutine if it may block. exact means that this many bytes are known
-// to follow.
+// begin starts a Read of at most most bytes, on its own goroutine if it may block. exact
+// means that this many bytes are known to follow.
 func (b *Body) begin(most int64, exact bool) {
 	b.state = reading
 	b.room = b.buffer.Room(most, exact)
@@ -149,7 +149,7 @@ func (b *Body) land(n, room int, err error) {
 		b.size, b.err = b.size+int64(n), err
 	}
 	late := b.state == closing
-	b.state = idle
+	b.state, b.room = idle, nil // the response must not keep its chunk in memory
 	if late {
 		b.state = closed
 	}

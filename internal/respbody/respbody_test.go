@@ -20,7 +20,13 @@ import (
 // with long before the response.
 func TestAResponseDoesNotKeepWhatWasRead(t *testing.T) {
 	const size = 3 * chunk.Size
-	resp := &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", size))), ContentLength: size}
+	for _, length := range []int64{size, -1} {
+		testKeepsNothing(t, length, size)
+	}
+}
+
+func testKeepsNothing(t *testing.T, length int64, size int) {
+	resp := &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", size))), ContentLength: length}
 	body := Open(resp, Attempt{Waiter: wait.ForContext(t.Context())})
 	resp = body.Response()
 	require.Equal(t, io.EOF, body.Buffer(1<<20, time.Second))
@@ -42,7 +48,7 @@ func TestAResponseDoesNotKeepWhatWasRead(t *testing.T) {
 		runtime.GC()
 	}
 	for i, c := range chunks {
-		assert.Nil(t, c.Value(), i)
+		assert.Nil(t, c.Value(), "%d of length %d", i, length)
 	}
 	resp.Body.Close()
 }
