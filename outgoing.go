@@ -24,6 +24,7 @@ type outgoing struct {
 	tracker  neterr.Tracker
 	inFlight atomic.Bool // the base's RoundTrip has begun and has not returned
 	own      bool        // its headers are a copy, not the caller's map
+	once     bool        // net/http is kept from repeating it by its form, see sendOnce
 }
 
 // obstacle is the reason why an attempt could not be built. It ends the call.

@@ -2,7 +2,6 @@ package insist
 
 import (
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/seed-552c89fc/insist/internal/conn"
@@ -125,79 +124,66 @@ func (p *Policy) isPlain() bool {
 // nil, the request has none.
 func fastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *givenHeaders, body *reqbody.Body) (*http.Response, error) {
 	waiter, idempotent := wait.ForRequest(req), p.idempotent(req)
-	if waiter.Canceled() {
-		return start(base, p, nil, req, resultOf(idempotent))
-	}
+	var out *outgoing // of a guarded request
 	if !idempotent {
-		return guardedFastPath(base, p, req, headers, body)
+		out = guardedAtOnce(base, p, req)
+	}
+	if waiter.Canceled() || !idempotent && out == nil {
+		return start(base, p, nil, req, resultOf(idempotent))
 	}
 	var t target
 	if !keepsHead(base) {
 		t.take(req)
 	}
-	resp, err := base.RoundTrip(req)
-	status := p.statusAtOnce(resp, err)
-	if status == no {
-		p.payAtOnce(t.urlOf(req))
-		return resp, nil
+	var resp *http.Response
+	var err error
+	if out == nil {
+		resp, err = base.RoundTrip(req)
+	} else {
+		resp, err = out.sendAtOnce(base, req)
 	}
-	return goOn(base, p, req, &t, headers, body, nil, &outcome{resp: resp, err: err, status: status})
+	status := notAsked
+	if err == nil && resp != nil && resp.StatusCode >= 200 && resp.StatusCode <= 299 && len(resp.Header["X-Should-Retry"]) == 0 {
+		if status = no; p.RetryableStatus != nil { // the default rule never counts a 2xx as a failure
+			status = p.askStatus(resp)
+		}
+		if status == no {
+			if p.Budget != nil {
+				p.Budget.deposit(p.hostKey(t.urlOf(req)), time.Now())
+			}
+			return resp, nil
+		}
+	}
+	return goOn(base, p, req, &t, headers, body, out, &outcome{resp: resp, err: err, status: status})
 }
 
-// guardedFastPath is fastPath for a request that must not be sent again unless it is
-// proven that nothing of it was sent. It sends a copy, whose context has the hooks for
-// that.
-func guardedFastPath(base http.RoundTripper, p *Policy, req *http.Request, headers *givenHeaders, body *reqbody.Body) (*http.Response, error) {
+// guardedAtOnce returns what is sent of a request that must not be sent again unless it is
+// proven that nothing of it was sent: a copy, whose context has the hooks for that. It
+// returns nil if the attempt needs more, and the loop has to make it.
+func guardedAtOnce(base http.RoundTripper, p *Policy, req *http.Request) *outgoing {
 	once, stops := preventsRepeats(base, p, req)
 	if stops || p.NonIdempotent == ResendEvenIfLost || p.maxAttempts() == 1 || p.IdempotencyKey != nil ||
 		conn.Limits(innermost(base)) {
-		return start(base, p, nil, req, no)
+		return nil
 	}
-	var t target
-	if !keepsHead(base) {
-		t.take(req)
-	}
-	out := &outgoing{mark: contextValue{Context: req.Context()}}
+	out := &outgoing{once: once, mark: contextValue{Context: req.Context()}}
 	out.Number, out.mark.what = 1, out
 	out.tracker.Track(false)
 	out.Request = *req.WithContext(&out.mark)
 	if once {
 		sendOnce(&out.Request)
 	}
+	return out
+}
+
+// sendAtOnce has the base make the first attempt of req.
+func (out *outgoing) sendAtOnce(base http.RoundTripper, req *http.Request) (*http.Response, error) {
 	resp, err := out.send(base, req.Context())
 	if resp != nil {
 		out.absoluteLocation(resp, req)
 		out.show(resp, req)
 	}
-	status := p.statusAtOnce(resp, err)
-	if status == no {
-		p.payAtOnce(t.urlOf(req))
-		return resp, nil
-	}
-	if body == nil {
-		body = new(reqbody.Body)
-	}
-	body.Once = once
-	return goOn(base, p, req, &t, headers, body, &out.tracker, &outcome{resp: resp, err: err, status: status})
-}
-
-// statusAtOnce returns no if a plain policy counts the result as a success, and otherwise
-// what is known of the status.
-func (p *Policy) statusAtOnce(resp *http.Response, err error) ruleResult {
-	switch {
-	case err != nil || resp == nil || resp.StatusCode < 200 || resp.StatusCode > 299 || len(resp.Header["X-Should-Retry"]) > 0:
-		return notAsked
-	case p.RetryableStatus == nil: // the default rule never counts a 2xx as a failure
-		return no
-	}
-	return p.askStatus(resp)
-}
-
-// payAtOnce deposits into the Budget for a call to u that has succeeded.
-func (p *Policy) payAtOnce(u *url.URL) {
-	if p.Budget != nil {
-		p.Budget.deposit(p.hostKey(u), time.Now())
-	}
+	return resp, err
 }
 
 // start runs a call from its first attempt on. It is a function of its own, as goOn is,
@@ -207,11 +193,10 @@ func start(base http.RoundTripper, p *Policy, values *contextValue, req *http.Re
 	return c.run(outcome{})
 }
 
-// goOn runs a call after its first attempt, whose outcome is o. t and headers are those of
-// the caller's request. tracker is nil if the request is idempotent; otherwise body says
-// how net/http is kept from repeating it.
-func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, headers *givenHeaders, body *reqbody.Body, tracker *neterr.Tracker, o *outcome) (*http.Response, error) {
-	c := call{base: base, policy: p, req: req, waiter: wait.ForRequest(req), idempotent: resultOf(tracker == nil)}
+// goOn runs a call after its first attempt, whose outcome is o. t, headers and body are
+// those of the caller's request. If it is guarded, out was sent; otherwise out is nil.
+func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, headers *givenHeaders, body *reqbody.Body, out *outgoing, o *outcome) (*http.Response, error) {
+	c := call{base: base, policy: p, req: req, waiter: wait.ForRequest(req), idempotent: resultOf(out == nil)}
 	if !keepsHead(base) {
 		c.given.taken, c.given.target = true, *t
 		if headers != nil {
@@ -221,7 +206,10 @@ func goOn(base http.RoundTripper, p *Policy, req *http.Request, t *target, heade
 	if body != nil {
 		c.body = *body
 	}
-	c.traced = tracker != nil
+	var tracker *neterr.Tracker
+	if out != nil {
+		c.traced, c.body.Once, tracker = true, out.once, &out.tracker
+	}
 	c.note(1, tracker, o.resp, o.err)
 	c.last.status = o.status
 	return c.run(c.last)
