@@ -276,6 +276,20 @@ func lookingInTime(base http.RoundTripper, failed look) http.RoundTripper {
 	})
 }
 
+// hedgeRows are calls whose hedge is not needed.
+func hedgeRows() []row {
+	r := row{name: "GET, a hedge that is not needed"}
+	for _, l := range append(hedgers[:len(hedgers):len(hedgers)], besides[0]) {
+		var rt http.RoundTripper = newReplies(0)
+		if l.hedging != nil {
+			rt = l.hedging(rt, time.Minute)
+		}
+		req := newRequest("GET", nil)
+		r.jobs = append(r.jobs, job{l.name, func() { get(rt, req) }})
+	}
+	return []row{r}
+}
+
 // hedgeFloor has a hedge that is not needed.
 func hedgeFloor() row {
 	policy := insist.Policy{Hedge: &insist.Hedge{Delay: time.Minute}}

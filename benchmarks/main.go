@@ -123,6 +123,7 @@ func allTables(sizes []int) (tables []table, end func()) {
 		{title: "JSON, key last: with the transport", note: whole, rows: append(jsonRows(transportLookJobs, sizes, true), inMemoryRows(true)...), memory: true},
 		{title: "Transport", note: "A base that costs nothing but reading the body, alone (“bare”) and in a RoundTripper. “by hand” is the loop that one would write: it waits for nothing, proves nothing before it sends a POST again, and knows no errors.",
 			rows: exchangeRows(), memory: true},
+		{title: "Hedging", note: "A second attempt would begin after a minute; the first one has succeeded by then.", rows: hedgeRows(), memory: true},
 		{title: "What a guarantee costs", note: "Where others are faster: insist, the least code by hand that promises the same, to which the times are ratios, and code that does not promise it. No code that was tried is much faster than “by hand, with it”; what insist takes beyond it is for all that it does besides.",
 			than: withIt, rows: floorRows(), memory: true},
 		{title: "Loopback", note: "Whole requests to a server on the same machine, against net/http's transport alone.",
