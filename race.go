@@ -110,7 +110,7 @@ const besideAtMost = 16
 // c.assessed.
 func (c *call) race(n int, delay time.Duration) error {
 	most := min(c.policy.Hedge.extra(), besideAtMost) + 1
-	r := &race{call: *c, signals: make(chan int, most+1)} // whoever signals never waits
+	r := &race{call: *c, signals: make(chan int, most+1)} // with room for all: no sender waits
 	r.inFlight = r.room[:0]
 	defer func() {
 		r.abandon()

@@ -422,7 +422,7 @@ func TestResumeDownloads(t *testing.T) {
 	})
 }
 
-// Of two layers that retry only the outer one is at work.
+// Of two layers that retry only the outer one retries.
 func TestInnerRetryTransport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, hook := range []RequestLogHook{nil, func(Logger, *http.Request, int) {}} {

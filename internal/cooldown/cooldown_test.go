@@ -62,7 +62,7 @@ func TestStepByStep(t *testing.T) {
 		{"and again", s, []step{{0, 16 * s, nil}, {17 * s, 32 * s, nil}, {50 * s, 32 * s, nil}, {50 * s, 0, []time.Duration{32 * s, 36 * s}}}},
 		{"up to an eighth", s, []step{{0, 16 * s, nil}, {17 * s, 12 * s, nil}, {17 * s, 0, []time.Duration{12 * s, 12*s + 1500*ms}}}},
 		{"met when all were back: it doesn't", s, []step{{0, 16 * s, nil}, {26 * s, 32 * s, nil}, {26 * s, 0, []time.Duration{32 * s, 33 * s}}}},
-		{"met by those under way: it doesn't", s, []step{{0, 16 * s, nil}, {0, 16 * s, nil}, {s, 15 * s, nil}, {s, 0, []time.Duration{15 * s, 16 * s}}}},
+		{"met by requests in flight: it doesn't", s, []step{{0, 16 * s, nil}, {0, 16 * s, nil}, {s, 15 * s, nil}, {s, 0, []time.Duration{15 * s, 16 * s}}}},
 		{"none", s, []step{{0, -1, nil}, {0, math.MinInt64, nil}, {0, 0, []time.Duration{0}}}},
 		{"a day at most", s, []step{{0, ever, nil}, {0, 0, []time.Duration{24 * time.Hour, 24*time.Hour + s}}, {24*time.Hour + 10*s, 0, []time.Duration{0}}}},
 		{"absurd spread", ever, []step{{0, 16 * s, nil}, {17 * s, ever, nil}, {17 * s, 0, []time.Duration{24 * time.Hour, 24*time.Hour + 90*time.Minute}}}},

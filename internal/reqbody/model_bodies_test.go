@@ -191,8 +191,8 @@ func (r slowReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// gatedLock has whoever was woken by the source's sync.Cond wait for its step before it
-// locks the source again.
+// gatedLock makes a goroutine that the source's sync.Cond has woken wait for its step
+// before it locks the source again.
 type gatedLock struct {
 	x  *execution
 	mu *sync.Mutex

@@ -90,7 +90,7 @@ func (m sharedCopy) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	return body, err
 }
 
-// unguarded returns the caller's own reader to whoever asks.
+// unguarded returns the caller's own reader for each attempt and copy.
 type unguarded struct{ stream }
 
 func (m unguarded) open(*Lease, bool) (io.ReadCloser, error) {

@@ -101,8 +101,11 @@ func (b *Body) TakeMemory(req *http.Request) bool {
 // body that can be read only once is buffered. A negative limit means that there is only
 // one attempt, so nothing is buffered.
 func (b *Body) Take(req *http.Request, limit int64) {
+	if b.memory.kind != nothing { // TakeMemory has been called
+		return
+	}
 	switch {
-	case b.memory.kind != nothing || req.Body == nil || req.Body == http.NoBody:
+	case req.Body == nil || req.Body == http.NoBody:
 	case b.TakeMemory(req):
 		return
 	case req.GetBody != nil:
@@ -115,9 +118,7 @@ func (b *Body) Take(req *http.Request, limit int64) {
 			b.stream = newBufferedSource(req, limit)
 		}
 	}
-	if b.memory.kind == nothing {
-		b.trailer = req.Trailer.Clone()
-	}
+	b.trailer = req.Trailer.Clone()
 }
 
 // IsStream reports whether every attempt, the first one included, sends a reader of our

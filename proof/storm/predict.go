@@ -86,7 +86,7 @@ func forecastOf(s *scenario, c *contender) forecast {
 	for _, p := range s.Phases {
 		f.Phases = append(f.Phases, forecastPhase{p.From, p.Share * s.Capacity, p.Refuses, p.Limit})
 	}
-	if s.Restarts { // it knows no processes: connections are refused meanwhile
+	if s.Restarts { // it knows no processes: connections are refused until the restart is over
 		f.Phases[1].Refuses = true
 	}
 	return f

@@ -20,7 +20,7 @@ type serverConfig struct {
 }
 
 // server has one queue, and workers that process its requests in the order of arrival. As
-// most servers do, it processes a request also if the client has given up meanwhile: no
+// most servers do, it processes a request also if the client has given up since: no
 // worker knows. The work is sleep.
 type server struct {
 	serverConfig

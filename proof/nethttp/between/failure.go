@@ -121,8 +121,8 @@ func (f *failingOnce) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// readBody reads so much of the body, or what there is of it until patience or the
-// context is at its end. The error is the body's.
+// readBody reads the share s of the body. It stops reading when patience has passed or the
+// context has ended. It returns the body's error.
 func readBody(req *http.Request, s share) error {
 	if s == none {
 		return nil
