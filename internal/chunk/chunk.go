@@ -1,5 +1,5 @@
 // Package chunk keeps bytes in chunks. A Buffer grows without copying the bytes it
-// holds, each reader has a Cursor of its own, and chunks of full size are pooled. A
+// holds, each reader has a Cursor of its own, and all chunks but small ones are pooled. A
 // Buffer has no lock: callers must serialize Room, Grow, Read, Next and Free. The slice
 // that Room returned may be written concurrently with Read and Next, because these don't
 // access it before Grow.
@@ -33,9 +33,16 @@ const (
 	// First is the capacity in bytes of the first chunk if the total length is not
 	// known. Each later chunk has twice the capacity of the one before.
 	First = 512
+
+	// Middle is the capacity in bytes of the chunk for a body of known length that is
+	// longer than First and fits into it.
+	Middle = 4 << 10
 )
 
-var chunkPool = sync.Pool{New: func() any { return new([Size]byte) }}
+var (
+	fullChunks   = sync.Pool{New: func() any { return new([Size]byte) }}
+	middleChunks = sync.Pool{New: func() any { return new([Middle]byte) }}
+)
 
 // Lend gives an empty Buffer memory to use first: one chunk, and the list of chunks. So
 // an owner can hold the Buffer and both in a single allocation.
@@ -68,13 +75,23 @@ func (b *Buffer) Room(most int64, exact bool) []byte {
 	switch {
 	case size <= int64(len(b.spare)):
 		c, b.spare = b.spare[:0], nil
-	case size > Size/2: // a chunk of the pool, though not all of it is needed
-		c = chunkPool.Get().(*[Size]byte)[:0]
 	default:
-		c = make([]byte, 0, size)
+		c = newChunk(size)
 	}
 	b.chunks = append(b.chunks, c)
 	return c[:size]
+}
+
+// newChunk returns an empty chunk for at least size bytes. If it is from a pool, not all of
+// it may be needed.
+func newChunk(size int64) []byte {
+	switch {
+	case size > Size/2:
+		return fullChunks.Get().(*[Size]byte)[:0]
+	case size > First && size <= Middle:
+		return middleChunks.Get().(*[Middle]byte)[:0]
+	}
+	return make([]byte, 0, size)
 }
 
 // Grow appends the n bytes that were written to the slice from Room.
@@ -114,12 +131,15 @@ func (b *Buffer) Next(at *Cursor) []byte {
 	return nil
 }
 
-// Free empties the Buffer and returns full chunks to the pool. No slice from Room or
+// Free empties the Buffer and returns its chunks to their pools. No slice from Room or
 // Next may be in use.
 func (b *Buffer) Free() {
 	for _, c := range b.chunks {
-		if cap(c) == Size {
-			chunkPool.Put((*[Size]byte)(c[:Size]))
+		switch cap(c) {
+		case Size:
+			fullChunks.Put((*[Size]byte)(c[:Size]))
+		case Middle:
+			middleChunks.Put((*[Middle]byte)(c[:Middle]))
 		}
 	}
 	*b = Buffer{}
