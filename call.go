@@ -134,9 +134,7 @@ func hostOf(u *url.URL) string {
 
 // guarded reports whether the request must not be sent a second time once its response
 // was lost.
-func (c *call) guarded() bool {
-	return c.idempotent != yes && c.policy.NonIdempotent != ResendEvenIfLost
-}
+func (c *call) guarded() bool { return c.policy.guards(c.idempotent == yes) }
 
 // decide returns what follows the last attempt, and reports the attempt.
 func (c *call) decide() action {

@@ -304,6 +304,12 @@ func (p *Policy) mayResend(o *outcome) bool {
 	return true
 }
 
+// guards reports whether a request must not be sent a second time once its response was
+// lost.
+func (p *Policy) guards(idempotent bool) bool {
+	return !idempotent && p.NonIdempotent != ResendEvenIfLost
+}
+
 func (p *Policy) idempotent(req *http.Request) bool {
 	if p.Idempotent != nil {
 		return p.Idempotent(req)

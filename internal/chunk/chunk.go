@@ -31,11 +31,10 @@ const (
 	Size = 64<<10 - 8
 
 	// First is the capacity in bytes of the first chunk if the total length is not
-	// known. Each later chunk has twice the capacity of the one before.
+	// known. Each later chunk has at least twice the capacity of the one before.
 	First = 512
 
-	// Middle is the capacity in bytes of the chunk for a body of known length that is
-	// longer than First and fits into it.
+	// Middle is the capacity in bytes of a chunk for more than First bytes, if it is enough.
 	Middle = 4 << 10
 )
 
@@ -44,8 +43,8 @@ var (
 	middleChunks = sync.Pool{New: func() any { return new([Middle]byte) }}
 )
 
-// Lend gives an empty Buffer memory to use first: one chunk, and the list of chunks. So
-// an owner can hold the Buffer and both in a single allocation.
+// Lend gives an empty Buffer memory to use first: one chunk, of less than Middle bytes, and
+// the list of chunks. So an owner can hold the Buffer and both in a single allocation.
 func (b *Buffer) Lend(chunk []byte, list [][]byte) { b.spare, b.chunks = chunk, list[:0] }
 
 // Room returns the slice to write to next: at least one byte, at most most. exact means

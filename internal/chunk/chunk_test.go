@@ -20,7 +20,7 @@ func fill(b *Buffer, data []byte, exact bool, piece int) {
 }
 
 func TestABufferGivesWhatItWasGiven(t *testing.T) {
-	for _, size := range []int{0, 1, First - 1, First, First + 1, 3 * First, Size - 1, Size, Size + 1, 3*Size + 7} {
+	for _, size := range []int{0, 1, First - 1, First, First + 1, 3 * First, Middle, Middle + 1, Size - 1, Size, Size + 1, 3*Size + 7} {
 		for _, exact := range []bool{false, true} {
 			data := make([]byte, size)
 			for i := range data {
@@ -83,6 +83,7 @@ func TestRoom(t *testing.T) {
 		{"little", First - 1, false, First - 1},
 		{"unknown", 1 << 40, false, First},
 		{"no bound", math.MaxInt64, false, First},
+		{"known and short", 1000, true, 1000},
 		{"known", 10_000, true, 10_000},
 		{"known and long", 1 << 40, true, Size},
 		{"known, without a bound", math.MaxInt64, true, Size},
@@ -93,17 +94,15 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// Chunks of an unknown total double, until one of the pool is next.
+// Chunks of an unknown total at least double, until they are full ones.
 func TestChunksDouble(t *testing.T) {
 	var b Buffer
 	fill(&b, make([]byte, 3*Size), false, 1<<20)
-	for i, c := range b.chunks[:len(b.chunks)-1] {
-		want := First << i
-		if want > Size/2 {
-			want = Size
-		}
-		assert.Equal(t, want, cap(c))
+	var caps []int
+	for _, c := range b.chunks {
+		caps = append(caps, cap(c))
 	}
+	assert.Equal(t, []int{First, Middle, 2 * Middle, 4 * Middle, Size, Size, Size}, caps)
 }
 
 // What is lent is used first, and only by a chunk that fits.
@@ -123,7 +122,7 @@ func TestLend(t *testing.T) {
 	assert.Len(t, room, 1000)
 }
 
-// A short body costs one allocation, and a long one whose chunks are pooled its list.
+// A short body costs one allocation, and one whose chunks are pooled at most the list.
 func TestCost(t *testing.T) {
 	var b Buffer
 	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() {
@@ -132,7 +131,7 @@ func TestCost(t *testing.T) {
 	}), 1.0)
 	var at Cursor
 	p := make([]byte, Size)
-	for _, size := range []int{Size/2 + 1, Size} {
+	for _, size := range []int{First + 1, Middle, Size/2 + 1, Size} {
 		data := make([]byte, size)
 		assert.LessOrEqual(t, testing.AllocsPerRun(100, func() {
 			fill(&b, data, true, Size)

@@ -101,13 +101,16 @@ func (b *Body) TakeMemory(req *http.Request) bool {
 // body that can be read only once is buffered. A negative limit means that there is only
 // one attempt, so nothing is buffered.
 func (b *Body) Take(req *http.Request, limit int64) {
-	if b.memory.kind != nothing { // TakeMemory has been called
+	taken := b.memory.kind != nothing || b.stream != nil
+	if taken || req.Body == nil || req.Body == http.NoBody || b.TakeMemory(req) {
 		return
 	}
+	b.TakeStream(req, limit)
+}
+
+// TakeStream is Take for a body for which TakeMemory has reported false.
+func (b *Body) TakeStream(req *http.Request, limit int64) {
 	switch {
-	case req.Body == nil || req.Body == http.NoBody:
-	case b.TakeMemory(req):
-		return
 	case req.GetBody != nil:
 		b.stream = newGetBodySource(req)
 	case limit < 0:
@@ -135,7 +138,7 @@ func (b *Body) Fill(l *Lease) (err error) {
 	default:
 		return nil
 	}
-	if !b.Apart {
+	if !b.Apart && l.Number > 1 {
 		b.Revoke()
 	}
 	out := &l.Request
