@@ -274,10 +274,11 @@ func TestHedgesOfASlowService(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var n atomic.Int32
 			rt := &RetryTransport{Policy: Policy{Hedge: c.hedge, Budget: c.budget, RetryableStatus: func(int) bool { return false }}}
+			var random latencies
 			slow := false
 			rt.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
 				n.Add(1)
-				d := time.Duration(rand.ExpFloat64() * float64(20*time.Millisecond))
+				d := random.exp(20 * time.Millisecond)
 				if slow {
 					d *= 10
 				}
@@ -384,17 +385,41 @@ func TestAFutileHedge(t *testing.T) {
 	}
 }
 
+// latencies are random, and the same in each run: by chance, one of some hundred runs has
+// more slow ones than a test allows for.
+type latencies struct {
+	mu   sync.Mutex
+	rand *rand.Rand
+}
+
+func (l *latencies) exp(mean time.Duration) time.Duration {
+	return time.Duration(l.next().ExpFloat64() * float64(mean))
+}
+
+func (l *latencies) oneIn(n int) bool { return l.next().IntN(n) == 0 }
+
+// next returns a source for one number.
+func (l *latencies) next() *rand.Rand {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rand == nil {
+		l.rand = rand.New(rand.NewPCG(1, 2))
+	}
+	return rand.New(rand.NewPCG(l.rand.Uint64(), 2))
+}
+
 // TestTheTail: with a slow one in a hundred, hedging brings the tail down by an order of
 // magnitude for under 5 % more load.
 func TestTheTail(t *testing.T) {
 	tail := func(h *Hedge) (p999 time.Duration, load float64) {
 		synctest.Test(t, func(t *testing.T) {
 			var n atomic.Int32
+			var random latencies
 			rt := &RetryTransport{Policy: Policy{Hedge: h}}
 			rt.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
 				n.Add(1)
-				d := 8*time.Millisecond + time.Duration(rand.ExpFloat64()*float64(2*time.Millisecond))
-				if rand.IntN(100) == 0 {
+				d := 8*time.Millisecond + random.exp(2*time.Millisecond)
+				if random.oneIn(100) {
 					d = time.Second
 				}
 				select {
