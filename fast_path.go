@@ -104,13 +104,12 @@ func (out *outgoing) sendAtOnce(base http.RoundTripper, req *http.Request) (*htt
 }
 
 // handOver tells body, a stream, that resp is the caller's, and no further attempt follows.
-// If that panics, it closes both.
+// If the Close of the caller's body panics, it closes resp.
 func handOver(resp *http.Response, body *reqbody.Body) {
 	done := false
 	defer func() {
 		if !done && resp.Body != nil {
-			defer resp.Body.Close() // after the request body: HTTP/2 waits for that
-			body.End()
+			resp.Body.Close()
 		}
 	}()
 	if end := body.Keep(); end != nil {
@@ -162,7 +161,9 @@ func fastPathWithHeaders(base http.RoundTripper, p *Policy, req *http.Request) (
 }
 
 // fastPathWithBody is the fast path of a request with a body. One in memory is an
-// io.NopCloser, so nobody has to close it if a rule or the base panics.
+// io.NopCloser, so nobody has to close it if a rule or the base panics. Of any other body
+// a single attempt sends the caller's own. If RetryableStatus panics, the loop ends that
+// body before it closes the response: HTTP/2 waits for a Read of it.
 func fastPathWithBody(base http.RoundTripper, p *Policy, req *http.Request) (*http.Response, error) {
 	var body reqbody.Body
 	switch {

@@ -277,6 +277,78 @@ func TestAPanicLeavesNothingOpen(t *testing.T) {
 	assert.Equal(t, 1, b.Bodies()[0].Closes())
 }
 
+// TestAPanicInTheRequestBodysClose closes the response.
+func TestAPanicInTheRequestBodysClose(t *testing.T) {
+	var answered insisttest.Body
+	base := roundTripper(func(req *http.Request) (*http.Response, error) {
+		req.Body.Close() // unread: the caller's is kept open for another attempt
+		resp := response(200)
+		resp.Body = &answered
+		return resp, nil
+	})
+	assert.PanicsWithValue(t, "boom", func() {
+		body := closePanics{strings.NewReader("x")}
+		(&RetryTransport{Base: base}).RoundTrip(request(t, "POST", "http://x/", body))
+	})
+	assert.Equal(t, 1, answered.Closes())
+}
+
+// TestAPanicInTheRequestBodysSeek closes the body.
+func TestAPanicInTheRequestBodysSeek(t *testing.T) {
+	body := seekPanics{&insisttest.Body{Reader: strings.NewReader("x")}}
+	assert.PanicsWithValue(t, "boom", func() {
+		(&RetryTransport{Base: script(status(200))}).RoundTrip(request(t, "POST", "http://x/", body))
+	})
+	assert.Equal(t, 1, body.Closes())
+}
+
+type seekPanics struct{ *insisttest.Body }
+
+func (seekPanics) Seek(int64, int) (int64, error) { panic("boom") }
+
+type closePanics struct{ io.Reader }
+
+func (closePanics) Close() error { panic("boom") }
+
+// TestAPanicWhileTheRequestIsSent ends the request body before the response is closed: on
+// HTTP/2, that waits for a Read of the body.
+func TestAPanicWhileTheRequestIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, w := io.Pipe()
+		defer w.Close()
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			sent := make(chan bool)
+			go func() {
+				io.Copy(io.Discard, req.Body)
+				close(sent)
+			}()
+			synctest.Wait()
+			resp := response(200)
+			resp.Body = waitingBody{sent}
+			return resp, nil
+		})
+		rt := &RetryTransport{Base: base, Policy: Policy{RetryableStatus: func(int) bool { panic("boom") }}}
+		assert.PanicsWithValue(t, "boom", func() { rt.RoundTrip(request(t, "POST", "http://x/", body)) })
+	})
+}
+
+type waitingBody struct{ sent chan bool }
+
+func (waitingBody) Read([]byte) (int, error) { return 0, io.EOF }
+func (b waitingBody) Close() error           { <-b.sent; return nil }
+
+// TestASingleAttemptSendsTheCallersBody: nothing is buffered for another one.
+func TestASingleAttemptSendsTheCallersBody(t *testing.T) {
+	body := &insisttest.Body{Reader: strings.NewReader("x")}
+	rt := &RetryTransport{Policy: Policy{MaxAttempts: 1}, Base: roundTripper(func(req *http.Request) (*http.Response, error) {
+		assert.Same(t, body, req.Body)
+		return response(200), nil
+	})}
+	_, err := rt.RoundTrip(request(t, "POST", "http://x/", body))
+	assert.NoError(t, err)
+	assert.Zero(t, body.Closes(), "the base may still read it")
+}
+
 func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
 	for wait, want := range map[time.Duration]time.Duration{
 		0: respbody.DrainAtLeast, time.Millisecond: respbody.DrainAtLeast, 2 * time.Second: 2 * time.Second,
