@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -265,4 +267,94 @@ func TestABodyThatIgnoresItsClose(t *testing.T) {
 		assert.Equal(t, 503, own.Status)
 		assert.LessOrEqual(t, time.Since(start), 3*time.Second)
 	})
+}
+
+// slowSeeker is a seeker whose first Read takes some time, or ends with Close.
+type slowSeeker struct {
+	data   *strings.Reader
+	takes  time.Duration
+	closed chan bool
+	once   sync.Once
+}
+
+func (s *slowSeeker) Read(p []byte) (int, error) {
+	takes := s.takes
+	s.takes = 0
+	select {
+	case <-time.After(takes):
+		return s.data.Read(p)
+	case <-s.closed:
+		return 0, errors.New("closed")
+	}
+}
+
+func (s *slowSeeker) Seek(to int64, whence int) (int64, error) { return s.data.Seek(to, whence) }
+
+func (s *slowSeeker) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return nil
+}
+
+// TestATimeLimitDuringAReadOfASeeker: the Read may return before the seeker is closed, which
+// could not be sent again then. On HTTP/1 net/http waits for the Read, so not for long.
+func TestATimeLimitDuringAReadOfASeeker(t *testing.T) {
+	const limit = time.Second
+	for name, c := range map[string]struct {
+		takes, took time.Duration // a Read, and the call
+		waits       bool          // RoundTrip waits for the Read, as on HTTP/1
+		getBody     bool
+		retried     bool
+	}{
+		"HTTP/1":          {limit + 50*time.Millisecond, limit + 50*time.Millisecond, true, false, true},
+		"HTTP/1, GetBody": {limit + 50*time.Millisecond, limit + 50*time.Millisecond, true, true, true},
+		"HTTP/1, blocked": {time.Hour, limit + 100*time.Millisecond, true, false, false},
+		"HTTP/2":          {limit + 50*time.Millisecond, limit + 50*time.Millisecond, false, false, true},
+		"HTTP/2, GetBody": {limit + 50*time.Millisecond, limit + 50*time.Millisecond, false, true, true},
+		"HTTP/2, blocked": {time.Hour, limit + 100*time.Millisecond, false, false, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			body := &slowSeeker{data: strings.NewReader("hello"), takes: c.takes, closed: make(chan bool)}
+			var bodies []string
+			base := roundTripper(func(req *http.Request) (*http.Response, error) {
+				read := make(chan error, 1)
+				go func() {
+					data, err := io.ReadAll(req.Body)
+					req.Body.Close()
+					if err == nil {
+						bodies = append(bodies, string(data))
+					}
+					read <- err
+				}()
+				if c.waits {
+					if err := <-read; err != nil {
+						return nil, context.Cause(req.Context())
+					}
+					return response(200), nil
+				}
+				select {
+				case <-read:
+					return response(200), nil
+				case <-req.Context().Done():
+					return nil, context.Cause(req.Context())
+				}
+			})
+			rt := &insist.RetryTransport{Base: base, Policy: insist.Policy{PerAttemptTimeout: limit, Backoff: insist.Constant(0)}}
+			req := request(t, "PUT", "http://x/", body)
+			if c.getBody {
+				req.GetBody = func() (io.ReadCloser, error) { _, err := body.Seek(0, io.SeekStart); return body, err }
+			}
+			start := time.Now()
+			_, err := rt.RoundTrip(req)
+			assert.Equal(t, c.took, time.Since(start), name)
+			if c.retried {
+				assert.NoError(t, err, name)
+				assert.Equal(t, []string{"hello"}, bodies, name)
+			} else {
+				assert.ErrorIs(t, err, context.DeadlineExceeded, name)
+				assert.Empty(t, bodies, name)
+			}
+			synctest.Wait()
+			<-body.closed
+		})
+	}
 }

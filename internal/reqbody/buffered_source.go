@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/seed-552c89fc/insist/internal/chunk"
 )
@@ -84,7 +85,7 @@ func (r *bufferedSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	return &a.body, nil
 }
 
-func (r *bufferedSource) revoke(l *Lease, err error) {
+func (r *bufferedSource) revoke(l *Lease, err error, _ time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.attempts.revoke(l, err) && l != nil {

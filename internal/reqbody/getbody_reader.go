@@ -74,11 +74,7 @@ const (
 // waitTurn waits until the owner's state or a Read changes. It reports false if nothing
 // changed within turn.
 func (b *getBodyReader) waitTurn() bool {
-	r := b.from
-	changed := r.changes()
-	r.mu.Unlock()
-	defer r.mu.Lock()
-	return wait.ForRequest(&b.of.lease.Request).Await(changed, turn)
+	return b.from.waitIdle(wait.ForRequest(&b.of.lease.Request), turn)
 }
 
 // resume calls GetBody for b and skips the bytes that b has already returned.

@@ -23,6 +23,7 @@ import (
 type getBodySource struct {
 	getBody func() (io.ReadCloser, error)
 	length  length
+	call    wait.Waiter // for the call, not for an attempt
 
 	mu       sync.Mutex
 	wake     chan struct{}  // closed at the next change; nil if nothing waits
@@ -41,12 +42,8 @@ type getBodySource struct {
 }
 
 func newGetBodySource(req *http.Request) *getBodySource {
-	return &getBodySource{getBody: req.GetBody, length: lengthOf(req), src: req.Body}
+	return &getBodySource{getBody: req.GetBody, length: lengthOf(req), call: wait.ForRequest(req), src: req.Body}
 }
-
-// readGrace bounds the wait for a Read or Close of the caller's reader to return before
-// GetBody is called. Most return at once; a Read that ignores Close may not.
-const readGrace = 2 * time.Second
 
 func (r *getBodySource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	r.mu.Lock()
@@ -58,7 +55,7 @@ func (r *getBodySource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 		case r.busy > 0 && !patient:
 			return nil, ErrInFlight
 		case r.busy > 0:
-			patient = r.waitIdle(l)
+			patient = r.waitIdle(wait.ForRequest(&l.Request), readGrace)
 		case r.isStale():
 			r.close()
 		default:
@@ -151,13 +148,13 @@ func Same(a, b io.ReadCloser) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
-// waitIdle waits for the next change, with mu unlocked. It reports false if readGrace has
-// passed or l's request was canceled.
-func (r *getBodySource) waitIdle(l *Lease) bool {
+// waitIdle waits for the next change, with mu unlocked. It reports false if most has passed
+// or w's caller no longer waits.
+func (r *getBodySource) waitIdle(w wait.Waiter, most time.Duration) bool {
 	changed := r.changes()
 	r.mu.Unlock()
 	defer r.mu.Lock()
-	return wait.ForRequest(&l.Request).Await(changed, readGrace)
+	return w.Await(changed, most)
 }
 
 // changes returns a channel that is closed at the next change.
@@ -175,17 +172,18 @@ func (r *getBodySource) changed() {
 	}
 }
 
-func (r *getBodySource) revoke(l *Lease, err error) {
+func (r *getBodySource) revoke(l *Lease, err error, grace time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.invalidate(l, err, l == nil)
+	r.invalidate(l, err, grace)
 }
 
-// invalidate revokes the readers of l's attempt, or of all attempts if l is nil. If waits
-// is set and src may be used again, it waits up to readGrace for a Read or Close in
-// flight. If that doesn't return, or src won't be used again, src is closed.
-func (r *getBodySource) invalidate(l *Lease, err error, waits bool) {
-	latest := r.attempts.latest
+// invalidate is revoke. It closes src if a Read or Close in flight does not return within
+// grace, or if src won't be used again.
+func (r *getBodySource) invalidate(l *Lease, err error, grace time.Duration) {
+	if a := r.attempts.latest; a != nil && a.lease.Request.Context().Err() != nil {
+		grace = min(grace, abortGrace) // whoever revokes it first
+	}
 	if !r.attempts.revoke(l, err) {
 		return
 	}
@@ -193,8 +191,8 @@ func (r *getBodySource) invalidate(l *Lease, err error, waits bool) {
 		r.owner = nil
 	}
 	r.changed()
-	for waits && r.isReusable() && r.busy > 0 && r.attempts.latest == nil {
-		waits = r.waitIdle(latest.lease)
+	for waits := grace > 0; waits && r.isReusable() && r.busy > 0 && r.attempts.latest == nil; {
+		waits = r.waitIdle(r.call, grace)
 	}
 	if r.owner == nil && (r.busy > 0 || !r.isReusable()) {
 		r.close()
@@ -246,7 +244,7 @@ func (r *getBodySource) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = over
-	r.invalidate(nil, errRevoked, false) // an attempt may have started since the last revoke
+	r.invalidate(nil, errRevoked, 0) // an attempt may have started since the last revoke
 	r.close()
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ import (
 
 type noRevoke struct{ stream }
 
-func (noRevoke) revoke(*Lease, error) {}
+func (noRevoke) revoke(*Lease, error, time.Duration) {}
 
 type noEnd struct{ stream }
 
@@ -110,8 +111,8 @@ func (m replays) open(*Lease, bool) (io.ReadCloser, error) {
 	return io.NopCloser(io.MultiReader(before, io.TeeReader(src, m.record))), nil
 }
 
-func (replays) revoke(*Lease, error) {}
-func (m replays) whole() bool        { return true }
+func (replays) revoke(*Lease, error, time.Duration) {}
+func (m replays) whole() bool                       { return true }
 
 type freesEarly struct{ stream }
 

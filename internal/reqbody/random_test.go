@@ -139,7 +139,7 @@ func randomReaders(t *testing.T, kind int, d *dice) {
 		time.Sleep(time.Duration(d.below(20)) * time.Second)
 		switch d.below(4) {
 		case 0:
-			c.stream.revoke(l, errLost)
+			c.stream.revoke(l, errLost, 0)
 		case 1:
 			if attempt == 3 {
 				c.Keep()

@@ -24,6 +24,7 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // Body is the request body of one call. The zero value means that there is no body.
@@ -65,8 +66,10 @@ type source interface {
 type stream interface {
 	source
 	// revoke revokes the readers of l, or of all attempts if l is nil: from now on they
-	// return err. If l has already been revoked, it does nothing.
-	revoke(l *Lease, err error)
+	// return err. If l has already been revoked, it does nothing. It may wait up to grace for
+	// a Read that is in flight, if the caller's reader must otherwise be closed to end it,
+	// and could not be used again.
+	revoke(l *Lease, err error, grace time.Duration)
 	// whole reports whether another attempt could read the complete body.
 	whole() bool
 	// canOverlap reports whether another attempt can ever begin beside one in flight, and
@@ -202,13 +205,21 @@ func (l *Lease) Send(base http.RoundTripper, caller context.Context) (*http.Resp
 	return resp, err
 }
 
+// A Read of the caller's reader usually returns at once. Before another attempt sends the
+// body, a Read in flight is given readGrace to return. net/http may wait for it when the
+// context of an attempt has ended: then it is given abortGrace.
+const (
+	readGrace  = 2 * time.Second
+	abortGrace = 100 * time.Millisecond
+)
+
 func (l *Lease) abort(s stream, caller context.Context) {
 	cause := context.Cause(l.Request.Context())
 	if caller.Err() == nil { // only this attempt has ended, not the call
-		s.revoke(l, cause)
+		s.revoke(l, cause, abortGrace)
 		return
 	}
-	s.revoke(nil, cause)
+	s.revoke(nil, cause, 0)
 	s.end()
 }
 
@@ -246,14 +257,14 @@ func (b *Body) Failure() error {
 // net/http may wait for a Read.
 func (b *Body) Revoke() {
 	if b.stream != nil {
-		b.stream.revoke(nil, errRevoked)
+		b.stream.revoke(nil, errRevoked, readGrace)
 	}
 }
 
 // RevokeLease revokes the readers of one attempt, while others may be in flight.
 func (b *Body) RevokeLease(l *Lease) {
 	if b.stream != nil {
-		b.stream.revoke(l, errRevoked)
+		b.stream.revoke(l, errRevoked, 0)
 	}
 }
 

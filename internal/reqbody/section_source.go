@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/seed-552c89fc/insist/internal/chunk"
 )
@@ -94,7 +95,7 @@ func (r *sectionSource) open(l *Lease, isCopy bool) (io.ReadCloser, error) {
 	return &a.body, nil
 }
 
-func (r *sectionSource) revoke(l *Lease, err error) {
+func (r *sectionSource) revoke(l *Lease, err error, _ time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.attempts.revoke(l, err)
