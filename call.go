@@ -98,7 +98,7 @@ func (c *call) prepare() {
 	c.hold.cooldown = c.policy.Cooldown
 	c.addKey()
 	if c.reporter.ctx == nil && (c.policy.OnAttempt != nil || c.values != nil) {
-		c.reporter = newReporter(c.req.Context(), c.values, c.policy, time.Time{})
+		c.reporter = newReporter(c.req.Context(), c.values, c.policy)
 	}
 	c.cancelable = c.policy.cancelsAttempts(c.base)
 	if !c.traced && c.guarded() { // else the fast path has decided, before the base could change the headers

@@ -71,7 +71,7 @@ func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(con
 	if p.PerAttemptTimeout > 0 {
 		fn = limited(p.PerAttemptTimeout, fn)
 	}
-	l := loop{ctx: ctx, bucket: p.functionKey(code), begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p, time.Time{})}
+	l := loop{ctx: ctx, bucket: p.functionKey(code), begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p)}
 	l.hold.cooldown = p.cooldownOfFunction()
 	if e := l.holdBack(p); e != nil {
 		var none T
