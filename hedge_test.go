@@ -99,6 +99,12 @@ func TestHedge(t *testing.T) {
 			attempts{takes(time.Hour, status(200)), takes(50*ms, status(200))}, 200, 150 * ms, "1 overtaken, 200"},
 		{"PerAttemptTimeout", "GET", func(p *Policy) { p.PerAttemptTimeout = 300 * ms },
 			attempts{takes(time.Hour, status(200)), takes(time.Hour, status(200)), takes(10*ms, status(200))}, 200, 410 * ms, "1 error, 2 error, 200"},
+		{"both fail, and the first asks for a wait", "GET", nil,
+			attempts{takes(120*ms, status(503, "Retry-After", "10")), takes(50*ms, status(500)), takes(0, status(200))}, 200, 10120 * ms, "1 status, 2 status, 200"},
+		{"the first asks for a wait that is too long", "GET", nil,
+			attempts{takes(120*ms, status(503, "Retry-After", "60")), takes(50*ms, status(500))}, 500, 150 * ms, "1 status, 500"},
+		{"no hedge begins before a wait has ended", "GET", nil,
+			attempts{takes(120*ms, status(503, "Retry-After", "10")), takes(time.Hour, status(200)), takes(10*ms, status(200))}, 200, 10130 * ms, "1 status, 2 overtaken, 200"},
 		{"Stop ends it", "GET", func(p *Policy) {
 			p.Classify = func(_ *http.Request, r *http.Response, err error, _ int) (d Decision) {
 				if err != nil {
@@ -444,6 +450,25 @@ func TestACooledDownHostIsNotHedged(t *testing.T) {
 		_, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
 		require.NoError(t, err)
 		assert.Len(t, b.Arrivals(), 1)
+	})
+}
+
+// TestAPauseThatAHedgedAttemptIsAskedFor holds other calls back, also if the hedge then
+// brings the result.
+func TestAPauseThatAHedgedAttemptIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var open openBodies
+		const ms = time.Millisecond
+		b := script(open.after(120*ms, status(429, "Retry-After", "10")), open.after(80*ms, status(200)), status(200))
+		rt := &RetryTransport{Base: b, Policy: Policy{Hedge: &Hedge{Delay: 100 * ms}, Cooldown: new(Cooldown)}}
+		for range 2 {
+			resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			assert.Equal(t, 200, resp.StatusCode)
+			resp.Body.Close()
+		}
+		require.Len(t, b.Arrivals(), 3)
+		assert.GreaterOrEqual(t, b.Waits()[1], 10*time.Second)
 	})
 }
 

@@ -90,6 +90,7 @@ type race struct {
 	inFlight   []*runner
 	signals    chan int   // the numbers of the attempts that have ended, and timeToHedge
 	latest     time.Time  // when the latest attempt began
+	notBefore  time.Time  // no attempt begins earlier: those that failed have asked for that
 	assessment assessment // of the attempt that ended last
 
 	// Most calls need no hedge. With these, such a call costs two allocations fewer.
@@ -136,7 +137,7 @@ func (c *call) race(n int, delay time.Duration) error {
 			r.policy.Hedge.futile(time.Now())
 		}
 		if !full && r.hedge() {
-			timer.Reset(delay)
+			timer.Reset(max(delay, time.Until(r.notBefore)))
 		}
 	}
 }
@@ -156,6 +157,9 @@ func (r *race) hedge() bool {
 	c := &r.call
 	if ever, now := c.body.CanOverlap(); !now {
 		return ever
+	}
+	if time.Now().Before(r.notBefore) {
+		return true
 	}
 	lease := c.last.lease
 	if !c.payForHedge() {
@@ -231,10 +235,14 @@ func (r *race) handle(ended *runner) bool {
 	a := &r.assessment
 	c.assessed = a
 	good := c.last.resp != nil && c.last.err == nil && a.Verdict != Retry || a.sure && a.Verdict == Stop
+	if !good {
+		c.last.asked = r.heed()
+	}
 	if good || len(r.inFlight) == 0 || c.last.canceled {
 		return true
 	}
 	// It failed, but another attempt is already in flight: there is no wait.
+	c.hold.begin(c.req, "", c.policy.pauseAsked(&c.last, *a))
 	c.guardConns()
 	c.reporter.report(&c.last, action{retry: true, reason: a.reason})
 	c.limit.End()
@@ -242,6 +250,17 @@ func (r *race) handle(ended *runner) bool {
 	closeLater(c.last.resp)
 	c.state = discarded
 	return false
+}
+
+// heed notes how long the attempt that has ended asks to wait, and returns what is left of
+// the waits that the attempts before it have asked for.
+func (r *race) heed() time.Duration {
+	now := time.Now()
+	left := max(0, r.notBefore.Sub(now))
+	if asked := max(r.assessment.Wait, r.policy.askedWait(&r.last, now)); asked > left {
+		r.notBefore = now.Add(asked)
+	}
+	return left
 }
 
 // reportOvertaken reports the attempts that are still in flight when the race is over.
