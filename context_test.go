@@ -274,6 +274,15 @@ func TestAFunctionKnowsItsAttempt(t *testing.T) {
 	assert.ErrorIs(t, err, errLost)
 	assert.Equal(t, numbers{1, 2, 3}, outer)
 	assert.Equal(t, numbers{1, 2, 1, 1}, below)
+	var inner numbers
+	err = Run(t.Context(), Policy{MaxAttempts: 2, Backoff: Constant(0)}, func(ctx context.Context) error {
+		return Run(ctx, Policy{MaxAttempts: 2, Backoff: Constant(0)}, func(ctx context.Context) error {
+			inner = append(inner, AttemptNumber(ctx))
+			return errLost
+		})
+	})
+	assert.ErrorIs(t, err, errLost)
+	assert.Equal(t, numbers{1, 2, 1, 2}, inner, "a function within a function")
 	double := Func(Policy{Backoff: Constant(0)}, func(ctx context.Context, n int) (int, error) {
 		return n * AttemptNumber(ctx), nil
 	}, func(v int) bool { return v < 6 })
