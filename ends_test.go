@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,6 +76,48 @@ func TestNoValueOfAnyFieldPanics(t *testing.T) {
 				defer cancel()
 				assert.NotPanics(t, func() { callsOf(t, ctx, *p) }, what)
 			})
+		}
+	}
+}
+
+// TestNoValueOfAHedgePanics, whether the delay is set or measured, nor takes longer than
+// without a hedge.
+func TestNoValueOfAHedgePanics(t *testing.T) {
+	names := []string{}
+	numbersOf(reflect.ValueOf(new(Hedge)).Elem(), "", func(name string, _ reflect.Value) { names = append(names, name) })
+	assert.Len(t, names, 4)
+	for _, name := range names {
+		for i := range 7 {
+			for _, delay := range []time.Duration{0, 10 * time.Millisecond} {
+				synctest.Test(t, func(t *testing.T) {
+					h, what := &Hedge{Delay: delay}, ""
+					f := reflect.ValueOf(h).Elem().FieldByName(name)
+					v := reflect.ValueOf(ends(f)[i])
+					f.Set(v.Convert(f.Type()))
+					what = fmt.Sprint(name, "=", v)
+					var open openBodies
+					var n atomic.Int32
+					rt := &RetryTransport{Policy: Policy{MaxAttempts: -1, Backoff: Constant(0), Budget: new(Budget), Hedge: h}}
+					rt.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+						takes := time.Millisecond
+						if n.Add(1)%50 == 0 {
+							takes = time.Second
+						}
+						return open.after(takes, status(200))(r)
+					})
+					for range 200 {
+						start := time.Now()
+						assert.NotPanics(t, func() {
+							resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+							assert.NoError(t, err, what)
+							resp.Body.Close()
+						}, what)
+						assert.LessOrEqual(t, time.Since(start), time.Second, what)
+					}
+					synctest.Wait()
+					assert.Zero(t, open.open.Load(), what)
+				})
+			}
 		}
 	}
 }
