@@ -472,6 +472,40 @@ func TestAPauseThatAHedgedAttemptIsAskedFor(t *testing.T) {
 	})
 }
 
+// TestAHookThatPanicsInARace leaves nothing open of the attempts in flight, and the one that
+// is overtaken is canceled.
+func TestAHookThatPanicsInARace(t *testing.T) {
+	const ms = time.Millisecond
+	for name, edit := range map[string]func(*Policy){
+		"Classify": func(p *Policy) {
+			p.Classify = func(*http.Request, *http.Response, error, int) Decision { panic("boom") }
+		},
+		"status": func(p *Policy) { p.RetryableStatus = func(int) bool { panic("boom") } },
+		"condition": func(p *Policy) {
+			p.RetryableBody = func(*http.Request, *http.Response, int, io.Reader) Decision { panic("boom") }
+		},
+		"OnAttempt": func(p *Policy) { p.OnAttempt = func(context.Context, Attempt) { panic("boom") } },
+		"Prepare":   func(p *Policy) { p.Prepare = func(*http.Request, *http.Response, error) error { panic("boom") } },
+	} {
+		for _, first := range []int{200, 503} {
+			synctest.Test(t, func(t *testing.T) {
+				var open openBodies
+				b := script(open.after(120*ms, status(first)), open.after(200*ms, status(200)))
+				p := Policy{Backoff: Constant(0), Hedge: &Hedge{Delay: 100 * ms}}
+				edit(&p)
+				body := &closes{Reader: strings.NewReader("hello")}
+				assert.PanicsWithValue(t, "boom", func() {
+					(&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "PUT", "http://x/", body))
+				}, name)
+				synctest.Wait()
+				assert.Zero(t, open.open.Load(), name)
+				assert.EqualValues(t, 1, open.canceled.Load(), name)
+				assert.Equal(t, 1, body.n, name)
+			})
+		}
+	}
+}
+
 // TestWhatABaseDoesInARace reaches the caller: a panic, the end of the goroutine.
 func TestWhatABaseDoesInARace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
