@@ -332,6 +332,16 @@ func TestRetryAfterJitter(t *testing.T) {
 	}
 }
 
+// TestJitterDoesNotOverflow: the longest waits are not made shorter.
+func TestJitterDoesNotOverflow(t *testing.T) {
+	p := Policy{RetryAfterJitter: math.MaxInt64}
+	for _, wait := range []time.Duration{1, time.Hour, math.MaxInt64 / 2, math.MaxInt64 - 1, math.MaxInt64} {
+		for range 50 {
+			assert.GreaterOrEqual(t, p.jittered(wait), wait)
+		}
+	}
+}
+
 // TestIgnoreRetryAfter: Backoff alone decides.
 func TestIgnoreRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
