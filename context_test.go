@@ -88,6 +88,7 @@ func TestNestedTransportsDoNotMultiply(t *testing.T) {
 		{"the outer one is off", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{Disabled: true}, "GET", 3},
 		{"the outer one makes one attempt", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 1}, "GET", 3},
 		{"one attempt that is guarded", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 1}, "POST", 3},
+		{"one attempt that is guarded, through a closed wrapper", func(rt http.RoundTripper) http.RoundTripper { return layer{rt, signed} }, Policy{MaxAttempts: 1}, "POST", 3},
 		{"one attempt with a time limit", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 1, PerAttemptTimeout: time.Minute}, "GET", 3},
 		{"one attempt with a time limit, through a closed wrapper", func(rt http.RoundTripper) http.RoundTripper { return layer{rt, signed} },
 			Policy{MaxAttempts: 1, PerAttemptTimeout: time.Minute}, "GET", 3},
