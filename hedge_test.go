@@ -473,6 +473,32 @@ func TestAPauseThatAHedgedAttemptIsAskedFor(t *testing.T) {
 	})
 }
 
+// TestARaceThatWasHeldBack: Held is the first attempt's, whichever attempt wins.
+func TestARaceThatWasHeldBack(t *testing.T) {
+	const ms = time.Millisecond
+	for _, first := range []time.Duration{time.Hour, 120 * ms} {
+		synctest.Test(t, func(t *testing.T) {
+			var open openBodies
+			b := script(status(429, "Retry-After", "10"), open.after(first, status(200)), open.after(50*ms, status(200)))
+			p := Policy{MaxAttempts: 1, Cooldown: &Cooldown{Spread: -1}}
+			_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			p.MaxAttempts, p.Hedge = 2, &Hedge{Delay: 100 * ms}
+			ctx, record := WithRecord(t.Context())
+			start := time.Now()
+			resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+			require.NoError(t, err)
+			resp.Body.Close()
+			held := map[int]time.Duration{}
+			for _, a := range record.Calls()[0] {
+				held[a.Number] = a.Held
+			}
+			assert.Equal(t, map[int]time.Duration{1: 10 * time.Second, 2: 0}, held)
+			assert.Contains(t, record.String(), "2 attempts in "+time.Since(start).Round(100*ms).String())
+		})
+	}
+}
+
 // TestAHookThatPanicsInARace leaves nothing open of the attempts in flight, and the one that
 // is overtaken is canceled.
 func TestAHookThatPanicsInARace(t *testing.T) {

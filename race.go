@@ -76,6 +76,7 @@ type runner struct {
 	bucket bucketKey
 	begun  time.Time
 	beside time.Duration // see Attempt.Beside
+	held   time.Duration // see Attempt.Held
 
 	resp    *http.Response
 	err     error
@@ -184,6 +185,9 @@ func (r *race) begin(n int, next *runner) *obstacle {
 	c.made = n
 	next.n, next.limit, next.conns, next.begun = n, c.limit, c.conns, time.Now()
 	next.host, next.bucket = hostOf(next.Request.URL), c.policy.hostKey(next.Request.URL)
+	if next == &r.first {
+		next.held = c.held // no hedge begins while the Cooldown holds the call back
+	}
 	if len(r.inFlight) > 0 {
 		next.beside = next.begun.Sub(r.latest)
 	}
@@ -230,7 +234,7 @@ func (r *race) handle(ended *runner) bool {
 		c.policy.Hedge.note(c.hedgeHost(), ended.begun)
 	}
 	c.note(ended.n, &ended.tracker, resp, err)
-	c.last.beside = ended.beside
+	c.last.beside, c.last.held = ended.beside, ended.held
 	r.assessment = c.assess()
 	a := &r.assessment
 	c.assessed = a
@@ -270,7 +274,7 @@ func (r *race) reportOvertaken() {
 	for _, other := range r.inFlight {
 		c.policy.Hedge.note(c.hedgeHost(), other.begun)
 		c.reporter.start = other.begun
-		c.reporter.report(&outcome{number: other.n, req: c.req, host: other.host, beside: other.beside},
+		c.reporter.report(&outcome{number: other.n, req: c.req, host: other.host, beside: other.beside, held: other.held},
 			action{retry: true, reason: ReasonOvertaken})
 	}
 	c.reporter.start = start
