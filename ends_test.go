@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // numbers of v's exported fields, of what its pointers to structs point to as well.
@@ -77,6 +78,38 @@ func TestNoValueOfAnyFieldPanics(t *testing.T) {
 				assert.NotPanics(t, func() { callsOf(t, ctx, *p) }, what)
 			})
 		}
+	}
+}
+
+// TestTheLargestValuesAreNoBounds: math.MaxInt64 is what users write for none.
+func TestTheLargestValuesAreNoBounds(t *testing.T) {
+	const most = math.MaxInt64
+	for _, hedge := range []*Hedge{nil, {Delay: most}, {MinDelay: most, Extra: math.MaxInt}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := Policy{
+				MaxAttempts: math.MaxInt, Backoff: Exponential(time.Second, most), MaxRetryAfter: most, MaxElapsed: most,
+				PerAttemptTimeout: most, BodyIdleTimeout: most, MaxReplayBytes: most, MaxPeekBytes: most, MaxPeekTime: most,
+				MaxWholeBytes: most, ResumeDownloads: true, RetryableBody: JSONFieldNot("/ok", true), Hedge: hedge,
+				Budget: &Budget{PerSuccess: math.MaxFloat64, Reserve: math.MaxInt, Burst: most}, Cooldown: &Cooldown{Spread: most},
+			}
+			b := script(status(500, "Retry-After", "100000"), fails(errLost), jsonBody(`{"ok": false}`), jsonBody(`{"ok": true}`))
+			resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "PUT", "http://x/", io.MultiReader(strings.NewReader("hello"))))
+			require.NoError(t, err)
+			assert.Equal(t, `{"ok": true}`, text(t, resp))
+			resp.Body.Close()
+			require.Len(t, b.Arrivals(), 4)
+			for _, a := range b.Arrivals() {
+				assert.Equal(t, "hello", string(a.Body))
+			}
+			calls := 0
+			assert.NoError(t, Run(t.Context(), p, func(context.Context) error {
+				if calls++; calls < 4 {
+					return retryLater{time.Hour}
+				}
+				return nil
+			}))
+			assert.Equal(t, 4, calls)
+		})
 	}
 }
 
