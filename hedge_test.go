@@ -22,6 +22,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // after is a step that takes d, or until the request's context ends, and counts the
@@ -95,7 +97,8 @@ func TestHedge(t *testing.T) {
 		{"off", "GET", func(p *Policy) { p.Hedge.Delay = -1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
 		{"no extra", "GET", func(p *Policy) { p.Hedge.Extra = -1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
 		{"no share", "GET", func(p *Policy) { p.Hedge.Share = -1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
-		{"an empty budget", "GET", func(p *Policy) { p.Budget = &Budget{Reserve: 1, PerSuccess: -1}; p.MaxAttempts = 2 },
+		{"an empty budget", "GET", func(p *Policy) { p.Budget = &Budget{Reserve: -1} }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
+		{"a budget of one", "GET", func(p *Policy) { p.Budget = &Budget{Reserve: 1, PerSuccess: -1}; p.MaxAttempts = 2 },
 			attempts{takes(time.Hour, status(200)), takes(50*ms, status(200))}, 200, 150 * ms, "1 overtaken, 200"},
 		{"PerAttemptTimeout", "GET", func(p *Policy) { p.PerAttemptTimeout = 300 * ms },
 			attempts{takes(time.Hour, status(200)), takes(time.Hour, status(200)), takes(10*ms, status(200))}, 200, 410 * ms, "1 error, 2 error, 200"},
@@ -683,6 +686,35 @@ func TestAfterARace(t *testing.T) {
 				assert.NotContains(t, got, "other")
 			})
 		}
+	}
+}
+
+// TestAnOvertakenResponseIsClosed, whenever it comes: the base may ignore that the attempt
+// was canceled.
+func TestAnOvertakenResponseIsClosed(t *testing.T) {
+	for _, first := range []bool{false, true} { // which attempt is overtaken
+		synctest.Test(t, func(t *testing.T) {
+			var n atomic.Int32
+			late, won := &insisttest.Body{Reader: strings.NewReader("late")}, &insisttest.Body{Reader: strings.NewReader("won")}
+			rt := &RetryTransport{
+				Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+					takes, body := 2*time.Second, won
+					if (n.Add(1) == 1) == first {
+						takes, body = time.Minute, late
+					}
+					time.Sleep(takes)
+					return &http.Response{StatusCode: 200, Body: body, Request: r}, nil
+				}),
+				Policy: Policy{Hedge: &Hedge{Delay: time.Second}},
+			}
+			resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			time.Sleep(time.Hour)
+			assert.Equal(t, "won", text(t, resp))
+			assert.Equal(t, 1, late.Closes())
+			assert.Zero(t, won.Closes())
+			resp.Body.Close()
+		})
 	}
 }
 

@@ -407,6 +407,21 @@ func TestAPartBelongsToItsCall(t *testing.T) {
 	})
 }
 
+// TestAPartIsNotHedged: its response has to continue the one body.
+func TestAPartIsNotHedged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		short := part(all, header("Content-Range", "bytes 5-7/26"), declares(3), holds("fgh"))
+		slow := func(s step) step { return insisttest.After(time.Minute, s) }
+		b := script(part(5), slow(short), slow(part(all)))
+		p := resuming(func(p *insist.Policy) { p.Hedge = &insist.Hedge{Delay: time.Second} })
+		resp, err := (&insist.RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, alphabet, text(t, resp))
+		resp.Body.Close()
+		assert.Len(t, b.Arrivals(), 3)
+	})
+}
+
 // TestAHedgedDownload: the attempts at parts are numbered after all attempts of the race
 // that the first response has won.
 func TestAHedgedDownload(t *testing.T) {
