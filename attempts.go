@@ -48,13 +48,13 @@ func Attempts(ctx context.Context, p Policy) (tries iter.Seq[*Try], failed func(
 			err = notBegun(ctx)
 			return
 		}
-		begun := time.Now()
-		l := loop{ctx: ctx, bucket: p.functionKey(funcid.Of(yield)), begun: begun, reporter: newReporter(ctx, contextValueOf(ctx), &p, begun)}
+		l := loop{ctx: ctx, bucket: p.functionKey(funcid.Of(yield)), begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), &p)}
 		l.hold.cooldown = p.cooldownOfFunction()
 		if e := l.holdBack(&p); e != nil {
 			err = e
 			return
 		}
+		l.reporter.begin()
 		for on := true; on; {
 			try = &Try{ctx: ctx, number: l.number + 1}
 			current = try
@@ -82,7 +82,9 @@ func (l *loop) leave(p *Policy, err error) {
 		return
 	}
 	l.number++
-	l.reporter.report(&outcome{number: l.number, err: err}, action{reason: ReasonDecision})
+	o := outcome{number: l.number, err: err, held: l.held}
+	l.hold.begin(nil, p.Name, p.pauseAsked(&o, assessment{}))
+	l.reporter.report(&o, action{reason: ReasonDecision})
 	l.fail(ReasonDecision, err, false)
 }
 

@@ -92,6 +92,36 @@ func TestAttemptsWaitAndHeedTheContext(t *testing.T) {
 	})
 }
 
+// TestACooldownOfAttempts: how long a try was held back is on record, and no part of its
+// duration. The wait that an error asks for counts, also if the body then leaves the loop.
+func TestACooldownOfAttempts(t *testing.T) {
+	for _, leave := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			p := Policy{Name: "publish", MaxAttempts: 1, Cooldown: new(Cooldown)}
+			fail := func() { // both times
+				ctx, record := WithRecord(t.Context())
+				start := time.Now()
+				tries, failed := Attempts(ctx, p)
+				for try := range tries {
+					try.Fail(retryLater{10 * time.Second})
+					time.Sleep(time.Second)
+					if leave {
+						break
+					}
+				}
+				assert.Error(t, failed())
+				a := record.Calls()[0][0]
+				assert.Equal(t, time.Second, a.Duration)
+				assert.Equal(t, time.Since(start), a.Held+a.Duration)
+			}
+			fail()
+			start := time.Now()
+			fail()
+			assert.GreaterOrEqual(t, time.Since(start), 11*time.Second)
+		})
+	}
+}
+
 func TestAReturnFromTheBodyIsSuccess(t *testing.T) {
 	ctx, record := WithRecord(t.Context())
 	tries, failed := Attempts(ctx, Policy{Backoff: Constant(0)})

@@ -106,6 +106,27 @@ func TestTheFirstCallGetsAllItsAttempts(t *testing.T) {
 	}
 }
 
+// TestTheFirstHedgedCallGetsAllItsAttempts: its hedges and its retries draw on the same bucket.
+func TestTheFirstHedgedCallGetsAllItsAttempts(t *testing.T) {
+	for _, most := range []int{2, 5, 50} {
+		for _, b := range []func() *Budget{
+			func() *Budget { return new(Budget) }, func() *Budget { return &Budget{Reserve: 1, PerSuccess: -1, Burst: -1} },
+		} {
+			for _, s := range []step{status(503), fails(errLost)} {
+				synctest.Test(t, func(t *testing.T) {
+					var slow openBodies
+					base := script(slow.after(150*time.Millisecond, s))
+					hedge := &Hedge{Delay: 100 * time.Millisecond, Share: 5}
+					rt := &RetryTransport{Base: base, Policy: Policy{MaxAttempts: most, Backoff: Constant(0), Budget: b(), Hedge: hedge}}
+					resp, _ := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+					closeNow(resp)
+					assert.Len(t, base.Arrivals(), most)
+				})
+			}
+		}
+	}
+}
+
 // A policy with more attempts than the one before it gets what is more.
 func TestPoliciesThatShareABudget(t *testing.T) {
 	for _, way := range ways {

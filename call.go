@@ -98,15 +98,18 @@ func (c *call) prepare() {
 	c.hold.cooldown = c.policy.Cooldown
 	c.addKey()
 	if c.reporter.ctx == nil && (c.policy.OnAttempt != nil || c.values != nil) {
-		c.reporter = newReporter(c.req.Context(), c.values, c.policy, time.Time{})
+		c.reporter = newReporter(c.req.Context(), c.values, c.policy)
 	}
 	c.cancelable = c.policy.cancelsAttempts(c.base)
-	if !c.traced && c.guarded() { // else the fast path has decided, before the base could change the headers
+	single := c.policy.maxAttempts() == 1
+	leaves := single && wraps(c.base) // a RetryTransport below retries, and it guards what it sends
+	if !c.traced && c.guarded() && !leaves {
+		// Else the fast path has decided, before the base could change the headers.
 		c.traced = true
 		c.preventRepeats()
 	}
 	c.copied = c.values.isAttempt() || c.cancelable || c.stopsRepeats || c.key != ""
-	if c.policy.maxAttempts() == 1 {
+	if single {
 		if c.policy.PerAttemptTimeout > 0 { // a Read of the request body may block: the limit must end that, too
 			c.body.Take(c.req, -1)
 		}

@@ -138,12 +138,13 @@ func (v *contextValue) isIn(out *outgoing) bool {
 }
 
 // isAttemptOf reports whether req is an attempt that an outer RetryTransport has in
-// flight. Then only the outer one retries. A mark counts only while the base's RoundTrip
-// runs. Before, Prepare may use the context to fetch a token; afterwards, the caller may
-// use that of resp.Request: these are calls of their own.
+// flight. Then only the outer one retries, unless it makes only one attempt. A mark
+// counts only while the base's RoundTrip runs. Before, Prepare may use the context to
+// fetch a token; afterwards, the caller may use that of resp.Request: these are calls of
+// their own.
 func (v *contextValue) isAttemptOf(req *http.Request) bool {
 	for ; v != nil; v = v.outer {
-		if out, ok := v.what.(*outgoing); ok && out.inFlight.Load() && isFrom(req, &out.Request) {
+		if out, ok := v.what.(*outgoing); ok && !out.single && out.inFlight.Load() && isFrom(req, &out.Request) {
 			return true
 		}
 	}

@@ -2,7 +2,9 @@ package insist
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,12 +87,24 @@ func TestNestedTransportsDoNotMultiply(t *testing.T) {
 		{"the outer one decides", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 2, Backoff: Constant(0)}, "GET", 2},
 		{"the outer one is off", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{Disabled: true}, "GET", 3},
 		{"the outer one makes one attempt", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 1}, "GET", 3},
+		{"one attempt that is guarded", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 1}, "POST", 3},
+		{"one attempt that is guarded, through a closed wrapper", func(rt http.RoundTripper) http.RoundTripper { return layer{rt, signed} }, Policy{MaxAttempts: 1}, "POST", 3},
+		{"one attempt with a time limit", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 1, PerAttemptTimeout: time.Minute}, "GET", 3},
+		{"one attempt with a time limit, through a closed wrapper", func(rt http.RoundTripper) http.RoundTripper { return layer{rt, signed} },
+			Policy{MaxAttempts: 1, PerAttemptTimeout: time.Minute}, "GET", 3},
+		{"one attempt that is looked into", func(rt http.RoundTripper) http.RoundTripper { return rt }, Policy{MaxAttempts: 1, RetryableBody: JSONFieldNot("/ok", true)}, "GET", 3},
+		{"one attempt with a key", func(rt http.RoundTripper) http.RoundTripper { return rt },
+			Policy{MaxAttempts: 1, IdempotencyKey: func(*http.Request) string { return "k" }}, "POST", 3},
 	} {
-		b := script(status(503))
-		inner := &RetryTransport{Base: b, Policy: quick}
-		_, err := (&RetryTransport{Base: c.between(inner), Policy: c.outer}).RoundTrip(request(t, c.method, "http://x/p", nil))
-		require.NoError(t, err, c.name)
-		assert.Len(t, b.Arrivals(), c.want, c.name)
+		for _, url := range []string{"http://x/p", "https://x/p"} { // for HTTP/2, a POST is guarded in another way
+			for _, body := range []io.Reader{nil, strings.NewReader("hello")} {
+				b := script(status(503))
+				inner := &RetryTransport{Base: b, Policy: quick}
+				_, err := (&RetryTransport{Base: c.between(inner), Policy: c.outer}).RoundTrip(request(t, c.method, url, body))
+				require.NoError(t, err, c.name)
+				assert.Len(t, b.Arrivals(), c.want, c.name)
+			}
+		}
 	}
 }
 
@@ -261,6 +275,15 @@ func TestAFunctionKnowsItsAttempt(t *testing.T) {
 	assert.ErrorIs(t, err, errLost)
 	assert.Equal(t, numbers{1, 2, 3}, outer)
 	assert.Equal(t, numbers{1, 2, 1, 1}, below)
+	var inner numbers
+	err = Run(t.Context(), Policy{MaxAttempts: 2, Backoff: Constant(0)}, func(ctx context.Context) error {
+		return Run(ctx, Policy{MaxAttempts: 2, Backoff: Constant(0)}, func(ctx context.Context) error {
+			inner = append(inner, AttemptNumber(ctx))
+			return errLost
+		})
+	})
+	assert.ErrorIs(t, err, errLost)
+	assert.Equal(t, numbers{1, 2, 1, 2}, inner, "a function within a function")
 	double := Func(Policy{Backoff: Constant(0)}, func(ctx context.Context, n int) (int, error) {
 		return n * AttemptNumber(ctx), nil
 	}, func(v int) bool { return v < 6 })

@@ -166,6 +166,65 @@ func TestAPauseThatIsTooLong(t *testing.T) {
 	}
 }
 
+// TestAPauseThatBeginsDuringAnAttempt: if it is too long, the call ends with the response or
+// error that it has; else it waits.
+func TestAPauseThatBeginsDuringAnAttempt(t *testing.T) {
+	for _, c := range []struct {
+		pause string
+		tries int
+		least time.Duration
+	}{{"60", 1, time.Second}, {"20", 2, 20 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			var slow openBodies
+			p := Policy{Name: "call", Backoff: Constant(0), Cooldown: new(Cooldown), RetryableStatus: StatusAbove(499)}
+			b := script(slow.after(time.Second, status(503)), status(429, "Retry-After", c.pause), status(200))
+			rt := &RetryTransport{Base: b, Policy: p}
+			go func() {
+				synctest.Wait() // the first request is in flight
+				rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			}()
+			start := time.Now()
+			ctx, record := WithRecord(t.Context())
+			resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+			require.NoError(t, err)
+			resp.Body.Close()
+			assert.Len(t, record.Calls()[0], c.tries)
+			took := time.Since(start)
+			assert.GreaterOrEqual(t, took, c.least)
+			if c.tries == 1 {
+				assert.Equal(t, 503, resp.StatusCode)
+				assert.Equal(t, c.least, took)
+				assert.Equal(t, ReasonWait, record.Calls()[0][0].Reason)
+			}
+
+			start = time.Now()
+			go func() {
+				synctest.Wait()
+				seconds, _ := time.ParseDuration(c.pause + "s")
+				once := p
+				once.MaxAttempts = 1
+				Run(t.Context(), once, func(context.Context) error { return retryLater{seconds} })
+			}()
+			calls := 0
+			err = Run(t.Context(), p, func(context.Context) error {
+				if calls++; calls == 1 {
+					time.Sleep(time.Second)
+					return errLost
+				}
+				return nil
+			})
+			assert.Equal(t, c.tries, calls)
+			if took = time.Since(start); c.tries == 1 {
+				assert.Equal(t, errLost, err)
+				assert.Equal(t, c.least, took)
+			} else {
+				assert.NoError(t, err)
+				assert.GreaterOrEqual(t, took, c.least)
+			}
+		})
+	}
+}
+
 // A call of one attempt is held back within MaxElapsed, too.
 func TestACooldownHoldsASingleAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -270,6 +329,16 @@ func TestRetryAfterJitter(t *testing.T) {
 			})
 		}
 		assert.Equal(t, jitter == time.Second, len(seen) > 10, "%v: %d", jitter, len(seen))
+	}
+}
+
+// TestJitterDoesNotOverflow: the longest waits are not made shorter.
+func TestJitterDoesNotOverflow(t *testing.T) {
+	p := Policy{RetryAfterJitter: math.MaxInt64}
+	for _, wait := range []time.Duration{1, time.Hour, math.MaxInt64 / 2, math.MaxInt64 - 1, math.MaxInt64} {
+		for range 50 {
+			assert.GreaterOrEqual(t, p.jittered(wait), wait)
+		}
 	}
 }
 

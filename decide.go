@@ -35,6 +35,7 @@ type outcome struct {
 	held       time.Duration // how long a Cooldown held this attempt back
 	beside     time.Duration // see Attempt.Beside
 	made       int           // attempts of the call, those of a race included; zero means number
+	asked      time.Duration // what is left of the waits that earlier attempts of a race asked for
 	hold       time.Duration // how long a Cooldown holds the next attempt back
 	pause      time.Duration // how long the pause behind that hold goes on
 	retired    bool          // it timed out, and its connection was taken out of use
@@ -174,7 +175,7 @@ func (p *Policy) plan(ctx context.Context, o *outcome, a assessment) action {
 		return action{reason: ReasonAttempts}
 	}
 	now := time.Now()
-	wait, asked := a.Wait, p.askedWait(o, now)
+	wait, asked := a.Wait, max(p.askedWait(o, now), o.asked)
 	if longest := max(asked, a.Wait, o.pause); longest > p.maxRetryAfter() {
 		return action{reason: ReasonWait, wait: longest}
 	}

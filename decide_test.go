@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +71,7 @@ func TestDecide(t *testing.T) {
 		{"lost GET", Policy{}, get, nil, lost, nil, action{true, def, ReasonError}},
 		{"lost POST", Policy{}, post, nil, lost, nil, action{false, 0, ReasonMaybeDone}},
 		{"unsent POST", Policy{}, post, nil, lost, []func(*outcome){unsent}, action{true, def, ReasonError}},
+		{"a RetryTransport below has given up", Policy{}, get, nil, &Error{Reason: ReasonError, Err: lost}, nil, action{false, 0, ReasonError}},
 		{"permanent", Policy{}, get, nil, http.ErrSchemeMismatch, nil, action{false, 0, ReasonError}},
 		{"marked permanent", Policy{RetryableError: always}, get, nil, Permanent(lost), nil, action{false, 0, ReasonError}},
 		{"own error rule says no", Policy{RetryableError: never}, get, nil, lost, nil, action{false, 0, ReasonError}},
@@ -80,6 +83,7 @@ func TestDecide(t *testing.T) {
 		{"canceled, error", says(Retry, 0), get, nil, lost, []func(*outcome){canceled}, action{false, 0, ReasonContext}},
 		{"canceled, response", Policy{}, get, response(503), nil, []func(*outcome){canceled}, action{false, 0, ReasonContext}},
 		{"canceled, success", Policy{}, get, response(200), nil, []func(*outcome){canceled}, action{false, 0, ReasonSuccess}},
+		{"canceled, Classify isn't asked", says(Retry, 0), get, response(200), nil, []func(*outcome){canceled}, action{false, 0, ReasonSuccess}},
 		{"caller's body failed", says(Retry, 0), get, nil, lost, []func(*outcome){badBody}, action{false, 0, ReasonBody}},
 		{"body not whole", says(Retry, 0), get, response(503), nil, []func(*outcome){partly}, action{false, 0, ReasonBody}},
 		{"body not whole, success", Policy{}, get, response(200), nil, []func(*outcome){partly}, action{false, 0, ReasonSuccess}},
@@ -108,6 +112,14 @@ func TestDecide(t *testing.T) {
 		{"only unsent: 408", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(408), nil, nil, action{true, def, ReasonStatus}},
 		{"only unsent: 425", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(425), nil, nil, action{true, def, ReasonStatus}},
 		{"only unsent: 429", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(429), nil, nil, action{true, def, ReasonStatus}},
+		{"only unsent: 417", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(417), nil, []func(*outcome){expects}, action{true, 0, ReasonStatus}},
+		{"only unsent: 413", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(413), nil, nil, action{false, 0, ReasonMaybeDone}},
+		{"only unsent: 413 with Retry-After", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(413, "Retry-After", "1"), nil, nil, action{true, def, ReasonStatus}},
+		{"only unsent: 521", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(521), nil, nil, action{true, def, ReasonStatus}},
+		{"only unsent: 522", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(522), nil, nil, action{false, 0, ReasonMaybeDone}},
+		{"only unsent: 523", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(523), nil, nil, action{true, def, ReasonStatus}},
+		{"only unsent: 524", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(524), nil, nil, action{false, 0, ReasonMaybeDone}},
+		{"only unsent: 529", Policy{NonIdempotent: ResendOnlyUnsent}, post, response(529), nil, nil, action{true, def, ReasonStatus}},
 		{"only unsent: lost", Policy{NonIdempotent: ResendOnlyUnsent}, post, nil, lost, nil, action{false, 0, ReasonMaybeDone}},
 		{"only unsent: unsent", Policy{NonIdempotent: ResendOnlyUnsent}, post, nil, lost, []func(*outcome){unsent}, action{true, def, ReasonError}},
 		{"only unsent: idempotent", Policy{NonIdempotent: ResendOnlyUnsent}, get, response(500), nil, nil, action{true, def, ReasonStatus}},
@@ -191,6 +203,56 @@ func TestIdempotent(t *testing.T) {
 	p := Policy{Idempotent: func(r *http.Request) bool { return r.Method == "SEARCH" }}
 	assert.True(t, p.idempotent(&http.Request{Method: "SEARCH"}))
 	assert.False(t, p.idempotent(&http.Request{Method: "GET", Header: key}))
+}
+
+// TestStandardStatuses: exactly those that may pass. A 413 is one if it says when.
+func TestStandardStatuses(t *testing.T) {
+	want := []int{408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+	for _, header := range [][]string{nil, {"Retry-After", "1"}} {
+		var got []int
+		for code := 100; code < 1000; code++ {
+			p := Standard()
+			o := outcome{number: 1, req: &http.Request{}, resp: response(code, header...), replayable: true, idempotent: true}
+			if p.bound(t.Context(), &o, p.assess(&o)).retry {
+				got = append(got, code)
+			}
+		}
+		assert.Equal(t, want, got)
+		want = slices.Insert(want, 1, http.StatusRequestEntityTooLarge)
+	}
+	p := Policy{RetryableStatus: StatusAbove(499)}
+	o := outcome{number: 1, req: &http.Request{}, resp: response(413, "Retry-After", "1"), replayable: true, idempotent: true}
+	assert.False(t, p.bound(t.Context(), &o, p.assess(&o)).retry, "a rule of the user's own")
+}
+
+// TestTheServerSaysWhetherToRetry, whatever the status, on each way into the loop.
+func TestTheServerSaysWhetherToRetry(t *testing.T) {
+	for _, c := range []struct {
+		status   int
+		says     string
+		attempts int
+	}{{200, "true", 2}, {200, "false", 1}, {204, "True", 2}, {404, "true", 2}, {503, "false", 1}, {503, "true", 2}} {
+		for name, p := range map[string]Policy{
+			"plain": {}, "reported": {OnAttempt: func(context.Context, Attempt) {}}, "one attempt": {MaxAttempts: 1}, "hedged": {Hedge: &Hedge{Delay: time.Hour}},
+		} {
+			p.Backoff = Constant(0)
+			for _, method := range []string{"GET", "PUT", "POST"} {
+				for _, body := range []io.Reader{nil, strings.NewReader("hello"), io.MultiReader()} {
+					b := script(status(c.status, "X-Should-Retry", c.says), status(200))
+					resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, method, "http://x/", body))
+					assert.NoError(t, err)
+					want := c.attempts
+					if p.MaxAttempts == 1 {
+						want = 1
+					}
+					assert.Len(t, b.Arrivals(), want, "%s %s: %v", name, method, c)
+					if want == 1 {
+						assert.Equal(t, c.status, resp.StatusCode)
+					}
+				}
+			}
+		}
+	}
 }
 
 func TestShouldRetryHeader(t *testing.T) {

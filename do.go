@@ -71,14 +71,18 @@ func doEventful[T any](ctx context.Context, p *Policy, code uintptr, fn func(con
 	if p.PerAttemptTimeout > 0 {
 		fn = limited(p.PerAttemptTimeout, fn)
 	}
-	l := loop{ctx: ctx, bucket: p.functionKey(code), begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p, time.Time{})}
+	l := loop{ctx: ctx, bucket: p.functionKey(code), begun: now(p.MaxElapsed > 0), reporter: newReporter(ctx, contextValueOf(ctx), p)}
 	l.hold.cooldown = p.cooldownOfFunction()
 	if e := l.holdBack(p); e != nil {
 		var none T
 		return none, e
 	}
 	l.reporter.begin()
-	v, err := fn(ctx)
+	first := ctx
+	if contextValueOf(ctx).isAttempt() {
+		first = l.attemptContext() // else AttemptNumber would return the number of the attempt around this call
+	}
+	v, err := fn(first)
 	return doAgain(&l, p, fn, retryIf, v, err, err == nil && reports(retryIf, v))
 }
 
@@ -112,7 +116,8 @@ func discardValue[T any](ctx context.Context, v T) {
 }
 
 // attemptContext returns the context of the next attempt, from which AttemptNumber reads
-// the number. The first attempt has the caller's own context.
+// the number. The first attempt has the caller's own context, unless that belongs to an
+// attempt of its own.
 func (l *loop) attemptContext() context.Context {
 	return &contextValue{Context: l.ctx, outer: contextValueOf(l.ctx), what: functionAttempt(l.number + 1)}
 }

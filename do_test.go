@@ -71,19 +71,32 @@ func TestWhichFailuresAreTriedAgain(t *testing.T) {
 		{"one call", Policy{MaxAttempts: 1}, nil, gives(0, other), 1},
 		{"disabled", Policy{Disabled: true}, []func(resp) bool{nonZero}, gives(5, nil), 1},
 	} {
-		fn, calls := play(c.first)
-		v, err := Do(t.Context(), c.policy, fn, c.condition...)
-		wantV, wantErr := c.first()
-		assert.Equal(t, c.calls, *calls, c.name)
-		assert.Equal(t, wantV, v, c.name)
-		if wantErr != nil {
-			assert.ErrorIs(t, err, wantErr, c.name)
-		}
-		e, ok := errors.AsType[*Error](err)
-		assert.Equal(t, *calls > 1 && err != nil, ok, c.name)
-		if ok {
-			assert.Equal(t, *calls, e.Attempts, c.name)
-			assert.Equal(t, ReasonAttempts, e.Reason, c.name)
+		for way, edit := range map[string]func(*Policy){
+			"Do": func(*Policy) {}, "Func": func(*Policy) {}, "Do, reported": func(p *Policy) { p.OnAttempt = func(context.Context, Attempt) {} },
+			"Do, timed": func(p *Policy) { p.PerAttemptTimeout = time.Hour }, "Func, bounded": func(p *Policy) { p.MaxElapsed = time.Hour },
+		} {
+			name := way + " " + c.name
+			p := c.policy
+			edit(&p)
+			fn, calls := play(c.first)
+			v, err := resp{}, error(nil)
+			if strings.HasPrefix(way, "Do") {
+				v, err = Do(t.Context(), p, fn, c.condition...)
+			} else {
+				v, err = Func(p, func(ctx context.Context, _ int) (resp, error) { return fn(ctx) }, c.condition...)(t.Context(), 1)
+			}
+			wantV, wantErr := c.first()
+			assert.Equal(t, c.calls, *calls, name)
+			assert.Equal(t, wantV, v, name)
+			if wantErr != nil {
+				assert.ErrorIs(t, err, wantErr, name)
+			}
+			e, ok := errors.AsType[*Error](err)
+			assert.Equal(t, *calls > 1 && err != nil, ok, name)
+			if ok {
+				assert.Equal(t, *calls, e.Attempts, name)
+				assert.Equal(t, ReasonAttempts, e.Reason, name)
+			}
 		}
 	}
 }

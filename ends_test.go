@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // numbers of v's exported fields, of what its pointers to structs point to as well.
@@ -75,6 +77,80 @@ func TestNoValueOfAnyFieldPanics(t *testing.T) {
 				defer cancel()
 				assert.NotPanics(t, func() { callsOf(t, ctx, *p) }, what)
 			})
+		}
+	}
+}
+
+// TestTheLargestValuesAreNoBounds: math.MaxInt64 is what users write for none.
+func TestTheLargestValuesAreNoBounds(t *testing.T) {
+	const most = math.MaxInt64
+	for _, hedge := range []*Hedge{nil, {Delay: most}, {MinDelay: most, Extra: math.MaxInt}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := Policy{
+				MaxAttempts: math.MaxInt, Backoff: Exponential(time.Second, most), MaxRetryAfter: most, MaxElapsed: most,
+				PerAttemptTimeout: most, BodyIdleTimeout: most, MaxReplayBytes: most, MaxPeekBytes: most, MaxPeekTime: most,
+				MaxWholeBytes: most, ResumeDownloads: true, RetryableBody: JSONFieldNot("/ok", true), Hedge: hedge,
+				Budget: &Budget{PerSuccess: math.MaxFloat64, Reserve: math.MaxInt, Burst: most}, Cooldown: &Cooldown{Spread: most},
+			}
+			b := script(status(500, "Retry-After", "100000"), fails(errLost), jsonBody(`{"ok": false}`), jsonBody(`{"ok": true}`))
+			resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "PUT", "http://x/", io.MultiReader(strings.NewReader("hello"))))
+			require.NoError(t, err)
+			assert.Equal(t, `{"ok": true}`, text(t, resp))
+			resp.Body.Close()
+			require.Len(t, b.Arrivals(), 4)
+			for _, a := range b.Arrivals() {
+				assert.Equal(t, "hello", string(a.Body))
+			}
+			calls := 0
+			assert.NoError(t, Run(t.Context(), p, func(context.Context) error {
+				if calls++; calls < 4 {
+					return retryLater{time.Hour}
+				}
+				return nil
+			}))
+			assert.Equal(t, 4, calls)
+		})
+	}
+}
+
+// TestNoValueOfAHedgePanics, whether the delay is set or measured, nor takes longer than
+// without a hedge.
+func TestNoValueOfAHedgePanics(t *testing.T) {
+	names := []string{}
+	numbersOf(reflect.ValueOf(new(Hedge)).Elem(), "", func(name string, _ reflect.Value) { names = append(names, name) })
+	assert.Len(t, names, 4)
+	for _, name := range names {
+		for i := range 7 {
+			for _, delay := range []time.Duration{0, 10 * time.Millisecond} {
+				synctest.Test(t, func(t *testing.T) {
+					h, what := &Hedge{Delay: delay}, ""
+					f := reflect.ValueOf(h).Elem().FieldByName(name)
+					v := reflect.ValueOf(ends(f)[i])
+					f.Set(v.Convert(f.Type()))
+					what = fmt.Sprint(name, "=", v)
+					var open openBodies
+					var n atomic.Int32
+					rt := &RetryTransport{Policy: Policy{MaxAttempts: -1, Backoff: Constant(0), Budget: new(Budget), Hedge: h}}
+					rt.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+						takes := time.Millisecond
+						if n.Add(1)%50 == 0 {
+							takes = time.Second
+						}
+						return open.after(takes, status(200))(r)
+					})
+					for range 200 {
+						start := time.Now()
+						assert.NotPanics(t, func() {
+							resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+							assert.NoError(t, err, what)
+							resp.Body.Close()
+						}, what)
+						assert.LessOrEqual(t, time.Since(start), time.Second, what)
+					}
+					synctest.Wait()
+					assert.Zero(t, open.open.Load(), what)
+				})
+			}
 		}
 	}
 }

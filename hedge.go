@@ -25,7 +25,8 @@ import (
 // Cooldown holds back.
 //
 // A hedge is an attempt: it counts toward MaxAttempts, PerAttemptTimeout bounds it, and
-// it is on record, with Attempt.Beside set. It draws on Share and, if the policy has one,
+// it is on record, with Attempt.Beside set. None begins before a wait has ended that a
+// failed attempt of the call asked for. It draws on Share and, if the policy has one,
 // on the Budget. If all responses are slow, the delay that is measured grows with them in
 // a minute or two. Until then, the first call whose hedges are slow as well takes all that
 // calls have paid for, and there are few hedges. The hosts that a Hedge is used for share

@@ -22,6 +22,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-552c89fc/insist/insisttest"
 )
 
 // after is a step that takes d, or until the request's context ends, and counts the
@@ -95,10 +97,17 @@ func TestHedge(t *testing.T) {
 		{"off", "GET", func(p *Policy) { p.Hedge.Delay = -1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
 		{"no extra", "GET", func(p *Policy) { p.Hedge.Extra = -1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
 		{"no share", "GET", func(p *Policy) { p.Hedge.Share = -1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
-		{"an empty budget", "GET", func(p *Policy) { p.Budget = &Budget{Reserve: 1, PerSuccess: -1}; p.MaxAttempts = 2 },
+		{"an empty budget", "GET", func(p *Policy) { p.Budget = &Budget{Reserve: -1} }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},
+		{"a budget of one", "GET", func(p *Policy) { p.Budget = &Budget{Reserve: 1, PerSuccess: -1}; p.MaxAttempts = 2 },
 			attempts{takes(time.Hour, status(200)), takes(50*ms, status(200))}, 200, 150 * ms, "1 overtaken, 200"},
 		{"PerAttemptTimeout", "GET", func(p *Policy) { p.PerAttemptTimeout = 300 * ms },
 			attempts{takes(time.Hour, status(200)), takes(time.Hour, status(200)), takes(10*ms, status(200))}, 200, 410 * ms, "1 error, 2 error, 200"},
+		{"both fail, and the first asks for a wait", "GET", nil,
+			attempts{takes(120*ms, status(503, "Retry-After", "10")), takes(50*ms, status(500)), takes(0, status(200))}, 200, 10120 * ms, "1 status, 2 status, 200"},
+		{"the first asks for a wait that is too long", "GET", nil,
+			attempts{takes(120*ms, status(503, "Retry-After", "60")), takes(50*ms, status(500))}, 500, 150 * ms, "1 status, 500"},
+		{"no hedge begins before a wait has ended", "GET", nil,
+			attempts{takes(120*ms, status(503, "Retry-After", "10")), takes(time.Hour, status(200)), takes(10*ms, status(200))}, 200, 10130 * ms, "1 status, 2 overtaken, 200"},
 		{"Stop ends it", "GET", func(p *Policy) {
 			p.Classify = func(_ *http.Request, r *http.Response, err error, _ int) (d Decision) {
 				if err != nil {
@@ -472,6 +481,85 @@ func TestACooledDownHostIsNotHedged(t *testing.T) {
 	})
 }
 
+// TestAPauseThatAHedgedAttemptIsAskedFor holds other calls back, also if the hedge then
+// brings the result.
+func TestAPauseThatAHedgedAttemptIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var open openBodies
+		const ms = time.Millisecond
+		b := script(open.after(120*ms, status(429, "Retry-After", "10")), open.after(80*ms, status(200)), status(200))
+		rt := &RetryTransport{Base: b, Policy: Policy{Hedge: &Hedge{Delay: 100 * ms}, Cooldown: new(Cooldown)}}
+		for range 2 {
+			resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			assert.Equal(t, 200, resp.StatusCode)
+			resp.Body.Close()
+		}
+		require.Len(t, b.Arrivals(), 3)
+		assert.GreaterOrEqual(t, b.Waits()[1], 10*time.Second)
+	})
+}
+
+// TestARaceThatWasHeldBack: Held is the first attempt's, whichever attempt wins.
+func TestARaceThatWasHeldBack(t *testing.T) {
+	const ms = time.Millisecond
+	for _, first := range []time.Duration{time.Hour, 120 * ms} {
+		synctest.Test(t, func(t *testing.T) {
+			var open openBodies
+			b := script(status(429, "Retry-After", "10"), open.after(first, status(200)), open.after(50*ms, status(200)))
+			p := Policy{MaxAttempts: 1, Cooldown: &Cooldown{Spread: -1}}
+			_, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			p.MaxAttempts, p.Hedge = 2, &Hedge{Delay: 100 * ms}
+			ctx, record := WithRecord(t.Context())
+			start := time.Now()
+			resp, err := (&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil).WithContext(ctx))
+			require.NoError(t, err)
+			resp.Body.Close()
+			held := map[int]time.Duration{}
+			for _, a := range record.Calls()[0] {
+				held[a.Number] = a.Held
+			}
+			assert.Equal(t, map[int]time.Duration{1: 10 * time.Second, 2: 0}, held)
+			assert.Contains(t, record.String(), "2 attempts in "+time.Since(start).Round(100*ms).String())
+		})
+	}
+}
+
+// TestAHookThatPanicsInARace leaves nothing open of the attempts in flight, and the one that
+// is overtaken is canceled.
+func TestAHookThatPanicsInARace(t *testing.T) {
+	const ms = time.Millisecond
+	for name, edit := range map[string]func(*Policy){
+		"Classify": func(p *Policy) {
+			p.Classify = func(*http.Request, *http.Response, error, int) Decision { panic("boom") }
+		},
+		"status": func(p *Policy) { p.RetryableStatus = func(int) bool { panic("boom") } },
+		"condition": func(p *Policy) {
+			p.RetryableBody = func(*http.Request, *http.Response, int, io.Reader) Decision { panic("boom") }
+		},
+		"OnAttempt": func(p *Policy) { p.OnAttempt = func(context.Context, Attempt) { panic("boom") } },
+		"Prepare":   func(p *Policy) { p.Prepare = func(*http.Request, *http.Response, error) error { panic("boom") } },
+	} {
+		for _, first := range []int{200, 503} {
+			synctest.Test(t, func(t *testing.T) {
+				var open openBodies
+				b := script(open.after(120*ms, status(first)), open.after(200*ms, status(200)))
+				p := Policy{Backoff: Constant(0), Hedge: &Hedge{Delay: 100 * ms}}
+				edit(&p)
+				body := &closes{Reader: strings.NewReader("hello")}
+				assert.PanicsWithValue(t, "boom", func() {
+					(&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "PUT", "http://x/", body))
+				}, name)
+				synctest.Wait()
+				assert.Zero(t, open.open.Load(), name)
+				assert.EqualValues(t, 1, open.canceled.Load(), name)
+				assert.Equal(t, 1, body.n, name)
+			})
+		}
+	}
+}
+
 // TestWhatABaseDoesInARace reaches the caller: a panic, the end of the goroutine.
 func TestWhatABaseDoesInARace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -622,6 +710,35 @@ func TestAfterARace(t *testing.T) {
 				assert.NotContains(t, got, "other")
 			})
 		}
+	}
+}
+
+// TestAnOvertakenResponseIsClosed, whenever it comes: the base may ignore that the attempt
+// was canceled.
+func TestAnOvertakenResponseIsClosed(t *testing.T) {
+	for _, first := range []bool{false, true} { // which attempt is overtaken
+		synctest.Test(t, func(t *testing.T) {
+			var n atomic.Int32
+			late, won := &insisttest.Body{Reader: strings.NewReader("late")}, &insisttest.Body{Reader: strings.NewReader("won")}
+			rt := &RetryTransport{
+				Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+					takes, body := 2*time.Second, won
+					if (n.Add(1) == 1) == first {
+						takes, body = time.Minute, late
+					}
+					time.Sleep(takes)
+					return &http.Response{StatusCode: 200, Body: body, Request: r}, nil
+				}),
+				Policy: Policy{Hedge: &Hedge{Delay: time.Second}},
+			}
+			resp, err := rt.RoundTrip(request(t, "GET", "http://x/", nil))
+			require.NoError(t, err)
+			time.Sleep(time.Hour)
+			assert.Equal(t, "won", text(t, resp))
+			assert.Equal(t, 1, late.Closes())
+			assert.Zero(t, won.Closes())
+			resp.Body.Close()
+		})
 	}
 }
 

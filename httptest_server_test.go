@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -85,6 +86,29 @@ var answers = []struct {
 	{"403", "GET", func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"code": "NoSuchKey"}`, 403) }},
 }
 
+// handOvers are policies under which a response is read, or wrapped, before it is handed
+// over.
+var handOvers = map[string]func(*insist.Policy){
+	"read whole, resumable": func(p *insist.Policy) { resumes(p); p.MaxWholeBytes, p.MaxAttempts = 1<<20, 4 },
+	"looked into":           func(p *insist.Policy) { p.RetryableBody = insist.JSONField[any]("/x", nil) },
+	"looked into, all": func(p *insist.Policy) {
+		p.MaxPeekBytes = 1 << 30
+		p.RetryableBody = func(_ *http.Request, _ *http.Response, _ int, body io.Reader) (d insist.Decision) {
+			io.Copy(io.Discard, body)
+			return d
+		}
+	},
+	"timed":   func(p *insist.Policy) { p.PerAttemptTimeout = time.Hour },
+	"bounded": func(p *insist.Policy) { p.BodyIdleTimeout = time.Hour },
+	"hedged":  func(p *insist.Policy) { p.Hedge = &insist.Hedge{Delay: time.Hour} },
+	"everything": func(p *insist.Policy) {
+		resumes(p)
+		p.MaxAttempts, p.MaxWholeBytes, p.RetryableBody = 4, 1<<20, insist.JSONField[any]("/x", nil)
+		p.RetryableEvent, p.PerAttemptTimeout, p.BodyIdleTimeout = p.RetryableBody, time.Hour, time.Hour
+		p.Hedge, p.Cooldown, p.Budget = &insist.Hedge{Delay: time.Hour}, new(insist.Cooldown), new(insist.Budget)
+	},
+}
+
 // TestTheLastAnswerIsAsWithoutUs compares every part of the response with what
 // the bare transport returns.
 func TestTheLastAnswerIsAsWithoutUs(t *testing.T) {
@@ -109,10 +133,12 @@ func TestTheLastAnswerIsAsWithoutUs(t *testing.T) {
 				require.NoError(t, err)
 				assert.Same(t, req, resp.Request)
 				assert.Equal(t, bare, responseText(resp))
-				req, _ = requestTo(t, s, a.method, "/whole", nil)
-				resp, err = over(s, resumes, func(p *insist.Policy) { p.MaxWholeBytes, p.MaxAttempts = 1<<20, 4 }).RoundTrip(req)
-				require.NoError(t, err)
-				assert.Equal(t, withoutType(bare), withoutType(responseText(resp)))
+				for name, edit := range handOvers {
+					req, _ = requestTo(t, s, a.method, "/"+name, nil)
+					resp, err = over(s, edit).RoundTrip(req)
+					require.NoError(t, err)
+					assert.Equal(t, withoutType(bare), withoutType(responseText(resp)), name)
+				}
 				if a.name == "truncated" && p == servertest.HTTP1 {
 					assert.Contains(t, bare, "1234 bytes, then unexpected EOF")
 				}

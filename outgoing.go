@@ -25,6 +25,7 @@ type outgoing struct {
 	inFlight atomic.Bool // the base's RoundTrip has begun and has not returned
 	own      bool        // its headers are a copy, not the caller's map
 	once     bool        // net/http is kept from repeating it by its form, see sendOnce
+	single   bool        // it is the call's only attempt, so a RetryTransport below may retry
 }
 
 // obstacle is the reason why an attempt could not be built. It ends the call.
@@ -80,6 +81,7 @@ func (c *call) copy(n int) *outgoing {
 	}
 	out.Number = int32(c.reporter.before + n)
 	out.mark = contextValue{Context: c.req.Context(), outer: c.values, what: out}
+	out.single = c.policy.maxAttempts() == 1
 	ctx, timed := context.Context(&out.mark), c.policy.PerAttemptTimeout > 0
 	if c.cancelable || racing {
 		c.limit = wait.NewLimit(ctx, c.policy.PerAttemptTimeout)

@@ -76,6 +76,7 @@ type runner struct {
 	bucket bucketKey
 	begun  time.Time
 	beside time.Duration // see Attempt.Beside
+	held   time.Duration // see Attempt.Held
 
 	resp    *http.Response
 	err     error
@@ -90,6 +91,7 @@ type race struct {
 	inFlight   []*runner
 	signals    chan int   // the numbers of the attempts that have ended, and timeToHedge
 	latest     time.Time  // when the latest attempt began
+	notBefore  time.Time  // no attempt begins earlier: those that failed have asked for that
 	assessment assessment // of the attempt that ended last
 
 	// Most calls need no hedge. With these, such a call costs two allocations fewer.
@@ -136,7 +138,7 @@ func (c *call) race(n int, delay time.Duration) error {
 			r.policy.Hedge.futile(time.Now())
 		}
 		if !full && r.hedge() {
-			timer.Reset(delay)
+			timer.Reset(max(delay, time.Until(r.notBefore)))
 		}
 	}
 }
@@ -156,6 +158,9 @@ func (r *race) hedge() bool {
 	c := &r.call
 	if ever, now := c.body.CanOverlap(); !now {
 		return ever
+	}
+	if time.Now().Before(r.notBefore) {
+		return true
 	}
 	lease := c.last.lease
 	if !c.payForHedge() {
@@ -180,6 +185,9 @@ func (r *race) begin(n int, next *runner) *obstacle {
 	c.made = n
 	next.n, next.limit, next.conns, next.begun = n, c.limit, c.conns, time.Now()
 	next.host, next.bucket = hostOf(next.Request.URL), c.policy.hostKey(next.Request.URL)
+	if next == &r.first {
+		next.held = c.held // no hedge begins while the Cooldown holds the call back
+	}
 	if len(r.inFlight) > 0 {
 		next.beside = next.begun.Sub(r.latest)
 	}
@@ -226,15 +234,19 @@ func (r *race) handle(ended *runner) bool {
 		c.policy.Hedge.note(c.hedgeHost(), ended.begun)
 	}
 	c.note(ended.n, &ended.tracker, resp, err)
-	c.last.beside = ended.beside
+	c.last.beside, c.last.held = ended.beside, ended.held
 	r.assessment = c.assess()
 	a := &r.assessment
 	c.assessed = a
 	good := c.last.resp != nil && c.last.err == nil && a.Verdict != Retry || a.sure && a.Verdict == Stop
+	if !good {
+		c.last.asked = r.heed()
+	}
 	if good || len(r.inFlight) == 0 || c.last.canceled {
 		return true
 	}
 	// It failed, but another attempt is already in flight: there is no wait.
+	c.hold.begin(c.req, "", c.policy.pauseAsked(&c.last, *a))
 	c.guardConns()
 	c.reporter.report(&c.last, action{retry: true, reason: a.reason})
 	c.limit.End()
@@ -244,6 +256,17 @@ func (r *race) handle(ended *runner) bool {
 	return false
 }
 
+// heed notes how long the attempt that has ended asks to wait, and returns what is left of
+// the waits that the attempts before it have asked for.
+func (r *race) heed() time.Duration {
+	now := time.Now()
+	left := max(0, r.notBefore.Sub(now))
+	if asked := max(r.assessment.Wait, r.policy.askedWait(&r.last, now)); asked > left {
+		r.notBefore = now.Add(asked)
+	}
+	return left
+}
+
 // reportOvertaken reports the attempts that are still in flight when the race is over.
 func (r *race) reportOvertaken() {
 	c := &r.call
@@ -251,7 +274,7 @@ func (r *race) reportOvertaken() {
 	for _, other := range r.inFlight {
 		c.policy.Hedge.note(c.hedgeHost(), other.begun)
 		c.reporter.start = other.begun
-		c.reporter.report(&outcome{number: other.n, req: c.req, host: other.host, beside: other.beside},
+		c.reporter.report(&outcome{number: other.n, req: c.req, host: other.host, beside: other.beside, held: other.held},
 			action{retry: true, reason: ReasonOvertaken})
 	}
 	c.reporter.start = start

@@ -152,8 +152,8 @@ type reporter struct {
 	start  time.Time
 }
 
-func newReporter(ctx context.Context, v *contextValue, p *Policy, start time.Time) reporter {
-	return reporter{ctx: ctx, hook: p.OnAttempt, record: v.record(), start: start, last: Attempt{Name: p.Name}}
+func newReporter(ctx context.Context, v *contextValue, p *Policy) reporter {
+	return reporter{ctx: ctx, hook: p.OnAttempt, record: v.record(), last: Attempt{Name: p.Name}}
 }
 
 func (r *reporter) isOn() bool { return r.hook != nil || r.record != nil }

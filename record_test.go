@@ -117,6 +117,11 @@ func TestAnErrorIsANetError(t *testing.T) {
 
 // TestNothingSecretIsWritten, by whatever a program prints an Attempt or a Record
 // with: the text of an error may have a URL, with its query.
+// textError is an error that is a value: fmt would print it also as a field.
+type textError string
+
+func (e textError) Error() string { return string(e) }
+
 func TestNothingSecretIsWritten(t *testing.T) {
 	ctx, record := WithRecord(t.Context())
 	var seen Attempt
@@ -124,13 +129,14 @@ func TestNothingSecretIsWritten(t *testing.T) {
 	for _, err := range []error{
 		&url.Error{Op: "Get", URL: "https://api.test/path?token=secret", Err: io.ErrUnexpectedEOF},
 		fmt.Errorf("call of https://api.test/path?token=secret: %w", syscall.ECONNRESET),
+		textError("https://api.test/path?token=secret"),
 	} {
 		Run(ctx, p, func(context.Context) error { return err })
 	}
 	rt := &RetryTransport{Base: script(status(503), status(200)), Policy: p}
 	_, err := rt.RoundTrip(request(t, "GET", "http://api.test/path?token=secret", nil).WithContext(ctx))
 	require.NoError(t, err)
-	failed := record.Calls()[0][2]
+	failed, plain := record.Calls()[0][2], record.Calls()[2][2]
 
 	var logged strings.Builder
 	for _, h := range []slog.Handler{slog.NewJSONHandler(&logged, nil), slog.NewTextHandler(&logged, nil)} {
@@ -142,7 +148,7 @@ func TestNothingSecretIsWritten(t *testing.T) {
 		R *Record
 	}
 	in := holder{failed, &failed, record}
-	for _, v := range []any{failed, &failed, record, in, record.Calls()} {
+	for _, v := range []any{failed, &failed, plain, &plain, record, in, record.Calls()} {
 		fmt.Fprintf(&logged, "%v %+v %#v %s\n", v, v, v, v)
 		data, err := json.Marshal(v)
 		require.NoError(t, err)
@@ -159,8 +165,8 @@ func TestNothingSecretIsWritten(t *testing.T) {
 	require.NoError(t, err)
 	var calls [][]map[string]any
 	require.NoError(t, json.Unmarshal(data, &calls))
-	require.Len(t, calls, 3)
-	first := calls[2][0]
+	require.Len(t, calls, 4)
+	first := calls[3][0]
 	delete(first, "duration")
 	assert.Equal(t, map[string]any{
 		"number": 1.0, "name": "pay", "method": "GET", "host": "api.test", "status": 503.0, "retry": true, "reason": "status",

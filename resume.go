@@ -21,6 +21,8 @@ type resumption struct {
 	given    *given        // nil if the base is known to leave req alone
 	begun    time.Time
 	reporter reporter
+	key      string         // from IdempotencyKey; else empty
+	hold     hold           // the call's place in the Cooldown
 	conns    *conn.Guard    // of the attempts so far
 	number   int            // of the last attempt; 1 after progress
 	made     int            // attempts made, if there was a race; else zero
@@ -49,7 +51,7 @@ func (c *call) resumption() *resumption {
 	}
 	s := &resumption{
 		base: c.base, policy: c.policy, values: c.values, req: c.req, begun: c.begun,
-		reporter: c.reporter, conns: c.conns,
+		reporter: c.reporter, key: c.key, hold: c.hold, conns: c.conns,
 		number: c.last.number, made: c.made, host: c.last.host, bucket: c.last.bucket,
 		first: first, validator: v, obstacle: why,
 	}
@@ -91,14 +93,14 @@ func (s *resumption) rest(p *download.Part) (*http.Response, error) {
 	req := s.request(p)
 	c := call{
 		base: s.base, policy: &policy, values: s.values, req: req, waiter: wait.ForRequest(req),
-		begun: s.begun, reporter: s.reporter, conns: s.conns, idempotent: yes, part: p,
+		begun: s.begun, reporter: s.reporter, conns: s.conns, idempotent: yes, part: p, key: s.key, hold: s.hold,
 		made: s.made, host: s.host, bucket: s.bucket,
 	}
 	resp, err := c.run(outcome{
 		number: s.number, req: req, resp: s.head, err: p.Err, host: s.host, bucket: s.bucket, begun: s.begun,
 		canceled: c.waiter.Canceled(), replayable: true, idempotent: true, progress: p.Progress, more: p.Err == nil,
 	})
-	s.reporter, s.conns = c.reporter, c.conns
+	s.reporter, s.hold, s.conns = c.reporter, c.hold, c.conns
 	s.number, s.made, s.host, s.bucket = c.last.number, c.made, c.last.host, c.last.bucket
 	switch {
 	case p.Accepted():

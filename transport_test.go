@@ -261,15 +261,40 @@ func TestAPanicLeavesNothingOpen(t *testing.T) {
 		"OnAttempt":  {OnAttempt: func(context.Context, Attempt) { boom() }},
 		"Idempotent": {Idempotent: func(*http.Request) bool { boom(); return false }},
 		"Prepare":    {Backoff: Constant(0), Prepare: func(*http.Request, *http.Response, error) error { boom(); return nil }},
+		"condition":  {RetryableBody: func(*http.Request, *http.Response, int, io.Reader) Decision { boom(); return Decision{} }},
+		"key":        {IdempotencyKey: func(*http.Request) string { boom(); return "" }},
+		"cooldown":   {Cooldown: &Cooldown{Key: func(*http.Request) string { boom(); return "" }}},
 	} {
-		b, body := script(status(503)), &insisttest.Body{Reader: strings.NewReader("x")}
+		for mode, edit := range map[string]func(*Policy){
+			"plain": func(*Policy) {}, "timed": func(p *Policy) { p.PerAttemptTimeout = time.Hour },
+			"hedged": func(p *Policy) {
+				p.Hedge = &Hedge{Delay: time.Hour}
+				if p.Idempotent == nil {
+					p.Idempotent = func(*http.Request) bool { return p.IdempotencyKey == nil }
+				}
+			},
+		} {
+			p := p
+			edit(&p)
+			b, body := script(status(503, "Retry-After", "0.001")), &insisttest.Body{Reader: strings.NewReader("x")}
+			assert.PanicsWithValue(t, "boom", func() {
+				(&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "POST", "http://x/", body))
+			}, name+" "+mode)
+			assert.Equal(t, 1, body.Closes(), name+" "+mode)
+			for _, response := range b.Bodies() {
+				assert.Equal(t, 1, response.Closes(), name+" "+mode)
+			}
+		}
+	}
+	for name, p := range map[string]Policy{
+		"RetryableError": {RetryableError: func(error) bool { boom(); return false }},
+		"RetryAfter":     {Classify: func(*http.Request, *http.Response, error, int) Decision { return Decision{Verdict: Retry} }},
+	} {
+		body := &insisttest.Body{Reader: strings.NewReader("x")}
 		assert.PanicsWithValue(t, "boom", func() {
-			(&RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "POST", "http://x/", body))
+			(&RetryTransport{Base: script(fails(retryNever{})), Policy: p}).RoundTrip(request(t, "PUT", "http://x/", body))
 		}, name)
 		assert.Equal(t, 1, body.Closes(), name)
-		for _, response := range b.Bodies() {
-			assert.Equal(t, 1, response.Closes(), name)
-		}
 	}
 	b := script(status(200)) // what mostly is the end of it
 	rt := &RetryTransport{Base: b, Policy: Policy{RetryableStatus: func(int) bool { boom(); return false }}}
@@ -348,6 +373,13 @@ func TestASingleAttemptSendsTheCallersBody(t *testing.T) {
 	assert.NoError(t, err)
 	assert.Zero(t, body.Closes(), "the base may still read it")
 }
+
+// retryNever is an error whose RetryAfter panics.
+type retryNever struct{ error }
+
+func (retryNever) Error() string { return "never" }
+
+func (retryNever) RetryAfter() time.Duration { panic("boom") }
 
 func TestADribblingAnswerDoesNotHoldUpTheNextAttempt(t *testing.T) {
 	for wait, want := range map[time.Duration]time.Duration{

@@ -36,19 +36,21 @@ func (c connKind) String() string { return [...]string{"new", "warm", "two warm"
 type rules int
 
 const (
-	plain     rules = iota
-	untimed         // without PerAttemptTimeout: not for silent cuts
-	condition       // RetryableBody, and a server that is busy at first
-	whole           // MaxWholeBytes
-	resume          // ResumeDownloads
-	allRules        // the last three
-	standard        // insist.Standard
-	never           // Idempotent says that no request is
-	hedged          // Hedge, so soon that slow uploads overlap
+	plain        rules = iota
+	untimed            // without PerAttemptTimeout: not for silent cuts
+	condition          // RetryableBody, and a server that is busy at first
+	whole              // MaxWholeBytes
+	resume             // ResumeDownloads
+	allRules           // the last three
+	standard           // insist.Standard
+	never              // Idempotent says that no request is
+	hedged             // Hedge, so soon that slow uploads overlap
+	single             // as never, with one attempt
+	hedgedResume       // Hedge and ResumeDownloads
 )
 
 func (r rules) String() string {
-	return [...]string{"plain", "untimed", "condition", "whole", "resume", "all rules", "standard", "never idempotent", "hedged"}[r]
+	return [...]string{"plain", "untimed", "condition", "whole", "resume", "all rules", "standard", "never idempotent", "hedged", "one attempt, not idempotent", "hedged, resume"}[r]
 }
 
 const (
@@ -74,19 +76,22 @@ func (r rules) policy(retries *int) insist.Policy {
 		p.MaxWholeBytes = 1 << 20
 		p.MaxPeekTime = attemptTimeout // else one without a length is handed over before it is known to be silent
 	}
-	if r == never {
+	if r == single {
+		p.MaxAttempts = 1
+	}
+	if r == never || r == single {
 		p.Idempotent = func(*http.Request) bool { return false }
 	}
-	if r == hedged {
+	if r == hedged || r == hedgedResume {
 		p.Hedge = &insist.Hedge{Delay: 2 * time.Millisecond, Share: attempts}
 	}
-	p.ResumeDownloads = r == resume || r == allRules
+	p.ResumeDownloads = r == resume || r == allRules || r == hedgedResume
 	return p
 }
 
 // idempotent reports whether it may be carried out twice.
 func (s *scenario) idempotent() bool {
-	return s.rules != never && (s.method != http.MethodPost || s.key)
+	return s.rules != never && s.rules != single && (s.method != http.MethodPost || s.key)
 }
 
 // mended reports whether a response's body that is cut is no error to the caller.
@@ -94,7 +99,7 @@ func (s *scenario) mended() bool {
 	switch s.rules {
 	case whole, allRules:
 		return s.idempotent()
-	case resume:
+	case resume, hedgedResume:
 		return s.method == http.MethodGet
 	}
 	return false
@@ -168,11 +173,15 @@ func scenarios(p servertest.Proto, conn connKind) (all []scenario) {
 	add(scenario{method: "GET", rules: hedged})
 	add(scenario{method: "PUT", body: osFile, rules: hedged})
 	add(scenario{method: "POST", body: newReaders, rules: hedged})
+	add(scenario{method: "GET", rules: single})
+	add(scenario{method: "POST", body: onceKnown, rules: single, shape: servertest.InChunks})
+	add(scenario{method: "POST", body: inMemory, key: true, rules: single})
+	add(scenario{method: "PUT", body: newReaders, key: true, rules: single})
 	add(scenario{method: "GET", rules: standard})
 	add(scenario{method: "POST", body: inMemory, rules: standard})
 	add(scenario{method: "POST", body: onceUnknown, key: true, rules: standard})
 	add(scenario{method: "PUT", body: sharedReader, rules: condition, shape: servertest.InChunks})
-	for _, r := range []rules{resume, allRules} {
+	for _, r := range []rules{resume, allRules, hedgedResume} {
 		add(scenario{method: "GET", rules: r, shape: servertest.WithRanges})
 		add(scenario{method: "GET", rules: r, shape: servertest.OpenRanges})
 		add(scenario{method: "GET", rules: r, shape: servertest.WithRanges, ranged: true})

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -162,6 +163,64 @@ func TestTheCallersRequestIsNotChanged(t *testing.T) {
 			assert.Equal(t, before, *req)
 		}
 	})
+}
+
+// TestTheRequestOfTheResponse is what was sent last, under the caller's own context, however
+// the attempt was sent.
+func TestTheRequestOfTheResponse(t *testing.T) {
+	guarded := func(p *insist.Policy) { p.Idempotent = func(*http.Request) bool { return false } }
+	for name, edit := range map[string]func(*insist.Policy){
+		"plain":       func(*insist.Policy) {},
+		"guarded":     guarded,
+		"one attempt": func(p *insist.Policy) { p.MaxAttempts = 1; guarded(p) },
+		"timed":       func(p *insist.Policy) { p.PerAttemptTimeout = time.Hour },
+		"looked into": func(p *insist.Policy) { p.RetryableBody = insist.JSONField[any]("/x", nil) },
+		"read whole":  func(p *insist.Policy) { p.MaxWholeBytes = 1 << 20 },
+		"bounded":     func(p *insist.Policy) { p.BodyIdleTimeout = time.Hour },
+		"hedged":      func(p *insist.Policy) { p.Hedge = &insist.Hedge{Delay: time.Hour} },
+		"with a key":  func(p *insist.Policy) { guarded(p); p.IdempotencyKey = func(*http.Request) string { return "k" } },
+		"resumable":   func(p *insist.Policy) { p.ResumeDownloads = true },
+	} {
+		for _, layer := range []string{"direct", "a layer that clones"} {
+			servertest.Each(t, func(t *testing.T, p servertest.Proto) {
+				var hits servertest.Counter
+				s := p.Start(t, func(w http.ResponseWriter, r *http.Request) {
+					io.Copy(io.Discard, r.Body)
+					if hits.Next(r)%3 == 1 {
+						w.WriteHeader(http.StatusServiceUnavailable)
+					}
+					io.WriteString(w, "{}")
+				})
+				for _, method := range []string{"GET", "PUT", "POST"} {
+					for _, body := range []func() io.Reader{
+						func() io.Reader { return nil }, func() io.Reader { return strings.NewReader("hello") },
+						func() io.Reader { return io.MultiReader(strings.NewReader("hello")) },
+					} {
+						req, _ := requestTo(t, s, method, "/", body())
+						req.Header.Set("A", "b")
+						header, given := req.Header.Clone(), req.Body
+						rt := over(s, edit)
+						rt.Base = layers[layer](rt.Base)
+						resp, err := rt.RoundTrip(req)
+						require.NoError(t, err)
+						got := resp.Request
+						assert.Equal(t, req.Context(), got.Context(), name)
+						assert.NoError(t, got.Context().Err(), name)
+						assert.Equal(t, 1, insist.AttemptNumber(got.Context()))
+						if p == servertest.HTTP1 && layer == "direct" { // on HTTP/2, net/http may set a copy with a body of its own
+							assert.True(t, got.Body == given, "%s: %s with another body", name, method)
+						}
+						assert.Equal(t, req.GetBody == nil, got.GetBody == nil, name)
+						if name == "with a key" {
+							header.Set("Idempotency-Key", "k")
+						}
+						assert.Equal(t, header, got.Header, name)
+						servertest.ReadAndClose(t, resp)
+					}
+				}
+			})
+		}
+	}
 }
 
 // TestTheBodyIsClosedWhateverHappens to the call.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -79,6 +80,16 @@ func (a *atEnd) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// sendings are policies under which the attempts' bodies are made in different ways.
+var sendings = map[string]func(*insist.Policy){
+	"bare":     func(p *insist.Policy) { p.Disabled = true },
+	"plain":    func(*insist.Policy) {},
+	"timed":    func(p *insist.Policy) { p.PerAttemptTimeout = time.Hour },
+	"once":     func(p *insist.Policy) { p.MaxAttempts, p.PerAttemptTimeout = 1, time.Hour },
+	"hedged":   func(p *insist.Policy) { p.Hedge = &insist.Hedge{Delay: time.Hour} },
+	"prepared": func(p *insist.Policy) { p.Prepare = func(*http.Request, *http.Response, error) error { return nil } },
+}
+
 // TestFramingIsAsWithoutUs compares what the server sees of each attempt with
 // what the bare transport sends.
 func TestFramingIsAsWithoutUs(t *testing.T) {
@@ -95,8 +106,10 @@ func TestFramingIsAsWithoutUs(t *testing.T) {
 		})
 		for i, f := range framings {
 			t.Run(f.name, func(t *testing.T) {
-				for _, policy := range []insist.Policy{{Disabled: true}, eager} {
-					req, _ := requestTo(t, s, f.method, fmt.Sprintf("/%d/%v", i, policy.Disabled), nil)
+				for name, edit := range sendings {
+					policy := eager
+					edit(&policy)
+					req, _ := requestTo(t, s, f.method, fmt.Sprintf("/%d/%s", i, name), nil)
 					f.shape(req)
 					resp, err := (&insist.RetryTransport{Base: s.Base, Policy: policy}).RoundTrip(req)
 					require.NoError(t, err)
@@ -104,9 +117,14 @@ func TestFramingIsAsWithoutUs(t *testing.T) {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				bare := seen[fmt.Sprintf("/%d/true", i)]
+				bare := seen[fmt.Sprintf("/%d/bare", i)]
 				require.Len(t, bare, 1)
-				assert.Equal(t, []string{bare[0], bare[0], bare[0], bare[0]}, seen[fmt.Sprintf("/%d/false", i)])
+				for name, edit := range sendings {
+					policy := eager
+					if edit(&policy); !policy.Disabled {
+						assert.Equal(t, slices.Repeat(bare, policy.MaxAttempts), seen[fmt.Sprintf("/%d/%s", i, name)], name)
+					}
+				}
 				if strings.Contains(f.name, "trailers") {
 					assert.Contains(t, bare[0], "X-Sum:[whole]")
 				}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-552c89fc/insist"
+	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
 // slowFirst is a base whose first attempt reads a part of its request body, then is
@@ -228,4 +229,57 @@ func TestAResponseIsLookedInto(t *testing.T) {
 		synctest.Wait()
 		assert.Zero(t, b.left())
 	})
+}
+
+// TestHedgesAgainstARealServer: a hedge brings the response, which is whole, and the server
+// learns that the first attempt was given up. On HTTP/2 that ends a stream, and on HTTP/1 a
+// connection.
+func TestHedgesAgainstARealServer(t *testing.T) {
+	for _, u := range servertest.Uploads {
+		if strings.Contains(u.Name, "rewinds") || strings.Contains(u.Name, "seeker") {
+			continue // sent once at a time
+		}
+		var n, canceled atomic.Int32
+		servertest.EachInMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			sum := servertest.DigestOf(r.Body)
+			if n.Add(1) == 1 {
+				<-r.Context().Done()
+				canceled.Add(1)
+				return
+			}
+			io.WriteString(w, sum)
+			w.Write(servertest.Megabyte)
+		}, func(t *testing.T, base *http.Transport) {
+			n.Store(0)
+			canceled.Store(0)
+			var opened atomic.Int32
+			rt := &insist.RetryTransport{Base: base, Policy: insist.Policy{Hedge: &insist.Hedge{Delay: time.Second}}}
+			data := servertest.Megabyte[:100_000]
+			for i := range 3 {
+				req := memRequest(t, t.Context())
+				req.Method = "PUT"
+				bodies := u.Give(req, data)
+				start := time.Now()
+				resp, err := rt.RoundTrip(newConns(req, &opened))
+				require.NoError(t, err)
+				if i == 0 {
+					assert.Equal(t, time.Second, time.Since(start), u.Name)
+				}
+				assert.Equal(t, req.Header, resp.Request.Header)
+				assert.NoError(t, resp.Request.Context().Err())
+				assert.Equal(t, 1, insist.AttemptNumber(resp.Request.Context()))
+				got := servertest.ReadAndClose(t, resp)
+				require.True(t, got == servertest.Digest(data)+string(servertest.Megabyte), u.Name)
+				synctest.Wait()
+				bodies.Check(t)
+			}
+			assert.EqualValues(t, 4, n.Load())
+			assert.EqualValues(t, 1, canceled.Load())
+			want := 2
+			if base.Protocols.UnencryptedHTTP2() {
+				want = 1
+			}
+			assert.EqualValues(t, want, opened.Load(), "connections")
+		})
+	}
 }

@@ -1,14 +1,17 @@
 package integrationtests
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -257,6 +260,45 @@ func TestAWatchIsHandedOverWithItsFirstEvent(t *testing.T) {
 		assert.NoError(t, resp.Body.Close())
 		r.Close()
 		time.Sleep(2 * time.Hour)
+	})
+}
+
+// TestTheFirstEventAgainstARealServer: what failed in its first event is retried; of what
+// did not, the caller gets each event when the server has written it.
+func TestTheFirstEventAgainstARealServer(t *testing.T) {
+	var n atomic.Int32
+	servertest.EachInMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		if n.Add(1)%2 == 1 {
+			io.WriteString(w, "event: error\ndata: {\"error\": 1}\n\n")
+			flush(w)
+			<-r.Context().Done()
+			return
+		}
+		for i := range 3 {
+			fmt.Fprintf(w, "data: {\"n\": %d}\n\n", i)
+			flush(w)
+			time.Sleep(time.Hour)
+		}
+	}, func(t *testing.T, base *http.Transport) {
+		rt := quickly(base, func(p *insist.Policy) { p.RetryableEvent = insist.JSONField[any]("/error", nil) })
+		for _, method := range []string{"GET", "POST"} {
+			start, before := time.Now(), n.Load()
+			resp, err := rt.RoundTrip(request(t, method, "http://mem/", strings.NewReader("{}")))
+			require.NoError(t, err)
+			assert.Equal(t, before+2, n.Load())
+			lines := bufio.NewReader(resp.Body)
+			for i := range 3 {
+				line, err := lines.ReadString('\n')
+				require.NoError(t, err)
+				assert.Equal(t, fmt.Sprintf("data: {\"n\": %d}\n", i), line)
+				lines.ReadString('\n')
+				assert.Equal(t, time.Duration(i)*time.Hour, time.Since(start))
+			}
+			_, err = lines.ReadByte()
+			assert.Equal(t, io.EOF, err)
+			resp.Body.Close()
+		}
 	})
 }
 

@@ -39,21 +39,38 @@ func isIdleTimeout(t *testing.T, err error) {
 }
 
 func TestASilentBodyEnds(t *testing.T) {
-	servertest.EachInMemory(t, func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, "hello")
-		flush(w)
-		silent(r)
-	}, func(t *testing.T, base *http.Transport) {
-		start := time.Now()
-		resp := get(t, &insist.RetryTransport{Base: base, Policy: insist.Policy{BodyIdleTimeout: idleLimit}})
-		data, err := io.ReadAll(resp.Body)
-		assert.Equal(t, "hello", string(data))
-		isIdleTimeout(t, err)
-		assert.Equal(t, idleLimit, time.Since(start))
-		_, err = resp.Body.Read(make([]byte, 1))
-		isIdleTimeout(t, err)
-		resp.Body.Close()
-	})
+	const event = "data: {\"ok\": true}\n\n"
+	ok := insist.JSONFieldNot("/ok", true)
+	for name, edit := range map[string]func(*insist.Policy){
+		"plain":       func(*insist.Policy) {},
+		"one attempt": func(p *insist.Policy) { p.MaxAttempts = 1 },
+		"timed":       func(p *insist.Policy) { p.PerAttemptTimeout = time.Second },
+		"looked into": func(p *insist.Policy) { p.RetryableEvent = ok },
+		"resumable":   func(p *insist.Policy) { p.ResumeDownloads = true },
+		"hedged":      func(p *insist.Policy) { p.Hedge = &insist.Hedge{Delay: time.Second} },
+		"everything": func(p *insist.Policy) {
+			p.PerAttemptTimeout, p.Hedge = time.Second, &insist.Hedge{Delay: time.Second}
+			p.RetryableEvent, p.RetryableBody, p.MaxWholeBytes, p.ResumeDownloads = ok, ok, 1000, true
+		},
+	} {
+		servertest.EachInMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, event)
+			flush(w)
+			silent(r)
+		}, func(t *testing.T, base *http.Transport) {
+			start, p := time.Now(), insist.Policy{BodyIdleTimeout: idleLimit}
+			edit(&p)
+			resp := get(t, &insist.RetryTransport{Base: base, Policy: p})
+			data, err := io.ReadAll(resp.Body)
+			assert.Equal(t, event, string(data), name)
+			isIdleTimeout(t, err)
+			assert.Equal(t, idleLimit, time.Since(start), name)
+			_, err = resp.Body.Read(make([]byte, 1))
+			isIdleTimeout(t, err)
+			resp.Body.Close()
+		})
+	}
 }
 
 // TestATrickleIsNotSilent, nor is a caller that takes its time.

@@ -3,6 +3,7 @@ package integrationtests
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -60,6 +62,41 @@ func TestDiscardedAnswersCostNoConnection(t *testing.T) {
 			}
 			assert.Equal(t, 100, hits.Count("/"))
 			assert.EqualValues(t, 1, opened.Load())
+		})
+	}
+}
+
+// TestResponsesThatDoReplacesCostNoConnection, and the last one is whole, also after
+// PerAttemptTimeout has passed.
+func TestResponsesThatDoReplacesCostNoConnection(t *testing.T) {
+	for name, p := range map[string]insist.Policy{
+		"plain": {}, "timed": {PerAttemptTimeout: time.Minute}, "reported": {OnAttempt: func(context.Context, insist.Attempt) {}},
+	} {
+		var hits atomic.Int32
+		servertest.EachInMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			if hits.Add(1)%3 != 0 {
+				http.Error(w, "not now", http.StatusServiceUnavailable)
+				return
+			}
+			w.Write(servertest.Megabyte[:100_000])
+			flush(w)
+			time.Sleep(time.Hour)
+			w.Write(servertest.Megabyte[100_000:])
+		}, func(t *testing.T, base *http.Transport) {
+			base.MaxConnsPerHost = 1 // a response that is left open is a deadlock
+			var opened atomic.Int32
+			client := &http.Client{Transport: base}
+			for range 4 {
+				resp, err := insist.Do(t.Context(), p, func(ctx context.Context) (*http.Response, error) {
+					return client.Do(newConns(memRequest(t, ctx), &opened))
+				}, func(resp *http.Response) bool { return resp.StatusCode >= 500 })
+				require.NoError(t, err, name)
+				assert.Equal(t, servertest.Digest(servertest.Megabyte), servertest.DigestOf(resp.Body), name)
+				assert.NoError(t, resp.Body.Close())
+				synctest.Wait()
+			}
+			assert.EqualValues(t, 1, opened.Load(), name)
 		})
 	}
 }

@@ -380,6 +380,48 @@ func TestTheRequestForAPart(t *testing.T) {
 	}
 }
 
+// TestAPartBelongsToItsCall: it has the call's idempotency key, and the Cooldown's key is
+// asked for once.
+func TestAPartBelongsToItsCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys, places := 0, 0
+		cooldown := new(insist.Cooldown)
+		p := resuming(func(p *insist.Policy) {
+			p.Idempotent = func(*http.Request) bool { return false }
+			p.IdempotencyKey = func(*http.Request) string { keys++; return "k" }
+			cooldown.Key = func(req *http.Request) string { places++; return req.Host }
+			p.Cooldown = cooldown
+		})
+		limited := insisttest.Status(429, "Retry-After", "1")
+		b := script(limited, part(5), limited, part(9), part(all))
+		resp, err := (&insist.RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, alphabet, text(t, resp))
+		resp.Body.Close()
+		require.Len(t, b.Arrivals(), 5)
+		for _, a := range b.Arrivals() {
+			assert.Equal(t, []string{"k"}, a.Header["Idempotency-Key"])
+		}
+		assert.Equal(t, 1, keys)
+		assert.Equal(t, 1, places)
+	})
+}
+
+// TestAPartIsNotHedged: its response has to continue the one body.
+func TestAPartIsNotHedged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		short := part(all, header("Content-Range", "bytes 5-7/26"), declares(3), holds("fgh"))
+		slow := func(s step) step { return insisttest.After(time.Minute, s) }
+		b := script(part(5), slow(short), slow(part(all)))
+		p := resuming(func(p *insist.Policy) { p.Hedge = &insist.Hedge{Delay: time.Second} })
+		resp, err := (&insist.RetryTransport{Base: b, Policy: p}).RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, alphabet, text(t, resp))
+		resp.Body.Close()
+		assert.Len(t, b.Arrivals(), 3)
+	})
+}
+
 // TestAHedgedDownload: the attempts at parts are numbered after all attempts of the race
 // that the first response has won.
 func TestAHedgedDownload(t *testing.T) {

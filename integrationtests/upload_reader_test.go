@@ -33,6 +33,43 @@ func failing(n int, err error) io.ReadCloser {
 	return io.NopCloser(io.MultiReader(bytes.NewReader(servertest.Megabyte[:n]), broken{err}))
 }
 
+// failingKinds are the kinds of bodies that give n of 1 MiB and then err.
+var failingKinds = map[string]func(n int, err error) io.ReadCloser{
+	"read once": failing,
+	"GetBody":   failing,
+	"section": func(n int, err error) io.ReadCloser {
+		return unwatched{io.NopCloser(io.NewSectionReader(&failingAt{n: int64(n), err: err}, 0, 1<<20))}
+	},
+	"seeks": func(n int, err error) io.ReadCloser {
+		section := io.NewSectionReader(&failingAt{n: int64(n), err: err}, 0, 1<<20)
+		return unwatched{struct {
+			io.Reader
+			io.Seeker
+			io.Closer
+		}{section, section, io.NopCloser(nil)}}
+	},
+}
+
+// unwatched is a body whose type matters, so that its Close is not counted.
+type unwatched struct{ io.ReadCloser }
+
+// failingAt is a reader of 1 MiB that fails from n on.
+type failingAt struct {
+	n   int64
+	err error
+}
+
+func (f *failingAt) ReadAt(p []byte, off int64) (int, error) {
+	if off >= f.n {
+		return 0, f.err
+	}
+	n := copy(p, servertest.Megabyte[off:f.n])
+	if n < len(p) {
+		return n, f.err
+	}
+	return n, nil
+}
+
 type broken struct{ err error }
 
 func (b broken) Read([]byte) (int, error) { return 0, b.err }
@@ -46,9 +83,15 @@ func bodyEnds(t *testing.T, s *servertest.Server, hits *servertest.Counter, path
 	t.Helper()
 	req, record := requestTo(t, s, "PUT", path, nil)
 	bodies := new(servertest.Closes)
-	req.Body, req.ContentLength = bodies.Watch(give()), length
+	watch := func(body io.ReadCloser) io.ReadCloser {
+		if bare, ok := body.(unwatched); ok {
+			return bare.ReadCloser
+		}
+		return bodies.Watch(body)
+	}
+	req.Body, req.ContentLength = watch(give()), length
 	if getBody {
-		req.GetBody = func() (io.ReadCloser, error) { return bodies.Watch(give()), nil }
+		req.GetBody = func() (io.ReadCloser, error) { return watch(give()), nil }
 	}
 	resp, err := over(s).RoundTrip(req)
 	why := insist.ReasonBody
@@ -71,13 +114,13 @@ func TestTheReadersOwnErrorIsReturnedAsItIs(t *testing.T) {
 		})
 		n := 0
 		for name, length := range lengths {
-			for _, getBody := range []bool{false, true} {
+			for kind, give := range failingKinds {
 				for _, own := range ownErrors {
 					for _, at := range []int{0, 3, 500_000} {
-						t.Run(fmt.Sprintf("%s/%v/%T at %d", name, getBody, own, at), func(t *testing.T) {
+						t.Run(fmt.Sprintf("%s/%s/%T at %d", name, kind, own, at), func(t *testing.T) {
 							n++
-							err := bodyEnds(t, s, &hits, fmt.Sprint("/", n), length, getBody,
-								func() io.ReadCloser { return failing(at, own) })
+							err := bodyEnds(t, s, &hits, fmt.Sprint("/", n), length, kind == "GetBody",
+								func() io.ReadCloser { return give(at, own) })
 							require.Error(t, err)
 							assert.True(t, reflect.DeepEqual(own, err), "got %#v", err)
 						})

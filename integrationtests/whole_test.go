@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"syscall"
@@ -32,6 +33,11 @@ func short(n int64, body string, headers ...string) step {
 	}, headers...)
 }
 
+// unbounded sets the bounds to what users write for none.
+func unbounded(p *insist.Policy) {
+	p.MaxWholeBytes, p.MaxPeekBytes, p.MaxPeekTime = math.MaxInt64, math.MaxInt64, math.MaxInt64
+}
+
 func TestWholeAnswers(t *testing.T) {
 	const full = "hello, world"
 	whole := insist.Policy{Backoff: insist.Constant(time.Minute), MaxWholeBytes: 12}
@@ -55,6 +61,10 @@ func TestWholeAnswers(t *testing.T) {
 		{"whole, length unknown", whole, "GET", []step{servertest.Sized(-1, func() io.Reader { return strings.NewReader(full) })}, 1, full, nil},
 		{"broken, length known", whole, "GET", []step{short(12, "hello"), servertest.Plain(full)}, 2, full, nil},
 		{"broken, length unknown", whole, "GET", []step{breaks(io.ErrUnexpectedEOF, "hello"), servertest.Plain(full)}, 2, full, nil},
+		{"no bound, length known", with(unbounded), "GET", []step{short(12, "hello"), servertest.Plain(full)}, 2, full, nil},
+		{"no bound, length unknown", with(unbounded), "GET", []step{breaks(io.ErrUnexpectedEOF, "hello"), servertest.Plain(full)}, 2, full, nil},
+		{"no bound, behind a look", with(func(p *insist.Policy) { unbounded(p); p.RetryableBody = insist.JSONFieldNot("/ok", true) }), "GET",
+			[]step{breaks(io.ErrUnexpectedEOF, `{"ok":true,`), breaks(nil, `{"ok":false}`), servertest.Plain(full)}, 3, full, nil},
 		{"broken before the first byte", whole, "GET", []step{short(12, ""), servertest.Plain(full)}, 2, full, nil},
 		{"broken behind the last byte", whole, "GET", []step{breaks(syscall.ECONNRESET, full), servertest.Plain(full)}, 2, full, nil},
 		{"reset", whole, "GET", []step{breaks(syscall.ECONNRESET, "hello"), servertest.Plain(full)}, 2, full, nil},

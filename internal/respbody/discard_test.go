@@ -29,6 +29,7 @@ func TestDiscard(t *testing.T) {
 		name   string
 		own    bool // the attempt has a context of its own
 		unsent bool // the request was not sent to its end
+		pause  time.Duration
 		length int64
 		change func(*http.Response)
 		body   func(context.Context) read
@@ -46,6 +47,8 @@ func TestDiscard(t *testing.T) {
 		{name: "the request was not sent to its end", own: true, unsent: true, length: 3},
 		{name: "HTTP/2", own: true, length: 3, change: func(r *http.Response) { r.ProtoMajor = 2 }},
 		{name: "stalls", own: true, length: -1, body: stalls, reads: 1, after: DrainAtLeast, closed: DrainAtLeast},
+		{name: "stalls, during a short pause", own: true, length: -1, pause: DrainAtMost / 2, body: stalls, reads: 1, after: DrainAtMost / 2, closed: DrainAtMost / 2},
+		{name: "stalls, during a long pause", own: true, length: -1, pause: time.Minute, body: stalls, reads: 1, after: DrainAtMost, closed: DrainAtMost},
 		{name: "ignores its context", own: true, length: -1, body: deaf, reads: 1, after: DrainAtLeast, closed: never},
 		{name: "stalls, no context", length: 3, body: deaf, reads: 1, after: DrainAtLeast, closed: never},
 		{name: "panics", length: 3, body: func(context.Context) read { return panics("boom") }, reads: 1},
@@ -70,7 +73,7 @@ func TestDiscard(t *testing.T) {
 			start := time.Now()
 			closed := make(chan time.Duration, 1)
 			s.close = func() { closed <- time.Since(start); panic("in Close, too") }
-			got := a.Discard(resp, !c.unsent, 0, new(wait.Timer))
+			got := a.Discard(resp, !c.unsent, c.pause, new(wait.Timer))
 			assert.Equal(t, c.after, time.Since(start), c.name)
 			assert.Equal(t, 200, got.StatusCode, c.name)
 			assert.Equal(t, c.closed, <-closed, c.name)
@@ -153,6 +156,23 @@ func TestDiscardOfABodyThatReturnsNothing(t *testing.T) {
 			assert.EqualValues(t, 1, s.closes.Load())
 		})
 	}
+}
+
+// TestDiscardOfALongBody of unknown length: no more than drainBytes, and one to see that
+// there are more, are read.
+func TestDiscardOfALongBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := attempt(t)
+		resp, s := response(-1)
+		read := 0
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{readerFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil }), s}
+		a.Discard(resp, true, time.Minute, new(wait.Timer))
+		assert.Equal(t, drainBytes+1, read)
+		assert.EqualValues(t, 1, s.closes.Load())
+	})
 }
 
 type readerFunc func([]byte) (int, error)
