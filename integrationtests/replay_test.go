@@ -632,8 +632,8 @@ func TestAFileIsRewound(t *testing.T) {
 	}
 }
 
-// TestAFileThatBlocks is not closed as long as its Read may end by itself, but when
-// the attempt has no time left.
+// TestAFileThatBlocks is not closed as long as its Read may end by itself: that is for two
+// seconds or, when the attempt has no time left, for a tenth of one.
 func TestAFileThatBlocks(t *testing.T) {
 	for name, c := range map[string]struct {
 		policy insist.Policy
@@ -641,7 +641,7 @@ func TestAFileThatBlocks(t *testing.T) {
 		took   time.Duration
 	}{
 		"wait":    {insist.Policy{}, nil, 2 * time.Second},
-		"timeout": {insist.Policy{PerAttemptTimeout: time.Second}, nil, time.Second},
+		"timeout": {insist.Policy{PerAttemptTimeout: time.Second}, nil, 1100 * time.Millisecond},
 		"end":     {insist.Policy{RetryableError: func(error) bool { return false }}, errLost, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
