@@ -86,6 +86,7 @@ func TestHedge(t *testing.T) {
 		{"both fail", "GET", nil, attempts{takes(120*ms, status(503)), takes(50*ms, status(500)), takes(0, status(200))}, 200, 150 * ms, "1 status, 2 status, 200"},
 		{"a body that says no", "GET", func(p *Policy) { p.RetryableBody = JSONFieldNot("/ok", true) },
 			attempts{takes(180*ms, jsonBody(`{"ok": true}`)), takes(10*ms, jsonBody(`{"ok": false}`))}, 200, 180 * ms, "2 condition, 200"},
+		{"no hedge after an error", "GET", nil, attempts{takes(10*ms, fails(errLost)), takes(time.Second, status(200))}, 200, 1010 * ms, "1 error, 200"},
 		{"three at a time", "GET", func(p *Policy) { p.Hedge.Extra = 2 },
 			attempts{takes(time.Hour, status(200)), takes(time.Hour, status(200)), takes(10*ms, status(200))}, 200, 210 * ms, "1 overtaken, 2 overtaken, 200"},
 		{"MaxAttempts", "GET", func(p *Policy) { p.MaxAttempts = 1 }, attempts{takes(time.Second, status(200))}, 200, time.Second, "200"},

@@ -355,6 +355,32 @@ func TestNoLookWhileTheRequestIsStillBeingSent(t *testing.T) {
 	}
 }
 
+// TestNothingIsReadWhileTheRequestIsStillBeingSent, neither an event nor the whole response:
+// the caller may wait for the response before it writes more.
+func TestNothingIsReadWhileTheRequestIsStillBeingSent(t *testing.T) {
+	for name, edit := range map[string]func(*insist.Policy){
+		"event": func(p *insist.Policy) { p.RetryableEvent = insist.JSONField[any]("/error", nil) },
+		"whole": func(p *insist.Policy) { p.MaxWholeBytes = 1 << 20 },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			pr, pw := io.Pipe()
+			reads := 0
+			body := servertest.ReaderFunc(func([]byte) (int, error) { reads++; return 0, io.EOF })
+			contentType := map[string]string{"event": "text/event-stream", "whole": "text/plain"}[name]
+			b := roundTripper(func(req *http.Request) (*http.Response, error) {
+				resp, err := servertest.From(func() io.Reader { return body })(req)
+				resp.Header.Set("Content-Type", contentType)
+				return resp, err
+			})
+			resp, err := quickly(b, edit).RoundTrip(request(t, "PUT", "http://x/", pr))
+			require.NoError(t, err)
+			assert.Zero(t, reads, name)
+			resp.Body.Close()
+			pw.Close()
+		})
+	}
+}
+
 func TestAPanicInAConditionClosesTheBody(t *testing.T) {
 	b := script(servertest.Content(`{}`))
 	boom := func(*http.Request, *http.Response, int, io.Reader) insist.Decision { panic("boom") }

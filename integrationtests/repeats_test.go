@@ -74,6 +74,15 @@ func (s seeThrough) WrappedRoundTripper() http.RoundTripper { return s.RoundTrip
 // guarded makes one request that must not be repeated, with a server of frames, by TLS
 // unless the layer is named otherwise.
 func guarded(t *testing.T, method, layer, body string, attempts int, play func(c *servertest.FrameConn, stream uint32, n int)) (ends, int, error) {
+	ctx, record := insist.WithRecord(t.Context())
+	streams, err := guardedIn(t, ctx, method, layer, body, attempts, play)
+	made := record.Calls()[0] // by the inner one, where there are two
+	return ends{len(made), made[len(made)-1].Reason}, streams, err
+}
+
+// guardedIn is guarded with a context. If that has no record, the request may take the fast
+// path.
+func guardedIn(t *testing.T, ctx context.Context, method, layer, body string, attempts int, play func(c *servertest.FrameConn, stream uint32, n int)) (int, error) {
 	s := &servertest.FrameServer{Play: play}
 	li := insisttest.NewListener()
 	base, url := (*http.Transport)(nil), "https://mem/"
@@ -88,7 +97,6 @@ func guarded(t *testing.T, method, layer, body string, attempts int, play func(c
 		base.CloseIdleConnections()
 		synctest.Wait()
 	}()
-	ctx, record := insist.WithRecord(t.Context())
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	require.NoError(t, err)
 	guardedBodies[body](req)
@@ -104,8 +112,7 @@ func guarded(t *testing.T, method, layer, body string, attempts int, play func(c
 	if err == nil {
 		resp.Body.Close()
 	}
-	made := record.Calls()[0] // by the inner one, where there are two
-	return ends{len(made), made[len(made)-1].Reason}, s.Count(), err
+	return s.Count(), err
 }
 
 func eachGuarded(t *testing.T, test func(t *testing.T, method, layer, body string, attempts int)) {
@@ -132,13 +139,16 @@ func eachGuarded(t *testing.T, test func(t *testing.T, method, layer, body strin
 // again, without end.
 func TestAProtocolErrorRepeatsNothing(t *testing.T) {
 	eachGuarded(t, func(t *testing.T, method, layer, body string, attempts int) {
-		got, streams, err := guarded(t, method, layer, body, attempts, func(c *servertest.FrameConn, stream uint32, n int) {
+		play := func(c *servertest.FrameConn, stream uint32, n int) {
 			if n < 50 {
 				c.Reset(stream, servertest.CodeProtocol)
 				return
 			}
 			c.OK(stream) // enough
-		})
+		}
+		streams, _ := guardedIn(t, t.Context(), method, layer, body, attempts, play)
+		assert.Equal(t, 1, streams, "without a record")
+		got, streams, err := guarded(t, method, layer, body, attempts, play)
 		assert.Equal(t, 1, streams)
 		assert.Equal(t, maybeDone, got)
 		if err != neterr.ErrRepeated {
