@@ -102,7 +102,7 @@ func (c *call) prepare() {
 	}
 	c.cancelable = c.policy.cancelsAttempts(c.base)
 	single := c.policy.maxAttempts() == 1
-	leaves := single && wraps(c.base) // a RetryTransport below retries, and it guards what it sends
+	leaves := single && retries(c.base) // the RetryTransport below guards what it sends
 	if !c.traced && c.guarded() && !leaves {
 		// Else the fast path has decided, before the base could change the headers.
 		c.traced = true

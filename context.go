@@ -197,6 +197,17 @@ func wrapsBelow(w wrapper) bool {
 	return false
 }
 
+// retries reports whether rt is, or wraps, a RetryTransport that retries, as far as
+// WrappedRoundTripper tells.
+func retries(rt http.RoundTripper) bool {
+	for below := range unwrap(rt) {
+		if t, ok := below.(*RetryTransport); ok && !t.Policy.Disabled {
+			return true
+		}
+	}
+	return false
+}
+
 // innermost returns the RoundTripper below all wrappers of rt, as far as
 // WrappedRoundTripper tells.
 func innermost(rt http.RoundTripper) http.RoundTripper {

@@ -108,6 +108,23 @@ func TestNestedTransportsDoNotMultiply(t *testing.T) {
 	}
 }
 
+// TestASingleAttemptIsGuarded: net/http does not repeat a request that is sent with a body
+// which has no GetBody. A RetryTransport below guards what it sends, unless it is disabled.
+func TestASingleAttemptIsGuarded(t *testing.T) {
+	for _, disabled := range []bool{false, true} {
+		var sent []*http.Request
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			sent = append(sent, req)
+			return response(200), nil
+		})
+		inner := &RetryTransport{Base: base, Policy: Policy{Disabled: disabled}}
+		outer := Policy{MaxAttempts: 1, Idempotent: func(*http.Request) bool { return false }}
+		_, err := (&RetryTransport{Base: inner, Policy: outer}).RoundTrip(request(t, "GET", "http://x/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, disabled, sent[0].Body != nil)
+	}
+}
+
 func TestAWrapperOfItselfIsNotFollowedForEver(t *testing.T) {
 	var loop selfWrapper
 	assert.False(t, wraps(&loop))

@@ -16,9 +16,9 @@ import (
 	"github.com/seed-552c89fc/insist/internal/servertest"
 )
 
-// manners are policies that change how an attempt is made, but not which are made. The first
+// sameAttempts are policies that change how an attempt is made, but not which are made. The first
 // one takes the fast path, if the request allows that.
-var manners = []struct {
+var sameAttempts = []struct {
 	name string
 	edit func(*Policy)
 }{
@@ -37,7 +37,7 @@ var manners = []struct {
 func TestEachWayMakesTheSameAttempts(t *testing.T) {
 	for seed := range uint64(500) {
 		var plain string
-		for _, w := range manners {
+		for _, w := range sameAttempts {
 			synctest.Test(t, func(t *testing.T) {
 				got := callByChance(t, rand.New(rand.NewPCG(seed, 1)), w.edit)
 				if plain == "" {
