@@ -772,3 +772,29 @@ func TestAnOvertakenAttemptKeepsNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestAHedgeWhoseGetBodyEndsItsGoroutine: the attempt in flight learns of that, too, and may
+// end at the same time.
+func TestAHedgeWhoseGetBodyEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, context.Cause(r.Context())
+		})
+		rt := &RetryTransport{Base: base, Policy: Policy{Hedge: &Hedge{Delay: time.Second}}}
+		req := request(t, "PUT", "http://x/", io.NopCloser(strings.NewReader("hello")))
+		req.Body = struct{ io.ReadCloser }{req.Body} // not known to be in memory
+		req.GetBody = func() (io.ReadCloser, error) {
+			runtime.Goexit()
+			return nil, nil
+		}
+		returned := false
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			rt.RoundTrip(req)
+			returned = true
+		})
+		wg.Wait()
+		assert.False(t, returned)
+	})
+}

@@ -1,14 +1,17 @@
 package reqbody
 
-import "runtime"
+import (
+	"runtime"
+	"sync/atomic"
+)
 
 // thrown is an error that represents a panic, or a runtime.Goexit, in a method of the
 // caller's body. The method may run on a goroutine of ours or of the base, where a
 // panic would end the process. So the panic is raised again on the goroutine that called
 // RoundTrip.
 type thrown struct {
-	value  any  // of the panic; nil for a Goexit
-	raised bool // throw has raised it again
+	value  any         // of the panic; nil for a Goexit
+	raised atomic.Bool // throw has raised it again
 }
 
 func (*thrown) Error() string {
@@ -33,13 +36,13 @@ func protect(f func(), done func(error)) {
 }
 
 // throw raises again what err represents, if it is a *thrown, and does so only once. It
-// must be called on the goroutine that called RoundTrip.
+// must be called on the goroutine that called RoundTrip, or on one that passes a panic on to
+// it. Attempts that overlap may call it concurrently.
 func throw(err error) {
 	t, ok := err.(*thrown)
-	if !ok || t.raised {
+	if !ok || t.raised.Swap(true) {
 		return
 	}
-	t.raised = true
 	if t.value == nil {
 		runtime.Goexit()
 	}
