@@ -104,12 +104,13 @@ func (out *outgoing) sendAtOnce(base http.RoundTripper, req *http.Request) (*htt
 }
 
 // handOver tells body, a stream, that resp is the caller's, and no further attempt follows.
-// If the Close of the caller's body panics, it closes resp.
+// If the Close of the caller's body panics, it closes resp, as cleanUp does.
 func handOver(resp *http.Response, body *reqbody.Body) {
 	done := false
 	defer func() {
 		if !done && resp.Body != nil {
-			resp.Body.Close()
+			defer resp.Body.Close()
+			body.End()
 		}
 	}()
 	if end := body.Keep(); end != nil {
