@@ -375,7 +375,7 @@ func TestASingleAttemptSendsTheCallersBody(t *testing.T) {
 }
 
 // retryNever is an error whose RetryAfter panics.
-type retryNever struct{ error }
+type retryNever struct{}
 
 func (retryNever) Error() string { return "never" }
 
