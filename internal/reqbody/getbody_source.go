@@ -182,7 +182,7 @@ func (r *getBodySource) revoke(l *Lease, err error, grace time.Duration) {
 // grace, or if src won't be used again.
 func (r *getBodySource) invalidate(l *Lease, err error, grace time.Duration) {
 	if a := r.attempts.latest; a != nil && a.lease.Request.Context().Err() != nil {
-		grace = min(grace, abortGrace) // whoever revokes it first
+		grace = min(grace, abortGrace) // also if Body.Revoke comes before abort
 	}
 	if !r.attempts.revoke(l, err) {
 		return

@@ -144,16 +144,9 @@ func TestDiscardAfterALook(t *testing.T) {
 func TestDiscardOfABodyThatReturnsNothing(t *testing.T) {
 	for n := range 2 { // none, or a count that can't be
 		synctest.Test(t, func(t *testing.T) {
-			a, _ := attempt(t)
-			resp, s := response(-1)
 			reads := 0
-			resp.Body = struct {
-				io.Reader
-				io.Closer
-			}{readerFunc(func([]byte) (int, error) { reads++; return -n, nil }), s}
-			a.Discard(resp, true, time.Second, new(wait.Timer))
+			discardReading(t, time.Second, func([]byte) (int, error) { reads++; return -n, nil })
 			assert.Equal(t, maxReads+1, reads)
-			assert.EqualValues(t, 1, s.closes.Load())
 		})
 	}
 }
@@ -162,17 +155,22 @@ func TestDiscardOfABodyThatReturnsNothing(t *testing.T) {
 // there are more, are read.
 func TestDiscardOfALongBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, _ := attempt(t)
-		resp, s := response(-1)
 		read := 0
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{readerFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil }), s}
-		a.Discard(resp, true, time.Minute, new(wait.Timer))
+		discardReading(t, time.Minute, func(p []byte) (int, error) { read += len(p); return len(p), nil })
 		assert.Equal(t, drainBytes+1, read)
-		assert.EqualValues(t, 1, s.closes.Load())
 	})
+}
+
+// discardReading discards a body of unknown length that is read by read. It is closed once.
+func discardReading(t *testing.T, limit time.Duration, read readerFunc) {
+	a, _ := attempt(t)
+	resp, s := response(-1)
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{read, s}
+	a.Discard(resp, true, limit, new(wait.Timer))
+	assert.EqualValues(t, 1, s.closes.Load())
 }
 
 type readerFunc func([]byte) (int, error)
